@@ -1,0 +1,37 @@
+"""What can go wrong in front of a user: every message names what was given, what was expected and what to do."""
+
+
+class MobileOneError(Exception):
+    """A failure whose text is written for the user; command-line tools end with `exit_status`."""
+
+    exit_status = 1
+
+
+class UsageError(MobileOneError):
+    """The command or option itself is wrong; nothing was read or written."""
+
+    exit_status = 2
+
+
+class CheckpointError(MobileOneError):
+    """A weight file cannot be read, or does not belong to this model."""
+
+
+class ConfigError(MobileOneError):
+    """A config cannot be read, or asks for what this project cannot build."""
+
+
+class DataError(MobileOneError):
+    """A data set cannot be trained or evaluated on as it is."""
+
+
+class FuseError(MobileOneError):
+    """A model cannot be fused, or a fused model is used as if it could be trained."""
+
+
+class ExportError(MobileOneError):
+    """A model cannot be exported, or the written package is not what was asked for."""
+
+
+class ParityError(MobileOneError):
+    """Two forms of a model that have to agree do not."""

@@ -1,0 +1,91 @@
+"""The mm package behind a config: which one it is, its classes, and its model built without weights."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from torch import nn
+
+from mobileone_mm.errors import ConfigError
+
+TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
+PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
+
+
+def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
+    """Read a config file, with `--cfg-options` style `overrides` ({'model.backbone.init_cfg': None}) applied.
+
+    Raises:
+        ConfigError: no such file, not Python, a missing `_base_`, no model, or a `default_scope` that is not one of ours.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f'{path}: no such config file')
+    try:
+        config = Config.fromfile(path)
+        if overrides:
+            config.merge_from_dict(dict(overrides))
+    except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
+        raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
+    if 'model' not in config:
+        raise ConfigError(f'{path}: this config has no `model`; expected a full mmdet, mmseg or mmpretrain config')
+    if config.get('default_scope') not in TASKS:
+        raise ConfigError(
+            f'{path}: default_scope is {config.get("default_scope")!r}; expected one of {", ".join(TASKS)}'
+        )
+    return config
+
+
+def task_of(config: Config) -> str:
+    """'detection', 'segmentation' or 'classification'."""
+    return TASKS[config.default_scope]
+
+
+def build_model(config: Config) -> nn.Module:
+    """Build the config's model with fresh weights, in eval mode; nothing is downloaded or loaded.
+
+    Raises:
+        ConfigError: the mm package is not installed, or it cannot build the model.
+    """
+    _enter_scope(config)
+    try:
+        model: nn.Module = MODELS.build(config.model)
+    except Exception as error:
+        raise ConfigError(f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}') from error
+    return model.eval()
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """The classes of the config's test data set, in the order of the model's outputs.
+
+    Taken from the data set's `metainfo`, else from its class.
+
+    Raises:
+        ConfigError: neither names any class.
+    """
+    dataset = config.test_dataloader.dataset
+    while 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
+        dataset = dataset.dataset
+    named = dataset.get('metainfo', {}).get('classes')
+    if named is None:
+        _enter_scope(config)
+        kind: type[BaseDataset] | None = DATASETS.get(dataset.type)
+        named = kind.METAINFO.get('classes') if kind is not None else None
+    if not named:
+        raise ConfigError(f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))')
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def _enter_scope(config: Config) -> None:
+    scope = config.default_scope
+    try:
+        __import__(scope)
+    except ImportError as error:
+        raise ConfigError(
+            f'{config.filename}: needs {PACKAGES[scope]}, which cannot be imported ({error}); '
+            'run: python -m mobileone_mm.doctor'
+        ) from error
+    init_default_scope(scope)

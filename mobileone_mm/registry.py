@@ -1,0 +1,24 @@
+"""How a config finds this package: `type='mobileone_mm.MobileOne'` in any mm config, without `custom_imports`.
+
+mmengine imports `<scope>.registry` the first time a scope is named, and a registry imports its `locations` on its first
+look-up. A location here must not import mmdet, mmseg or mmpretrain on the way (only DATASETS, whose classes are
+mmdet's children, does): whoever segments need not have mmdet installed.
+"""
+
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import Registry
+
+SCOPE = 'mobileone_mm'
+
+MODELS = Registry(
+    'model',
+    parent=MMENGINE_MODELS,
+    scope=SCOPE,
+    locations=['mobileone_mm.backbones.mobileone', 'mobileone_mm.heads'],
+)
+HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
+DATASETS = Registry(
+    'dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['mobileone_mm.datasets']
+)
