@@ -1,0 +1,1 @@
+"""MobileOne and the parts it is made of."""

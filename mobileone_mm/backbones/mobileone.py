@@ -1,0 +1,277 @@
+"""MobileOne: Apple's re-parameterisable backbone, S0 to S4.
+
+The numbers follow the released code (apple/ml-mobileone), which differs from the paper's table 7 in the stem: one dense
+3x3 block with k = 1 and at most 64 channels.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.checkpoint import checkpoint
+
+from mobileone_mm.backbones.block import TRAIN_REFUSED, Cfg, MobileOneBlock
+from mobileone_mm.errors import ConfigError, FuseError
+from mobileone_mm.registry import MODELS
+
+BASE_CHANNELS = (64, 128, 256, 512)  # times width_factor, stages 1-4
+STEM_MAX_CHANNELS = 64
+STAGE_KEYS = ('num_blocks', 'width_factor', 'num_conv_branches', 'num_se_blocks')
+BRANCH_SWITCHES = ('use_scale', 'use_skip')
+# stride of stages 1-4 and dilation of their blocks after the first, by output stride
+GEOMETRY = {
+    32: ((2, 2, 2, 2), (1, 1, 1, 1)),
+    16: ((2, 2, 2, 1), (1, 1, 1, 2)),
+    8: ((2, 2, 1, 1), (1, 1, 2, 4)),
+}
+
+
+def _variant(width_factor: list[float], k: int = 1, num_se_blocks: list[int] | None = None) -> dict[str, Any]:
+    return {
+        'num_blocks': [2, 8, 10, 1],
+        'width_factor': width_factor,
+        'num_conv_branches': [k] * 4,
+        'num_se_blocks': num_se_blocks or [0] * 4,
+    }
+
+
+ARCHITECTURES = {
+    's0': _variant([0.75, 1.0, 1.0, 2.0], k=4),
+    's1': _variant([1.5, 1.5, 2.0, 2.5]),
+    's2': _variant([1.5, 2.0, 2.5, 4.0]),
+    's3': _variant([2.0, 2.5, 3.0, 4.0]),
+    's4': _variant([3.0, 3.5, 3.5, 4.0], num_se_blocks=[0, 0, 5, 1]),
+}
+
+
+@MODELS.register_module()
+class MobileOne(BaseModule):  # type: ignore[misc]  # mmengine is untyped
+    """MobileOne backbone: image batch (N, in_channels, H, W) -> tuple of feature maps.
+
+    `out_indices` 0-3 are the stages at strides 4, 8, 16 and 32. Every argument that mmpretrain's MobileOne has means the
+    same here.
+
+    Args:
+        arch: 's0' to 's4', or a dict of four-item lists: num_blocks, width_factor (of 64, 128, 256, 512 channels),
+            num_conv_branches (k; the stem has 1) and num_se_blocks (how many blocks at the end of the stage squeeze and
+            excite); optionally use_scale=False and use_skip=False, which leave those branches out everywhere.
+        in_channels: channels of the image.
+        out_indices: stages to return; negative ones count from the end.
+        frozen_stages: -1 trains everything, 0 freezes the stem, n also stages 1 to n: no gradients, and the statistics
+            of all their branches stand still.
+        conv_cfg: mm config of the convolutions.
+        norm_cfg: mm config of the norms, BN or SyncBN.
+        act_cfg: mm config of the activations.
+        se_cfg: `ratio` of the squeeze-excite blocks.
+        deploy: build the fused form, which can only infer.
+        norm_eval: keep every branch's BN statistics still in training mode.
+        with_cp: recompute each block's activations in the backward pass to save memory.
+        output_stride: 32; 16 or 8 keep the last one or two stages at stride 16 or 8 and dilate them instead. Weights
+            for 32 fit: where both have a pixel, they compute the same (squeeze-excite apart, which averages the map).
+        init_cfg: mm initialisation; `dict(type='Pretrained', checkpoint=...)` takes Apple's, mmpretrain's, timm's,
+            corenet's or our files, trained or fused (docs/checkpoint.md).
+
+    Raises:
+        ConfigError: an argument that does not fit; the message names it.
+    """
+
+    def __init__(
+        self,
+        arch: str | Mapping[str, Any] = 's0',
+        in_channels: int = 3,
+        out_indices: int | Sequence[int] = (3,),
+        frozen_stages: int = -1,
+        conv_cfg: Cfg | None = None,
+        norm_cfg: Cfg = {'type': 'BN'},  # noqa: B006 - never written to, and what mm configs print as the default
+        act_cfg: Cfg = {'type': 'ReLU'},  # noqa: B006
+        se_cfg: Cfg = {'ratio': 16},  # noqa: B006
+        deploy: bool = False,
+        norm_eval: bool = False,
+        with_cp: bool = False,
+        output_stride: int = 32,
+        init_cfg: Any = None,
+    ) -> None:
+        super().__init__(init_cfg or [_init('Kaiming', 'Conv2d'), _init('Constant', '_BatchNorm', val=1)])
+        self.arch = _checked_arch(arch)
+        self.out_indices = _checked_out_indices(out_indices)
+        if output_stride not in GEOMETRY:
+            raise ConfigError(f'output_stride={output_stride!r} given, expected 8, 16 or 32')
+        if frozen_stages not in range(-1, 5):
+            raise ConfigError(f'frozen_stages={frozen_stages!r} given, expected -1 (none), 0 (stem) to 4 (all)')
+        self.frozen_stages = frozen_stages
+        self.norm_eval = norm_eval
+        self.with_cp = with_cp
+        self.deploy = deploy
+
+        def block(*args: int, **kwargs: Any) -> MobileOneBlock:
+            return MobileOneBlock(
+                *args, use_scale=self.arch['use_scale'], conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg,
+                deploy=deploy, **kwargs,
+            )  # fmt: skip
+
+        channels = min(STEM_MAX_CHANNELS, int(BASE_CHANNELS[0] * self.arch['width_factor'][0]))
+        self.stage0 = block(in_channels, channels, 3, stride=2)
+        strides, dilations = GEOMETRY[output_stride]
+        previous_dilation = 1
+        for stage in range(4):
+            blocks, channels = self._blocks(block, stage, channels, strides[stage], dilations[stage], previous_dilation, se_cfg)
+            self.add_module(f'stage{stage + 1}', nn.Sequential(*blocks))
+            previous_dilation = dilations[stage]
+        self._freeze_stages()
+
+    def _blocks(
+        self,
+        block: Callable[..., MobileOneBlock],
+        stage: int,
+        channels: int,
+        stride: int,
+        dilation: int,
+        previous_dilation: int,
+        se_cfg: Cfg,
+    ) -> tuple[list[MobileOneBlock], int]:
+        """Depthwise and pointwise blocks of one stage, and its output channels."""
+        arch = self.arch
+        width = int(BASE_CHANNELS[stage] * arch['width_factor'][stage])
+        blocks = []
+        for index in range(arch['num_blocks'][stage]):
+            first = index == 0
+            common = {
+                'num_conv_branches': arch['num_conv_branches'][stage],
+                'se_cfg': se_cfg if index >= arch['num_blocks'][stage] - arch['num_se_blocks'][stage] else None,
+            }
+            # The first depthwise block has no skip branch even where output_stride turns its stride into 1, and reads
+            # the previous stage's grid with that stage's dilation: so weights and outputs stay those of stride 32.
+            blocks.append(
+                block(
+                    channels, channels, 3, stride=stride if first else 1, groups=channels,
+                    dilation=previous_dilation if first else dilation,
+                    use_skip=arch['use_skip'] and not first, **common,
+                )  # fmt: skip
+            )
+            blocks.append(block(channels, width, 1, use_skip=arch['use_skip'] and channels == width, **common))
+            channels = width
+        return blocks, channels
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps (N, C, H / stride, W / stride) of the stages in `out_indices`, in the order of the stages."""
+        x = self._run(self.stage0, x)
+        outputs = []
+        for index in range(4):
+            for block in getattr(self, f'stage{index + 1}'):
+                x = self._run(block, x)
+            if index in self.out_indices:
+                outputs.append(x)
+        return tuple(outputs)
+
+    def _run(self, block: MobileOneBlock, x: Tensor) -> Tensor:
+        if not (self.with_cp and x.requires_grad):
+            return block(x)  # type: ignore[no-any-return]
+        recomputed: Tensor = checkpoint(block, x, use_reentrant=False, context_fn=lambda: _recompute_contexts(block))
+        return recomputed
+
+    def _freeze_stages(self) -> None:
+        for index in range(self.frozen_stages + 1):
+            stage = getattr(self, f'stage{index}')
+            stage.eval()
+            stage.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> 'MobileOne':
+        """Set the training flag; frozen stages, and with `norm_eval` all norms, stay in eval mode.
+
+        Raises:
+            FuseError: `mode` is True and the backbone is fused.
+        """
+        if mode and self.deploy:
+            raise FuseError(TRAIN_REFUSED)
+        super().train(mode)
+        if mode:
+            self._freeze_stages()
+            if self.norm_eval:
+                for module in self.modules():
+                    if isinstance(module, _BatchNorm):
+                        module.eval()
+        return self
+
+    def init_weights(self) -> None:
+        """Initialise; a `Pretrained` init_cfg is read by this package, since mmengine ignores keys that do not fit.
+
+        Raises:
+            CheckpointError: the file does not belong to this backbone.
+        """
+        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
+            if not self.is_init:
+                from mobileone_mm.checkpoint import load_backbone_weights
+
+                load_backbone_weights(self, self.init_cfg['checkpoint'])
+                self._is_init = True
+            return
+        super().init_weights()
+
+    def switch_to_deploy(self) -> None:
+        """Fuse every block in place (the name that mm hosts call); what is fused stays so."""
+        for module in self.modules():
+            if isinstance(module, MobileOneBlock):
+                module.switch_to_deploy()
+        self.deploy = True
+
+
+def _init(kind: str, layer: str, **kwargs: Any) -> dict[str, Any]:
+    return {'type': kind, 'layer': [layer], **kwargs}
+
+
+def _checked_arch(arch: str | Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(arch, str):
+        if arch not in ARCHITECTURES:
+            raise ConfigError(f'arch={arch!r} given, expected one of {", ".join(ARCHITECTURES)} or a dict')
+        arch = ARCHITECTURES[arch]
+    if not isinstance(arch, Mapping):
+        raise ConfigError(f'arch={arch!r} given, expected a string or a dict')
+    unknown = set(arch) - {*STAGE_KEYS, *BRANCH_SWITCHES}
+    missing = set(STAGE_KEYS) - set(arch)
+    if unknown or missing:
+        raise ConfigError(
+            f'arch dict with unknown keys {sorted(unknown)} and missing keys {sorted(missing)}; '
+            f'expected {", ".join(STAGE_KEYS)} and optionally {", ".join(BRANCH_SWITCHES)}'
+        )
+    for key in STAGE_KEYS:
+        if not isinstance(arch[key], Sequence) or len(arch[key]) != 4:
+            raise ConfigError(f'arch[{key!r}]={arch[key]!r} given, expected a list of four, one for each stage')
+    for blocks, k, squeezed in zip(arch['num_blocks'], arch['num_conv_branches'], arch['num_se_blocks'], strict=True):
+        if blocks < 1 or k < 1 or not 0 <= squeezed <= blocks:
+            raise ConfigError(
+                f'a stage of num_blocks={blocks}, num_conv_branches={k}, num_se_blocks={squeezed} given; expected at '
+                'least one block, one branch, and no more squeeze-excite blocks than blocks'
+            )
+    return {'use_scale': True, 'use_skip': True, **copy.deepcopy(dict(arch))}
+
+
+def _checked_out_indices(out_indices: int | Sequence[int]) -> tuple[int, ...]:
+    indices = (out_indices,) if isinstance(out_indices, int) else tuple(out_indices)
+    if not indices or any(index not in range(-4, 4) for index in indices):
+        raise ConfigError(f'out_indices={out_indices!r} given, expected stages among 0, 1, 2, 3 or -4 to -1')
+    return tuple(index % 4 for index in indices)
+
+
+def _recompute_contexts(
+    block: MobileOneBlock,
+) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """For the first pass and the recomputation: the second must not update running statistics a second time."""
+    return nullcontext(), _frozen_statistics(block)
+
+
+@contextmanager
+def _frozen_statistics(block: MobileOneBlock) -> Iterator[None]:
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+
+
