@@ -1,0 +1,36 @@
+"""Draw a small COCO-format detection set of circles, squares and triangles."""
+
+import argparse
+from collections.abc import Sequence
+
+from mobileone_mm import toy
+from mobileone_mm.cli import next_command, run
+
+HELP = """example: python tools/make_toy_data.py shapes --images 300 --val 60
+
+Draws circles, squares and triangles that overlap, on a noisy ground, and writes
+OUT/annotations/{train,val}.json and OUT/images/{train,val}/*.png. A box holds what is visible of its shape.
+The same options give the same pixels and boxes."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, draw, say what was made."""
+    default = toy.ToyOptions()
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('out', metavar='OUT', help='folder to write; an older set of drawn shapes there is replaced')
+    parser.add_argument('--images', type=int, default=default.images, help='training pictures (%(default)s)')
+    parser.add_argument('--val', type=int, default=default.val, help='validation pictures (%(default)s)')
+    parser.add_argument('--size', type=int, default=default.size, help='side of a picture in pixels (%(default)s)')
+    parser.add_argument('--seed', type=int, default=default.seed, help='another seed, other pictures (%(default)s)')
+    args = parser.parse_args(argv)
+    options = toy.ToyOptions(images=args.images, val=args.val, size=args.size, seed=args.seed)
+    boxes = toy.write_coco(args.out, options)
+    print(f'{args.out}: train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
+    next_command('python tools/demo.py')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(run(main))
