@@ -1,4 +1,4 @@
-"""Stands in for mmcv's compiled extension `mmcv._ext` where there is none: `nms` from torchvision, the rest a clear error.
+"""Stands in for mmcv's compiled extension `mmcv._ext`, where there is none: `nms` from torchvision, else a clear error.
 
 mmcv imports its extension and asks it for every op by name, whether an op is called or not. Of those ops an SSD calls
 `nms`; DeepLabV3 and the classifiers call none. The start-up finder (docs/install.md) asks this module for the spec;
@@ -87,7 +87,7 @@ def _check(boxes: Tensor, scores: Tensor) -> None:
 
     if boxes.dtype != torch.float32:
         raise RuntimeError(
-            f'mmcv nms: boxes of {boxes.dtype} given, torch.float32 expected (as by a compiled mmcv): call boxes.float()'
+            f'mmcv nms: boxes of {boxes.dtype} given, torch.float32 expected, as by a compiled mmcv: call boxes.float()'
         )
     if boxes.device != scores.device:
         raise RuntimeError(f'mmcv nms: boxes on {boxes.device} and scores on {scores.device}; one device expected')

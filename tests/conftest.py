@@ -1,4 +1,4 @@
-"""Fixtures for every test: seeds, the real data folder, and models whose batch statistics tell a right fold from a wrong."""
+"""Fixtures for every test: seeds, the real data folder, batch statistics that tell a right fold from a wrong one."""
 
 import os
 import random
@@ -24,7 +24,7 @@ def _threads() -> None:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(SEED)
-    np.random.seed(SEED)  # noqa: NPY002 - the mm packages draw from NumPy's global generator
+    np.random.seed(SEED)
     torch.manual_seed(SEED)
 
 
@@ -42,7 +42,7 @@ def real_data() -> Path:
 
 @pytest.fixture(scope='session')
 def randomise_batch_norm() -> Callable[..., nn.Module]:
-    """A function that fills every batch norm of a model with random statistics, gammas and betas, and returns the model.
+    """A function that gives every batch norm of a model random statistics, gammas and betas, and returns the model.
 
     Fresh statistics (mean 0, variance 1, gamma 1, beta 0) hide a forgotten bias and a wrong eps.
     """
