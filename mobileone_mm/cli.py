@@ -46,7 +46,8 @@ def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterabl
     """Wrap an iterable in a progress bar on stderr; silent where stderr is not a terminal."""
     from tqdm import tqdm
 
-    return tqdm(items, desc=what, total=total, file=sys.stderr, disable=None, leave=False)
+    bar: Iterable[T] = tqdm(items, desc=what, total=total, file=sys.stderr, disable=None, leave=False)
+    return bar
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

@@ -19,7 +19,7 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
     """Read a config file, with `--cfg-options` style `overrides` ({'model.backbone.init_cfg': None}) applied.
 
     Raises:
-        ConfigError: no such file, not Python, a missing `_base_`, no model, or a `default_scope` that is not one of ours.
+        ConfigError: no such file, not Python, a missing `_base_`, no model, or a `default_scope` we do not know.
     """
     path = Path(path)
     if not path.is_file():
@@ -54,7 +54,9 @@ def build_model(config: Config) -> nn.Module:
     try:
         model: nn.Module = MODELS.build(config.model)
     except Exception as error:
-        raise ConfigError(f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}') from error
+        raise ConfigError(
+            f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}'
+        ) from error
     return model.eval()
 
 
@@ -75,7 +77,9 @@ def class_names(config: Config) -> tuple[str, ...]:
         kind: type[BaseDataset] | None = DATASETS.get(dataset.type)
         named = kind.METAINFO.get('classes') if kind is not None else None
     if not named:
-        raise ConfigError(f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))')
+        raise ConfigError(
+            f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
+        )
     return (named,) if isinstance(named, str) else tuple(named)
 
 

@@ -6,6 +6,7 @@ followed by a norm in an `nn.Sequential`. BatchNorm and SyncBN both fold. Every 
 """
 
 import copy
+import itertools
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -121,9 +122,8 @@ def _pairs(module: nn.Module) -> list[tuple[nn.Module, str, str]]:
     """(owner, name of the convolution, name of the norm) of every pair that `module` itself holds."""
     if isinstance(module, ConvModule):
         names = [('conv', module.norm_name)] if module.with_norm and module.order[:2] == ('conv', 'norm') else []
-    elif isinstance(module, nn.Sequential):
-        children = list(module._modules)
-        names = list(zip(children, children[1:], strict=False))
+    elif isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward:
+        names = list(itertools.pairwise(module._modules))
     else:
         return []
     return [(module, *pair) for pair in names if _foldable(getattr(module, pair[0]), getattr(module, pair[1]))]

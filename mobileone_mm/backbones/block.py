@@ -1,7 +1,7 @@
 """MobileOneBlock: parallel linear branches in training, one convolution in inference.
 
-Letters: N batch, C channels, H and W height and width of a feature map. Parameter names are those of apple/ml-mobileone,
-so its checkpoints load as they are.
+Letters: N batch, C channels, H and W height and width of a feature map. Parameter names are those of
+apple/ml-mobileone, so its checkpoints load as they are.
 
 Source: paper section 3.2, figure 3; apple/ml-mobileone `mobileone.py`.
 """
@@ -50,8 +50,8 @@ class SqueezeExcite(nn.Module):
 class MobileOneBlock(nn.Module):
     """k conv-BN branches, a 1x1 conv-BN (scale) branch and a BN (skip) branch; their sum, squeeze-excite, activation.
 
-    (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)); the padding follows from kernel size
-    and dilation. The fused form holds one convolution with bias, `reparam_conv`, instead of the branches.
+    (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)); the padding follows from kernel
+    size and dilation. The fused form holds one convolution with bias, `reparam_conv`, instead of the branches.
 
     Args:
         in_channels: channels of the input.
@@ -183,8 +183,8 @@ class MobileOneBlock(nn.Module):
         if self.is_fused:
             return
         kernel, bias = self.fused_kernel()
-        weight = self.rbr_conv[0].conv.weight
-        conv = self._conv(self.kernel_size, self.stride, bias=True).to(weight)
+        weight = self.rbr_conv[0].get_parameter('conv.weight')
+        conv = self._conv(self.kernel_size, self.stride, bias=True).to(weight.device, weight.dtype)
         assert conv.bias is not None
         conv.weight.copy_(kernel)
         conv.bias.copy_(bias)

@@ -7,6 +7,7 @@ The numbers follow the released code (apple/ml-mobileone), which differs from th
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 from mmengine.model import BaseModule
@@ -22,11 +23,12 @@ BASE_CHANNELS = (64, 128, 256, 512)  # times width_factor, stages 1-4
 STEM_MAX_CHANNELS = 64
 STAGE_KEYS = ('num_blocks', 'width_factor', 'num_conv_branches', 'num_se_blocks')
 BRANCH_SWITCHES = ('use_scale', 'use_skip')
-# stride of stages 1-4 and dilation of their blocks after the first, by output stride
+# By output stride, for stages 1-4: (stride, (dilation of the first depthwise block, of the others)). The first block
+# reads the previous stage's grid with that stage's dilation, so weights and outputs stay those of stride 32.
 GEOMETRY = {
-    32: ((2, 2, 2, 2), (1, 1, 1, 1)),
-    16: ((2, 2, 2, 1), (1, 1, 1, 2)),
-    8: ((2, 2, 1, 1), (1, 1, 2, 4)),
+    32: ((2, (1, 1)), (2, (1, 1)), (2, (1, 1)), (2, (1, 1))),
+    16: ((2, (1, 1)), (2, (1, 1)), (2, (1, 1)), (1, (1, 2))),
+    8: ((2, (1, 1)), (2, (1, 1)), (1, (1, 2)), (1, (2, 4))),
 }
 
 
@@ -52,8 +54,8 @@ ARCHITECTURES = {
 class MobileOne(BaseModule):  # type: ignore[misc]  # mmengine is untyped
     """MobileOne backbone: image batch (N, in_channels, H, W) -> tuple of feature maps.
 
-    `out_indices` 0-3 are the stages at strides 4, 8, 16 and 32. Every argument that mmpretrain's MobileOne has means the
-    same here.
+    `out_indices` 0-3 are the stages at strides 4, 8, 16 and 32. Every argument that mmpretrain's MobileOne has means
+    the same here.
 
     Args:
         arch: 's0' to 's4', or a dict of four-item lists: num_blocks, width_factor (of 64, 128, 256, 512 channels),
@@ -107,54 +109,21 @@ class MobileOne(BaseModule):  # type: ignore[misc]  # mmengine is untyped
         self.with_cp = with_cp
         self.deploy = deploy
 
-        def block(*args: int, **kwargs: Any) -> MobileOneBlock:
-            return MobileOneBlock(
-                *args, use_scale=self.arch['use_scale'], conv_cfg=conv_cfg, norm_cfg=norm_cfg, act_cfg=act_cfg,
-                deploy=deploy, **kwargs,
-            )  # fmt: skip
-
+        block = partial(
+            MobileOneBlock,
+            use_scale=self.arch['use_scale'],
+            conv_cfg=conv_cfg,
+            norm_cfg=norm_cfg,
+            act_cfg=act_cfg,
+            deploy=deploy,
+        )
         channels = min(STEM_MAX_CHANNELS, int(BASE_CHANNELS[0] * self.arch['width_factor'][0]))
         self.stage0 = block(in_channels, channels, 3, stride=2)
-        strides, dilations = GEOMETRY[output_stride]
-        previous_dilation = 1
-        for stage in range(4):
-            blocks, channels = self._blocks(block, stage, channels, strides[stage], dilations[stage], previous_dilation, se_cfg)
-            self.add_module(f'stage{stage + 1}', nn.Sequential(*blocks))
-            previous_dilation = dilations[stage]
+        for index, (stride, dilations) in enumerate(GEOMETRY[output_stride]):
+            blocks = _stage_blocks(block, self.arch, index, channels, stride, dilations, se_cfg)
+            self.add_module(f'stage{index + 1}', nn.Sequential(*blocks))
+            channels = blocks[-1].out_channels
         self._freeze_stages()
-
-    def _blocks(
-        self,
-        block: Callable[..., MobileOneBlock],
-        stage: int,
-        channels: int,
-        stride: int,
-        dilation: int,
-        previous_dilation: int,
-        se_cfg: Cfg,
-    ) -> tuple[list[MobileOneBlock], int]:
-        """Depthwise and pointwise blocks of one stage, and its output channels."""
-        arch = self.arch
-        width = int(BASE_CHANNELS[stage] * arch['width_factor'][stage])
-        blocks = []
-        for index in range(arch['num_blocks'][stage]):
-            first = index == 0
-            common = {
-                'num_conv_branches': arch['num_conv_branches'][stage],
-                'se_cfg': se_cfg if index >= arch['num_blocks'][stage] - arch['num_se_blocks'][stage] else None,
-            }
-            # The first depthwise block has no skip branch even where output_stride turns its stride into 1, and reads
-            # the previous stage's grid with that stage's dilation: so weights and outputs stay those of stride 32.
-            blocks.append(
-                block(
-                    channels, channels, 3, stride=stride if first else 1, groups=channels,
-                    dilation=previous_dilation if first else dilation,
-                    use_skip=arch['use_skip'] and not first, **common,
-                )  # fmt: skip
-            )
-            blocks.append(block(channels, width, 1, use_skip=arch['use_skip'] and channels == width, **common))
-            channels = width
-        return blocks, channels
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Feature maps (N, C, H / stride, W / stride) of the stages in `out_indices`, in the order of the stages."""
@@ -219,6 +188,33 @@ class MobileOne(BaseModule):  # type: ignore[misc]  # mmengine is untyped
         self.deploy = True
 
 
+def _stage_blocks(
+    block: Callable[..., MobileOneBlock],
+    arch: Mapping[str, Any],
+    stage: int,
+    channels: int,
+    stride: int,
+    dilations: tuple[int, int],
+    se_cfg: Cfg,
+) -> list[MobileOneBlock]:
+    """Depthwise and pointwise blocks of one stage that receives `channels`."""
+    width = int(BASE_CHANNELS[stage] * arch['width_factor'][stage])
+    num_blocks = arch['num_blocks'][stage]
+    blocks = []
+    for index in range(num_blocks):
+        squeezed = index >= num_blocks - arch['num_se_blocks'][stage]
+        common = {'num_conv_branches': arch['num_conv_branches'][stage], 'se_cfg': se_cfg if squeezed else None}
+        # No skip in the first depthwise block even where output_stride turns its stride into 1: weights for stride 32
+        # have none.
+        depthwise = {'groups': channels, 'stride': stride, 'dilation': dilations[0]}
+        if index > 0:
+            depthwise |= {'stride': 1, 'dilation': dilations[1], 'use_skip': arch['use_skip']}
+        blocks.append(block(channels, channels, 3, **depthwise, **common))
+        blocks.append(block(channels, width, 1, use_skip=arch['use_skip'] and channels == width, **common))
+        channels = width
+    return blocks
+
+
 def _init(kind: str, layer: str, **kwargs: Any) -> dict[str, Any]:
     return {'type': kind, 'layer': [layer], **kwargs}
 
@@ -265,13 +261,14 @@ def _recompute_contexts(
 
 @contextmanager
 def _frozen_statistics(block: MobileOneBlock) -> Iterator[None]:
-    norms = [module for module in block.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    # Not by track_running_stats=False: the recomputation has to save as many tensors as the first pass.
+    norms = [module for module in block.modules() if isinstance(module, _BatchNorm)]
+    kept = [(norm, norm.momentum, copy.deepcopy(norm.num_batches_tracked)) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum = 0.0
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
-
-
+        for norm, momentum, batches in kept:
+            norm.momentum = momentum
+            norm.num_batches_tracked = batches
