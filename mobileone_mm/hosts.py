@@ -74,7 +74,8 @@ def class_names(config: Config) -> tuple[str, ...]:
     named = dataset.get('metainfo', {}).get('classes')
     if named is None:
         _enter_scope(config)
-        kind: type[BaseDataset] | None = DATASETS.get(dataset.type)
+        with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
+            kind: type[BaseDataset] | None = registry.get(dataset.type)
         named = kind.METAINFO.get('classes') if kind is not None else None
     if not named:
         raise ConfigError(
