@@ -2,15 +2,12 @@
 
 Pure functions from state dict to state dict; no file, no network, no module. All four layouts hold the same tensors, so
 a change of layout is a change of names and its way back restores them exactly. What this module knows of a file comes
-from names and shapes alone.
-
-Source: the official repositories' own models, compared key by key (Apple's names are this package's).
+from names and shapes alone. Apple's names are this package's.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from torch import Tensor
 
@@ -20,114 +17,18 @@ from mobileone_mm.backbones.mobileone import (
     STEM_MAX_CHANNELS,
 )
 from mobileone_mm.errors import CheckpointError
+from mobileone_mm.weight_layouts import APPLE, FUSED_PART, HOST_PREFIX, LAYOUTS, Layout, rename
 
 State = Mapping[str, Tensor]
 
-OFFICIAL_URL = "https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{}.pth.tar"
+OFFICIAL_URL = 'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{}.pth.tar'
 # (variant, form) -> Apple's ImageNet weights with their 1000-class classifier.
-OFFICIAL_URLS = {(v, "fused"): OFFICIAL_URL.format(v) for v in ARCHITECTURES} | {
-    (v, "trained"): OFFICIAL_URL.format(f"{v}_unfused") for v in ARCHITECTURES
+OFFICIAL_URLS = {(v, 'fused'): OFFICIAL_URL.format(v) for v in ARCHITECTURES} | {
+    (v, 'trained'): OFFICIAL_URL.format(f'{v}_unfused') for v in ARCHITECTURES
 }
 
-HOST_PREFIX = "backbone."  # what mm hosts call the backbone inside a model
-# A unit's parts in our names; '#' is the number of a conv branch.
-PARTS = (
-    "rbr_conv.#.conv",
-    "rbr_conv.#.bn",
-    "rbr_scale.conv",
-    "rbr_scale.bn",
-    "rbr_skip",
-    "reparam_conv",
-    "se.reduce",
-    "se.expand",
-)
-FUSED_PART = "reparam_conv"
-CLASSIFIER = ("linear.weight", "linear.bias")
-LEAVES = "(weight|bias|running_mean|running_var|num_batches_tracked)"
+CLASSIFIER = ('linear.weight', 'linear.bias')
 SHOWN_KEYS = 4  # names in an error message; more do not help
-
-
-@dataclass(frozen=True)
-class Layout:
-    """One naming scheme.
-
-    Attributes:
-        name: as `--to` takes it.
-        stem: name of the stem unit.
-        stage: format of a stage's name.
-        first_stage: the number by which stage 1 goes.
-        parts: this layout's names for `PARTS`, in that order.
-        classifier: path of the linear classifier.
-        prefix: what precedes stem and stages in a whole file.
-    """
-
-    name: str
-    stem: str
-    stage: str
-    first_stage: int
-    parts: tuple[str, ...]
-    classifier: str
-    prefix: str = ""
-
-
-LAYOUTS = {
-    layout.name: layout
-    for layout in (
-        Layout("apple", "stage0", "stage{}", 1, PARTS, "linear"),
-        Layout(
-            "mmpretrain",
-            "stage0",
-            "stage{}",
-            1,
-            (
-                "branch_conv_list.#.conv",
-                "branch_conv_list.#.norm",
-                "branch_scale.conv",
-                "branch_scale.norm",
-                "branch_norm",
-                "branch_reparam",
-                "se.conv1.conv",
-                "se.conv2.conv",
-            ),
-            "head.fc",
-            HOST_PREFIX,
-        ),
-        Layout(
-            "timm",
-            "stem",
-            "stages.{}",
-            0,
-            (
-                "conv_kxk.#.conv",
-                "conv_kxk.#.bn",
-                "conv_scale.conv",
-                "conv_scale.bn",
-                "identity",
-                FUSED_PART,
-                "attn.fc1",
-                "attn.fc2",
-            ),
-            "head.fc",
-        ),
-        Layout(
-            "corenet",
-            "conv_1",
-            "layer_{}",
-            2,
-            (
-                "rbr_conv.#.block.conv",
-                "rbr_conv.#.block.norm",
-                "rbr_scale.block.conv",
-                "rbr_scale.block.norm",
-                "rbr_skip",
-                FUSED_PART,
-                "se.se_layer.fc1.block.conv",
-                "se.se_layer.fc2.block.conv",
-            ),
-            "classifier.classifier_fc",
-        ),
-    )
-}
 
 
 @dataclass(frozen=True)
@@ -151,11 +52,7 @@ class Weights:
     @property
     def form(self) -> str:
         """'trained' or 'fused'."""
-        return (
-            "fused"
-            if any(f".{FUSED_PART}." in key for key in self.backbone)
-            else "trained"
-        )
+        return 'fused' if any(f'.{FUSED_PART}.' in key for key in self.backbone) else 'trained'
 
     @property
     def num_classes(self) -> int | None:
@@ -168,15 +65,13 @@ class Weights:
         shape = _shape_of(self.backbone)
         return next(
             (name for name in ARCHITECTURES if _shape_of_variant(name) == shape),
-            "custom",
+            'custom',
         )
 
     @property
     def num_conv_branches(self) -> int | None:
         """k of stage 1, None in the fused form."""
-        numbers = re.findall(
-            r"stage1\.0\.rbr_conv\.(\d+)\.conv\.weight", " ".join(self.backbone)
-        )
+        numbers = re.findall(r'stage1\.0\.rbr_conv\.(\d+)\.conv\.weight', ' '.join(self.backbone))
         return len(numbers) or None
 
     @property
@@ -184,22 +79,20 @@ class Weights:
         """'fused S0', 'trained S1 with k=4' (k only where it is not the variant's own)."""
         k = self.num_conv_branches
         named = self.variant in ARCHITECTURES
-        text = f"{self.form} {self.variant.upper() if named else 'MobileOne of custom widths'}"
-        if k is not None and not (
-            named and k == ARCHITECTURES[self.variant]["num_conv_branches"][0]
-        ):
-            text += f" with k={k}"
+        text = f'{self.form} {self.variant.upper() if named else "MobileOne of custom widths"}'
+        if k is not None and not (named and k == ARCHITECTURES[self.variant]['num_conv_branches'][0]):
+            text += f' with k={k}'
         return text
 
     def __str__(self) -> str:
-        text = f"a {self.short}"
+        text = f'a {self.short}'
         if self.rest:
-            text += f" inside a larger model ({', '.join(sorted({key.split('.')[0] for key in self.rest}))})"
+            text += f' inside a larger model ({", ".join(sorted({key.split(".")[0] for key in self.rest}))})'
         elif self.classifier:
-            text += f" with a {self.num_classes}-class classifier"
+            text += f' with a {self.num_classes}-class classifier'
         else:
-            text += " without a classifier"
-        return f"{text} ({'Apple' if self.layout == 'apple' else self.layout} keys)"
+            text += ' without a classifier'
+        return f'{text} ({"Apple" if self.layout == "apple" else self.layout} keys)'
 
 
 def parse(state: State) -> Weights:
@@ -209,34 +102,24 @@ def parse(state: State) -> Weights:
         CheckpointError: it holds no MobileOne, one that is half fused, or half a classifier.
     """
     layout, prefix = _recognise(state)
-    classifier_path = "head.fc" if prefix else layout.classifier
+    classifier_path = 'head.fc' if prefix else layout.classifier
     backbone, classifier, rest = {}, {}, {}
     for key, value in state.items():
-        ours = (
-            _to_ours(key.removeprefix(prefix), layout)
-            if key.startswith(prefix)
-            else None
-        )
+        ours = rename(key.removeprefix(prefix), layout, APPLE) if key.startswith(prefix) else None
         if ours is not None:
             backbone[ours] = value
-        elif key.startswith(f"{classifier_path}."):
-            classifier[f"linear.{key.rpartition('.')[2]}"] = value
+        elif key.startswith(f'{classifier_path}.'):
+            classifier[f'linear.{key.rpartition(".")[2]}'] = value
         else:
             rest[key] = value
-    if (prefix and rest) or set(classifier) != set(
-        CLASSIFIER
-    ):  # part of a larger model's head, or of none
-        rest = {
-            key: value
-            for key, value in state.items()
-            if key in rest or key.startswith(f"{classifier_path}.")
-        }
+    if (prefix and rest) or set(classifier) != set(CLASSIFIER):  # part of a larger model's head, or of none
+        rest = {key: value for key, value in state.items() if key in rest or key.startswith(f'{classifier_path}.')}
         classifier = {}
     weights = Weights(layout.name, prefix, backbone, classifier, rest)
-    if weights.form == "fused" and any(".rbr_" in key for key in backbone):
+    if weights.form == 'fused' and any('.rbr_' in key for key in backbone):
         raise CheckpointError(
-            "some blocks of this file are fused and some are not; expected all or none: fuse the trained file again "
-            "with tools/fuse.py"
+            'some blocks of this file are fused and some are not; expected all or none: fuse the trained file again '
+            'with tools/fuse.py'
         )
     return weights
 
@@ -250,19 +133,13 @@ def convert(state: State, to: str) -> dict[str, Tensor]:
     weights = parse(state)
     if weights.rest:
         raise CheckpointError(
-            f"this is {weights}: {listed(weights.rest)} have no place in the {to} layout; "
-            "only a backbone with or without its linear classifier can be converted"
+            f'this is {weights}: {listed(weights.rest)} have no place in the {to} layout; '
+            'only a backbone with or without its linear classifier can be converted'
         )
     layout = LAYOUTS[to]
-    renamed = {
-        layout.prefix + _from_ours(key, layout): value
-        for key, value in weights.backbone.items()
-    }
-    renamed |= {
-        f"{layout.classifier}.{key.partition('.')[2]}": value
-        for key, value in weights.classifier.items()
-    }
-    assert len(renamed) == len(state), "two entries were given one name"
+    renamed = {f'{layout.prefix}{rename(key, APPLE, layout)}': value for key, value in weights.backbone.items()}
+    renamed |= {f'{layout.classifier}.{key.partition(".")[2]}': value for key, value in weights.classifier.items()}
+    assert len(renamed) == len(state), 'two entries were given one name'
     return renamed
 
 
@@ -285,99 +162,45 @@ def unwrap(contents: object) -> dict[str, Tensor]:
     """
     inner = contents
     for name in (
-        "state_dict",
-        "model_state_dict",
-        "ema_state_dict",
-        "state_dict_ema",
-        "model",
+        'state_dict',
+        'model_state_dict',
+        'ema_state_dict',
+        'state_dict_ema',
+        'model',
     ):
         if isinstance(inner, Mapping) and isinstance(inner.get(name), Mapping):
             inner = inner[name]
             break
     if not isinstance(inner, Mapping):
-        raise CheckpointError(
-            f"holds a {type(inner).__name__}; expected a state dict: names with their tensors"
-        )
+        raise CheckpointError(f'holds a {type(inner).__name__}; expected a state dict: names with their tensors')
     state = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
-    if state and all(
-        key.startswith("module.") for key in state if key != "steps"
-    ):  # `steps` counts EMA updates
-        state = {
-            key.removeprefix("module."): value
-            for key, value in state.items()
-            if key != "steps"
-        }
-    if not state or len(state) < len(inner) - ("steps" in inner):
-        raise CheckpointError(
-            f"holds {listed(list(map(str, inner)))}; expected a state dict: names with their tensors"
-        )
+    if state and all(key.startswith('module.') for key in state if key != 'steps'):  # `steps` counts EMA updates
+        state = {key.removeprefix('module.'): value for key, value in state.items() if key != 'steps'}
+    if not state or len(state) < len(inner) - ('steps' in inner):
+        raise CheckpointError(f'holds {listed(list(map(str, inner)))}; expected a state dict: names with their tensors')
     return state
 
 
 def listed(keys: Iterable[str]) -> str:
     """'3 keys (a, b, c)', shortened to the first few."""
     names = list(keys)
-    shown = ", ".join(names[:SHOWN_KEYS]) + (", ..." if len(names) > SHOWN_KEYS else "")
-    return (
-        f"{len(names)} key{'' if len(names) == 1 else 's'} ({shown})"
-        if names
-        else "no keys"
-    )
+    shown = ', '.join(names[:SHOWN_KEYS]) + (', ...' if len(names) > SHOWN_KEYS else '')
+    return f'{len(names)} key{"" if len(names) == 1 else "s"} ({shown})' if names else 'no keys'
 
 
 def _recognise(state: State) -> tuple[Layout, str]:
     """The layout and prefix that give a place to most keys."""
     best, best_count = None, 0
     for layout in LAYOUTS.values():
-        for prefix in ("", HOST_PREFIX):
+        for prefix in ('', HOST_PREFIX):
             count = sum(
-                key.startswith(prefix)
-                and _to_ours(key[len(prefix) :], layout) is not None
-                for key in state
+                key.startswith(prefix) and rename(key[len(prefix) :], layout, APPLE) is not None for key in state
             )
             if count > best_count:
                 best, best_count = (layout, prefix), count
     if best is None:
-        raise CheckpointError(f"this is no MobileOne: {listed(state)}")
+        raise CheckpointError(f'this is no MobileOne: {listed(state)}')
     return best
-
-
-@lru_cache
-def _patterns(layout: Layout) -> re.Pattern[str]:
-    stage = re.escape(layout.stage).replace(r"\{\}", r"(?P<stage>\d)")
-    parts = "|".join(f"(?P<p{i}>{re.escape(p)})" for i, p in enumerate(layout.parts))
-    parts = parts.replace(r"\#", r"\d+")
-    return re.compile(
-        rf"(?:(?P<stem>{layout.stem})|{stage}\.(?P<unit>\d+))\.(?:{parts})\.(?P<leaf>{LEAVES})"
-    )
-
-
-def _to_ours(key: str, layout: Layout) -> str | None:
-    match = _patterns(layout).fullmatch(key)
-    if match is None:
-        return None
-    unit = "stage0"
-    if match["stem"] is None:
-        unit = f"stage{int(match['stage']) - layout.first_stage + 1}.{match['unit']}"
-    index = next(i for i in range(len(PARTS)) if match[f"p{i}"] is not None)
-    return f"{unit}.{_renumbered(PARTS[index], match[f'p{index}'])}.{match['leaf']}"
-
-
-def _from_ours(key: str, layout: Layout) -> str:
-    match = _patterns(LAYOUTS["apple"]).fullmatch(key)
-    assert match is not None, key
-    unit = layout.stem
-    if match["stem"] is None:
-        unit = f"{layout.stage.format(int(match['stage']) - 1 + layout.first_stage)}.{match['unit']}"
-    index = next(i for i in range(len(PARTS)) if match[f"p{i}"] is not None)
-    return (
-        f"{unit}.{_renumbered(layout.parts[index], match[f'p{index}'])}.{match['leaf']}"
-    )
-
-
-def _renumbered(part: str, numbered: str) -> str:
-    number = re.search(r"\.(\d+)\.", numbered)
-    return part if number is None else part.replace("#", number[1])
 
 
 Shape = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
@@ -387,20 +210,13 @@ def _shape_of(backbone: State) -> Shape:
     """(channels of the stem and stages 1-4, blocks of stages 1-4, squeeze-excite blocks of stages 1-4)."""
     units: dict[str, int] = {}
     for key, value in backbone.items():
-        if (
-            key.endswith(".weight")
-            and (".rbr_conv." in key or FUSED_PART in key)
-            and value.dim() == 4
-        ):
-            units[re.match(r"stage\d(\.\d+)?", key)[0]] = len(value)  # type: ignore[index]
-    squeezed = {key.rpartition(".se.")[0] for key in backbone if ".se." in key}
-    stages = [[u for u in units if u.startswith(f"stage{s}.")] for s in range(1, 5)]
-    widths = [
-        units[max(us, key=lambda u: int(u.partition(".")[2]))] if us else 0
-        for us in stages
-    ]
+        if key.endswith('.weight') and ('.rbr_conv.' in key or FUSED_PART in key) and value.dim() == 4:
+            units[re.match(r'stage\d(\.\d+)?', key)[0]] = len(value)  # type: ignore[index]
+    squeezed = {key.rpartition('.se.')[0] for key in backbone if '.se.' in key}
+    stages = [[u for u in units if u.startswith(f'stage{s}.')] for s in range(1, 5)]
+    widths = [units[max(us, key=lambda u: int(u.partition('.')[2]))] if us else 0 for us in stages]
     return (
-        (units.get("stage0", 0), *widths),
+        (units.get('stage0', 0), *widths),
         tuple(len(us) // 2 for us in stages),
         tuple(len(squeezed & set(us)) // 2 for us in stages),
     )
@@ -408,12 +224,9 @@ def _shape_of(backbone: State) -> Shape:
 
 def _shape_of_variant(name: str) -> Shape:
     arch = ARCHITECTURES[name]
-    widths = tuple(
-        int(base * factor)
-        for base, factor in zip(BASE_CHANNELS, arch["width_factor"], strict=True)
-    )
+    widths = tuple(int(base * factor) for base, factor in zip(BASE_CHANNELS, arch['width_factor'], strict=True))
     return (
         (min(STEM_MAX_CHANNELS, widths[0]), *widths),
-        tuple(arch["num_blocks"]),
-        tuple(arch["num_se_blocks"]),
+        tuple(arch['num_blocks']),
+        tuple(arch['num_se_blocks']),
     )

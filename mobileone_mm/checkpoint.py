@@ -1,0 +1,290 @@
+"""The only reader and writer of weight files (.pth), and the way from a file into a model: see docs/checkpoint.md.
+
+Reading never runs code from a file: tensors, numbers, strings and containers are kept, all else is refused by name.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mobileone_mm import expand, fit, hosts, reparam, weight_keys
+from mobileone_mm.atomic import replacing
+from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.download import local_file
+from mobileone_mm.errors import CheckpointError
+from mobileone_mm.plain import plain
+from mobileone_mm.weight_keys import Weights, listed
+
+BLOCK = 'mobileone_mm'  # the name of this package's own block in a file's `meta`
+FORMAT_VERSION = 1
+HASH_CHUNK_BYTES = 1 << 20
+
+# What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
+# each is read as an inert `_Discarded`, and the message hub is thrown away.
+MESSAGE_HUB_GLOBALS = frozenset(
+    (
+        'mmengine.logging.history_buffer.HistoryBuffer',
+        'numpy._core.multiarray._reconstruct',
+        'numpy._core.multiarray.scalar',
+        'numpy.core.multiarray._reconstruct',
+        'numpy.core.multiarray.scalar',
+        'numpy.ndarray',
+        'numpy.dtype',
+        '_codecs.encode',
+        'builtins.getattr',
+        '__builtin__.getattr',
+    )
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a weight file holds.
+
+    Attributes:
+        state_dict: names and tensors, on the CPU, wrappers and `module.` removed.
+        meta: the file's `meta` without what is not plain data; {} for a bare state dict.
+        path: of the local file.
+        sha256: of the local file, in hexadecimal.
+    """
+
+    state_dict: dict[str, Tensor]
+    meta: dict[str, Any]
+    path: Path
+    sha256: str
+
+    @property
+    def form(self) -> str:
+        """'trained' or 'fused'."""
+        return form_of(self.state_dict)
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Class names the model was trained on, where the file tells."""
+        named = self.meta.get('dataset_meta') or {}
+        classes = named.get('classes') if isinstance(named, Mapping) else None
+        return tuple(classes) if classes else None
+
+    def __str__(self) -> str:
+        return f'{self.path}: this is {weight_keys.describe(self.state_dict)}'
+
+
+def form_of(state_dict: Mapping[str, Tensor]) -> str:
+    """'fused' where a MobileOne in any layout holds fused convolutions, else 'trained'."""
+    try:
+        return weight_keys.parse(state_dict).form
+    except CheckpointError:
+        return 'trained'
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open('rb') as file:
+        while chunk := file.read(HASH_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def read_checkpoint(source: str | Path) -> Checkpoint:
+    """Read a weight file, ours or another's, from a path or URL, without running code from it.
+
+    Raises:
+        CheckpointError: no such file, no weight file, or one that names code.
+    """
+    path = local_file(source)
+    contents = _load(path)
+    meta = contents.get('meta') if isinstance(contents, Mapping) else None
+    try:
+        state_dict = weight_keys.unwrap(contents)
+    except CheckpointError as error:
+        raise CheckpointError(f'{path}: {error}') from error
+    return Checkpoint(state_dict, plain(meta) if isinstance(meta, Mapping) else {}, path, file_sha256(path))
+
+
+def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+    """Write a weight file that loads with `weights_only=True`; it appears whole or not at all.
+
+    Tensors are stored on the CPU; what is not plain data in `meta` is left out.
+    """
+    contents = {'state_dict': {key: value.detach().cpu() for key, value in state_dict.items()}, 'meta': plain(meta)}
+    with replacing(path) as fresh:
+        torch.save(contents, fresh)
+
+
+def fused_meta(source: Checkpoint, arch: Any, parity: float) -> dict[str, Any]:
+    """The `meta` of a fused file: the source's own, and this package's block. `parity` is relative, see docs."""
+    block = {
+        'kind': 'fused',
+        'format_version': FORMAT_VERSION,
+        'arch': arch,
+        'classes': list(source.classes or ()),
+        'source_sha256': source.sha256,
+        'parity': parity,
+    }
+    return {**source.meta, BLOCK: block}
+
+
+def load_model(config: Config, path: str | Path) -> nn.Module:
+    """The config's model with a file's weights, trained or fused as the file is, in eval mode: see `open_model`."""
+    return open_model(config, path)[0]
+
+
+def open_model(config: Config, path: str | Path) -> tuple[nn.Module, Checkpoint]:
+    """Build the config's model, load a whole file into it, and return both; a fused file gives a fused model.
+
+    A classification file in any layout also fits a config whose model is a classifier.
+
+    Raises:
+        CheckpointError: no such file, or it does not belong to this config's model: entry by entry.
+        ConfigError: the model cannot be built.
+    """
+    checkpoint = read_checkpoint(path)
+    model = hosts.build_model(config)
+    if checkpoint.form == 'fused':
+        reparam.fuse(model, inplace=True)
+    _load_whole(model, checkpoint)
+    return model.eval(), checkpoint
+
+
+def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:
+    """Load a file into a MobileOne, or into an mm model around one, in place.
+
+    A file of the whole model must fit entry by entry and be in the model's form. A backbone or classification file in
+    any layout goes into the backbone as `load_backbone_weights` does it, and its classifier into the model's `head.fc`
+    where there is one.
+
+    Raises:
+        CheckpointError: the file does not belong to this model.
+    """
+    checkpoint = read_checkpoint(path)
+    prefix = fit.backbone_prefix(model)
+    if prefix is None or (prefix and _weights(checkpoint).rest):
+        _load_whole(model, checkpoint)
+        return checkpoint
+    weights = _weights(checkpoint)
+    classifier = fit.under_names_of(model, replace(weights, backbone={}, rest={}))
+    if prefix and classifier:  # before the backbone is touched
+        expected = model.state_dict()
+        _require_fit({key: expected[key] for key in fit.HOST_CLASSIFIER}, classifier, model, checkpoint)
+    _load_backbone(model.get_submodule(prefix.rstrip('.')), checkpoint)
+    model.load_state_dict(classifier, strict=False)
+    return checkpoint
+
+
+def load_backbone_weights(backbone: MobileOne, path: str | Path) -> Checkpoint:
+    """Load the backbone out of any file in any layout, in place; classifier, neck and head are left out, and logged so.
+
+    A trained file goes into the trained form as it is and into the fused form folded; a fused file goes into the fused
+    form as it is. Into the trained form it is expanded: eval mode computes the fused function at once, and training
+    needs `ExpandHook` (in every shipped config) to calibrate on the user's images first.
+
+    Raises:
+        CheckpointError: the file holds no MobileOne, or another one than the config asks for.
+    """
+    checkpoint = read_checkpoint(path)
+    _load_backbone(backbone, checkpoint)
+    return checkpoint
+
+
+def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
+    assert isinstance(backbone, MobileOne)
+    weights = _weights(checkpoint)
+    state, expected, expanding = weights.backbone, backbone.state_dict(), False
+    if backbone.deploy and weights.form == 'trained':
+        state = expand.fold_state(state)
+    elif not backbone.deploy and weights.form == 'fused':
+        expected, expanding = reparam.fuse(backbone).state_dict(), True
+    _require_fit(expected, state, backbone, checkpoint)
+    backbone.awaits_calibration = False
+    if expanding:
+        expand.expand(backbone, state)
+    else:
+        backbone.load_state_dict(state, strict=False)  # num_batches_tracked may lack; the rest was checked
+    left_out = [*weights.classifier, *weights.rest]
+    print_log(
+        f'backbone weights from {checkpoint}{f"; left out: {listed(left_out)}" if left_out else ""}', logger='current'
+    )
+    if expanding:
+        print_log(
+            'these fused weights were expanded into branches: evaluation computes the fused function as it is; before '
+            "training, custom_hooks must hold dict(type='mobileone_mm.ExpandHook'), which sets the BatchNorms to your "
+            'images. Without it training starts from wrong statistics.',
+            logger='current',
+            level=logging.WARNING,
+        )
+
+
+def _load_whole(model: nn.Module, checkpoint: Checkpoint) -> None:
+    state: Mapping[str, Tensor] = checkpoint.state_dict
+    if fit.backbone_prefix(model) is not None:
+        state = fit.under_names_of(model, _weights(checkpoint))
+    _require_fit(model.state_dict(), state, model, checkpoint)
+    model.load_state_dict(state, strict=False)  # num_batches_tracked may lack; the rest was checked
+
+
+def _require_fit(
+    expected: Mapping[str, Tensor], given: Mapping[str, Tensor], model: nn.Module, checkpoint: Checkpoint
+) -> None:
+    """`model` is what the message describes; `expected` may be another form of it."""
+    faults = fit.faults(expected, given)
+    if not faults:
+        return
+    counts = fit.class_counts(model, checkpoint.classes, checkpoint.state_dict)
+    wanted = weight_keys.describe(model.state_dict())
+    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {"; ".join([*faults, *counts])}')
+
+
+def _weights(checkpoint: Checkpoint) -> Weights:
+    try:
+        return weight_keys.parse(checkpoint.state_dict)
+    except CheckpointError as error:
+        raise CheckpointError(f'{checkpoint.path}: {error}') from error
+
+
+class _Discarded:
+    """Stands for any class or function of `MESSAGE_HUB_GLOBALS`: takes whatever it is given, does and keeps nothing."""
+
+    def __new__(cls, *args: object) -> '_Discarded':
+        return super().__new__(cls)
+
+    def __init__(self, *args: object) -> None: ...
+
+    def __setstate__(self, state: object) -> None: ...
+
+
+def _load(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
+    except UnpicklingError as error:
+        refused = error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f'{path}: cannot be read as a weight file (.pth): {_first_line(error)}') from error
+    try:
+        named = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except ValueError:  # the format before torch 1.6, or no checkpoint at all
+        named = set()
+    if not named or not named <= MESSAGE_HUB_GLOBALS:
+        what = f'it names code: {", ".join(sorted(named - MESSAGE_HUB_GLOBALS))}' if named else _first_line(refused)
+        raise CheckpointError(
+            f'{path}: refused, since reading must not run code from a file ({what}); expected tensors, numbers, '
+            'strings and containers. If you trust it, save its weights alone where its code is installed: '
+            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'weights.pth')"
+        ) from refused
+    with torch.serialization.safe_globals([(_Discarded, name) for name in named]):
+        contents = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
+    contents.pop('message_hub', None)
+    return contents
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]

@@ -1,0 +1,60 @@
+"""Whether a file's entries are those that a model has, and the words for how they are not."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from mobileone_mm import weight_keys
+from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.errors import CheckpointError
+from mobileone_mm.weight_keys import Weights, listed
+
+HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
+HEADS = ('bbox_head', 'decode_head', 'head')  # what mm hosts call the part that knows the classes
+
+
+def backbone_prefix(model: nn.Module) -> str | None:
+    """'' for a MobileOne, 'backbone.' in an mm model, None where there is none."""
+    names = [name for name, module in model.named_modules() if isinstance(module, MobileOne)]
+    return f'{names[0]}.'.lstrip('.') if names else None
+
+
+def under_names_of(model: nn.Module, weights: Weights) -> dict[str, Tensor]:
+    """All entries of a file under the names that `model` has for them.
+
+    Only a classifier without a counterpart in the model is left out.
+    """
+    prefix = backbone_prefix(model) or ''
+    state = {prefix + key: value for key, value in weights.backbone.items()} | weights.rest
+    if HOST_CLASSIFIER[0] in model.state_dict():
+        state |= {key.replace('linear', 'head.fc'): value for key, value in weights.classifier.items()}
+    return state
+
+
+def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """What keeps `given` from being loaded where `expected` is; empty where names and shapes agree.
+
+    BN's batch counters may be missing: files from before torch 0.4.1 have none, and nothing is computed from them here.
+    """
+    missing = [key for key in expected if key not in given and not key.endswith('num_batches_tracked')]
+    unexpected = [key for key in given if key not in expected]
+    reshaped = [key for key in expected if key in given and expected[key].shape != given[key].shape]
+    found = [f'missing {listed(missing)}'] * bool(missing) + [f'unexpected {listed(unexpected)}'] * bool(unexpected)
+    if reshaped:
+        first = reshaped[0]
+        shapes = f'{tuple(given[first].shape)} given, {tuple(expected[first].shape)} expected'
+        found.append(f'of another shape {listed(reshaped)}: {shapes}')
+    return found
+
+
+def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> list[str]:
+    """One sentence where file and model are known to have different numbers of classes, else none."""
+    try:
+        given = len(classes) if classes else weight_keys.parse(state).num_classes
+    except CheckpointError:
+        given = None
+    heads = [getattr(model, name, None) for name in HEADS]
+    wanted = next((head.num_classes for head in heads if head is not None and hasattr(head, 'num_classes')), None)
+    if given is None or wanted is None or given == wanted:
+        return []
+    return [f'the file has {given} classes, the config {wanted}']
