@@ -1,0 +1,129 @@
+"""A tiny SSD as config and checkpoint files, trained by nobody, with scores and boxes that vary; and its package."""
+
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from mobileone_mm import checkpoint, hosts
+from mobileone_mm.export import run
+from mobileone_mm.export.options import DetectorOptions
+
+CLASSES = ('circle', 'square', 'triangle')
+SIZE = (96, 64)  # width, height
+SCORE_GAIN = 4.0  # fresh classification convolutions give nearly equal scores; this spreads them over 0..1
+
+CONFIG = """
+default_scope = 'mmdet'
+classes = {classes}
+num_classes = {num_classes}
+channels = (32, 64, 32, 32)
+norm_cfg = dict(type='BN', eps=0.001)
+model = dict(
+    type='SingleStageDetector',
+    data_preprocessor=dict(
+        type='DetDataPreprocessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb={to_rgb}
+    ),
+    backbone=dict(
+        type='mobileone_mm.MobileOne',
+        arch=dict(
+            num_blocks=[1, 1, 1, 1],
+            width_factor=[0.125, 0.125, 0.125, 0.125],
+            num_conv_branches=[1, 1, 1, 1],
+            num_se_blocks=[0, 0, 0, 0],
+        ),
+        out_indices=(2, 3),
+    ),
+    neck=dict(
+        type='SSDNeck', in_channels=channels[:2], out_channels=channels, level_strides=(2, 2), level_paddings=(1, 1),
+        l2_norm_scale=None, use_depthwise=True, norm_cfg=norm_cfg, act_cfg=dict(type='ReLU6'),
+    ),
+    bbox_head=dict(
+        type='mobileone_mm.SSDHead', in_channels=channels, num_classes=num_classes, use_depthwise=True,
+        norm_cfg=norm_cfg, act_cfg=dict(type='ReLU6'),
+        anchor_generator=dict(
+            type='SSDAnchorGenerator', scale_major=False, strides=[16, 32, 64, 96], ratios={ratios},
+            min_sizes=[16, 32, 48, 64], max_sizes=[32, 48, 64, 96],
+        ),
+        bbox_coder=dict(
+            type='DeltaXYWHBBoxCoder', target_means={means}, target_stds=[0.1, 0.1, 0.2, 0.2]
+        ),
+    ),
+    test_cfg=dict(
+        nms_pre=1000, nms=dict(type='nms', iou_threshold=0.45), min_bbox_size=0, score_thr=0.02, max_per_img=200
+    ),
+)
+test_dataloader = dict(
+    dataset=dict(
+        type='CocoDataset',
+        metainfo=dict(classes=classes),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale={size}, keep_ratio=False),
+            dict(type='PackDetInputs', meta_keys=('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor')),
+        ],
+    )
+)
+"""
+MIXED_RATIOS = [[2], [2, 3], [2, 3], [2]]  # 4, 6, 6 and 4 priors a position, as SSD300 has them
+
+
+def write_config(folder: Path, name: str = 'tiny.py', **changes: Any) -> Path:
+    values = {
+        'classes': CLASSES,
+        'size': SIZE,
+        'ratios': [[2, 3]] * 4,
+        'means': [0.0] * 4,
+        'to_rgb': True,
+        **changes,
+    }
+    values.setdefault('num_classes', len(values['classes']))
+    path = folder / name
+    path.write_text(dedent(CONFIG.format(**values)))
+    return path
+
+
+def lively(model: nn.Module, randomise: Callable[..., nn.Module]) -> nn.Module:
+    """Random batch statistics, and classification scores that spread."""
+    randomise(model)
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for name, parameter in model.bbox_head.named_parameters():
+            if name.startswith('cls_convs') and parameter.ndim == 4 and parameter.shape[-1] == 1:
+                parameter.mul_(SCORE_GAIN)
+            elif parameter.ndim == 1 and name.endswith('bias'):
+                parameter.add_(torch.rand(parameter.shape, generator=generator) - 0.5)
+    return model
+
+
+@pytest.fixture(scope='session')
+def make_detector(randomise_batch_norm: Callable[..., nn.Module]) -> Callable[..., tuple[Path, Path]]:
+    """A function (folder, **config changes) -> (config file, checkpoint file)."""
+
+    def make(folder: Path, **changes: Any) -> tuple[Path, Path]:
+        torch.manual_seed(0)
+        config_file = write_config(folder, **changes)
+        config = hosts.load_config(config_file)
+        model = lively(hosts.build_model(config), randomise_batch_norm)
+        weights = folder / 'best.pth'
+        meta = {'dataset_meta': {'classes': list(hosts.class_names(config))}}
+        checkpoint.save_checkpoint(weights, model.state_dict(), meta)
+        return config_file, weights
+
+    return make
+
+
+@pytest.fixture(scope='session')
+def detector(tmp_path_factory: pytest.TempPathFactory, make_detector: Callable[..., tuple[Path, Path]]) -> Any:
+    """Config file and checkpoint file of the tiny SSD."""
+    return make_detector(tmp_path_factory.mktemp('detector'))
+
+
+@pytest.fixture(scope='session')
+def exported(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> run.Report:
+    """The tiny SSD's package; never change it, copy it."""
+    return run.export(*detector, DetectorOptions(), tmp_path_factory.mktemp('exported') / 'tiny.mlpackage')

@@ -1,0 +1,33 @@
+"""Check a saved Core ML detector: stages, names, shapes, types, labels, thresholds, weights, metadata.
+
+python tools/verify.py detector.mlpackage
+"""
+
+import argparse
+from collections.abc import Sequence
+
+from mobileone_mm import cli
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, verify, print what the package is; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('package', help='a .mlpackage that tools/export.py wrote')
+    parser.add_argument('--report', metavar='FILE.json', help='write what was found')
+    args = parser.parse_args(argv)
+
+    from mobileone_mm.export import verify
+
+    info = verify.verify(args.package)
+    if args.report:
+        cli.write_report(args.report, info.as_metadata())
+    print(verify.table(verify.Rung(**rung) for rung in info.parity))
+    print(
+        f'{args.package}: sound; {info.task}, {len(info.classes)} classes, {info.input_size[0]}x{info.input_size[1]} px'
+    )
+    cli.next_command(f'python tools/export.py {info.config} {info.checkpoint} --out {args.package}')
+    return 0
+
+
+if __name__ == '__main__':
+    raise SystemExit(cli.run(main))
