@@ -99,7 +99,7 @@ def draw_scene(rng: np.random.Generator, side: int) -> Scene:
 
 
 def visible_boxes(scene: Scene) -> NDArray[np.int64]:
-    """The tight box of what is visible of each shape: (K, 4) x, y, width, height in pixels; hidden parts do not count."""
+    """The tight box of what is visible of each shape, hidden parts left out: (K, 4) x, y, width, height in pixels."""
     boxes = np.zeros((len(scene.labels), 4), np.int64)
     for index in range(len(scene.labels)):
         ys, xs = np.nonzero(scene.owners == index + 1)

@@ -57,7 +57,8 @@ def test_shapes_overlap_but_none_is_mostly_hidden() -> None:
             visible = int((scene.owners == index + 1).sum())
             together += int((scene.owners[y : y + height, x : x + width] > index + 1).any())
             alone.append(visible / (width * height))
-            assert min(x, y) >= 0 and x + width <= SIDE and y + height <= SIDE
+            assert 0 <= x <= SIDE - width
+            assert 0 <= y <= SIDE - height
     assert together > 20
     assert min(alone) > 0.2  # a triangle fills at least 0.4 of its box, and 0.6 of it stays visible
 
@@ -120,10 +121,11 @@ def test_coco_reads_the_set_back(tmp_path: Path) -> None:
             str(tmp_path / 'set' / 'images' / 'train' / image['file_name']),
             cv2.IMREAD_COLOR_RGB,
         )
+        assert pixels is not None
         assert pixels.shape == (image['height'], image['width'], 3) == (64, 64, 3)
         found = {entry['category_id'] - 1: entry['bbox'] for entry in coco.loadAnns(coco.getAnnIds(image['id']))}
         if len(found) == len(coco.getAnnIds(image['id'])):
-            assert seen_boxes(pixels) == found  # colours kept their order through the file
+            assert seen_boxes(pixels.astype(np.uint8)) == found  # colours kept their order through the file
 
 
 def test_an_older_set_is_replaced_and_anything_else_is_kept(tmp_path: Path) -> None:

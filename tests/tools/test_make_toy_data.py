@@ -50,4 +50,5 @@ def test_wrong_usage_is_one_line_status_2_and_no_file(tmp_path: Path) -> None:
 def test_a_missing_parent_folder_is_one_line_status_2(tmp_path: Path) -> None:
     failed = call(str(tmp_path / 'no' / 'set'))
     assert failed.returncode == 2
-    assert failed.stderr.count('\n') == 1 and 'does not exist' in failed.stderr
+    assert failed.stderr.count('\n') == 1
+    assert 'does not exist' in failed.stderr

@@ -1,0 +1,212 @@
+"""The demo's story: the commands a user would type, one after the other, and a page about what came out.
+
+All paths are relative to the repository's root, where every command runs.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mobileone_mm.cli import say
+from mobileone_mm.errors import MobileOneError
+
+CONFIG = 'configs/detection/demo_ssd.py'
+FOLDER = 'demo'
+BEST = '{best}'  # in a command: the best checkpoint, known once the training has written it
+EPOCH = re.compile(r'Epoch\(train\) +\[(\d+)\]\[.*? eta: (\S+) .*?loss: (\S+)')
+STATION = re.compile(r'[a-z][a-z ]* \.\.\.\n')  # how tools/export.py announces a long part
+SCORE = re.compile(r'Epoch\((?:val|test)\) +\[.*bbox_mAP_50: (\S+)')
+
+
+class StepError(MobileOneError):
+    """A step of the demo failed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the demo, as typed in the repository's root with the virtual environment active."""
+
+    name: str
+    says: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that went well: what was run, and for how long (seconds)."""
+
+    name: str
+    command: str
+    seconds: float
+
+
+STEPS = (
+    Step('data', 'draw a set of shapes', f'python tools/make_toy_data.py {FOLDER}/data --images 400 --val 60'),
+    Step('train', 'train a small SSD on it, for minutes', f'mim train mmdet {CONFIG} --work-dir {FOLDER}/training'),
+    Step(
+        'test',
+        'test the best checkpoint',
+        f'mim test mmdet {CONFIG} --checkpoint {BEST} --work-dir {FOLDER}/test '
+        f'--cfg-options test_evaluator.outfile_prefix={FOLDER}/test/predictions',
+    ),
+    Step(
+        'fuse',
+        'fold the branches of every block into one convolution',
+        f'python tools/fuse.py {CONFIG} {BEST} --out {FOLDER}/fused.pth',
+    ),
+    Step(
+        'export',
+        'write the Core ML package, comparing every form with the one before',
+        f'python tools/export.py {CONFIG} {BEST} --out {FOLDER}/detector.mlpackage --report {FOLDER}/export.json '
+        f'--image {FOLDER}/data/images/val/000001.png {FOLDER}/data/images/val/000002.png',
+    ),
+    Step('check', 'open the saved package again and check it', f'python tools/verify.py {FOLDER}/detector.mlpackage'),
+)
+RESULTS = ('logs', 'training', 'test', 'fused.pth', 'detector.mlpackage', 'export.json', 'pictures.png', 'summary.md')
+
+
+def clear(root: Path) -> None:
+    """Remove what an earlier demo left, so that nothing old can pass for new."""
+    for name in RESULTS:
+        path = root / FOLDER / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    (root / FOLDER / 'logs').mkdir(parents=True)
+
+
+def run_steps(root: Path, steps: Sequence[Step]) -> Iterator[Done]:
+    """Run one command after the other in `root`, each with its whole output in demo/logs.
+
+    Raises:
+        StepError: a command cannot be started or fails; says which, why and where its log is.
+    """
+    for number, step in enumerate(steps, 1):
+        command = step.command
+        if BEST in command:
+            command = command.replace(BEST, best_checkpoint(root))
+        what = f'[{number}/{len(steps)}] {step.name}'
+        say(f'\n{what}: {step.says}\n  $ {command}')
+        started = time.monotonic()
+        _run(root, what, command, Path(FOLDER, 'logs', f'{step.name}.log'))
+        yield Done(step.name, command, time.monotonic() - started)
+
+
+def best_checkpoint(root: Path) -> str:
+    """The trained checkpoint that scored best in validation, relative to `root`.
+
+    Raises:
+        StepError: the training left none, or several.
+    """
+    found = [path for path in (root / FOLDER / 'training').glob('best_*.pth') if 'fused' not in path.name]
+    if len(found) != 1:
+        raise StepError(f'{FOLDER}/training: {len(found)} best checkpoints, expected 1; see {FOLDER}/logs/train.log')
+    return found[0].relative_to(root).as_posix()
+
+
+def shown(line: str) -> str | None:
+    """What the terminal gets of a line of output: where a long step is. The rest is for the log."""
+    if epoch := EPOCH.search(line):
+        return f'epoch {epoch[1]}: loss {float(epoch[3]):.2f}, {epoch[2]} to go'
+    if score := SCORE.search(line):
+        return f'mAP50 {float(score[1]):.3f} on the validation pictures'
+    return line.strip() if STATION.fullmatch(line) else None
+
+
+def summary(root: Path, done: Sequence[Done]) -> str:
+    """The page about a finished demo, as Markdown."""
+    score, counts, export = _score(root), _counts(root), _read(root / FOLDER / 'export.json')
+    width, height = export['info']['input_size']
+    rungs = [f'| {rung["name"]} | {_value(rung)} | {rung["limit"]:g} {rung["unit"]} |' for rung in export['ladder']]
+    steps = [f'| {step.name} | {step.seconds:.0f} s | `{step.command}` |' for step in done]
+    return '\n'.join(
+        [
+            '# A detector of drawn shapes, from nothing to Core ML',
+            '',
+            '| | |',
+            '| --- | --- |',
+            f'| score | **mAP50 {score["coco/bbox_mAP_50"]:.3f}**, mAP {score["coco/bbox_mAP"]:.3f}, {counts} |',
+            f'| package | `{FOLDER}/detector.mlpackage`, {export["bytes"] / 1e6:.1f} MB, {export["info"]["target"]} '
+            f'or later, {width}x{height} px, {", ".join(export["info"]["classes"])} |',
+            f'| time | {sum(step.seconds for step in done):.0f} s |',
+            '',
+            '![left of each pair: what was drawn; right: what was found](pictures.png)',
+            '',
+            'The first validation pictures, not the best ones; found by the trained checkpoint.',
+            '',
+            '## Is the package the model that was trained?',
+            '| compared | largest difference | limit |',
+            '| --- | --- | --- |',
+            *rungs,
+            '',
+            '## What was run',
+            'In the repository, with `.venv/bin` on the PATH. Whole outputs: `demo/logs`.',
+            '',
+            '| step | time | command |',
+            '| --- | --- | --- |',
+            *steps,
+            '',
+        ]
+    )
+
+
+def _value(rung: dict[str, Any]) -> str:
+    return rung['note'] if rung['value'] is None else f'{rung["value"]:.1e} {rung["unit"]}'
+
+
+def _score(root: Path) -> Any:
+    # mmengine names both the folder and the file after the time of the run.
+    found = sorted((root / FOLDER / 'test').glob('*/2*.json'))
+    if not found:
+        raise StepError(f'{FOLDER}/test: the test left no scores; see {FOLDER}/logs/test.log')
+    return _read(found[-1])
+
+
+def _counts(root: Path) -> str:
+    truth = _read(root / FOLDER / 'data/annotations/val.json')
+    return f'{len(truth["images"])} validation pictures, {len(truth["annotations"])} boxes'
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def _run(root: Path, what: str, command: str, log: Path) -> None:
+    program, *arguments = shlex.split(command)
+    # Those of the environment this interpreter belongs to, whether it is active or not.
+    executable = sys.executable if program == 'python' else str(Path(sys.executable).parent / program)
+    last = ''
+    try:
+        with (root / log).open('w') as file, _started(root, [executable, *arguments]) as process:
+            assert process.stdout is not None
+            for line in process.stdout:
+                file.write(line)
+                last = line.strip() or last
+                if text := shown(line):
+                    say(f'  {text}')
+    except FileNotFoundError as error:
+        raise StepError(f'{what}: {executable} is missing; run: make setup') from error
+    if process.returncode:
+        raise StepError(f'{what} failed with status {process.returncode}: {last}\n  its whole output: {log}')
+
+
+def _started(root: Path, command: Sequence[str]) -> 'subprocess.Popen[str]':
+    return subprocess.Popen(
+        command,
+        cwd=root,
+        env={**os.environ, 'PYTHONUNBUFFERED': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors='replace',
+    )
