@@ -1,13 +1,18 @@
-"""Export a trained SSD as a Core ML detector that Apple's Vision reads.
-
-python tools/export.py configs/detection/ssd_mobileone_s2.py work_dirs/s2/best.pth --out detector.mlpackage
-"""
+"""Export a trained SSD as a checked Core ML detector."""
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from mobileone_mm import cli
+from mobileone_mm.atomic import require_writable_parent
 from mobileone_mm.export.options import SPEC_VERSIONS, DetectorOptions, parse_size
+
+HELP = """example: python tools/export.py configs/detection/ssd_mobileone_s2.py best.pth --out detector.mlpackage
+
+Fuses the model, puts normalisation, softmax and box decoding into it, converts it into a Core ML program with a
+suppression stage behind it, as Apple's Vision wants a detector (docs/package.md, docs/swift.md), and compares every
+step with the trained model on the way. The package appears whole, or not at all."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         input_size=parse_size(args.input_size) if args.input_size else None,
         pad_classes=args.pad_classes,
     )
+    if args.report:
+        require_writable_parent(Path(args.report))
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.export import run, verify
 
@@ -34,7 +41,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     defaults = DetectorOptions()
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('config', help='mmdet config of an SSD')
     parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
     parser.add_argument('--out', required=True, help='package to write, ending in .mlpackage')

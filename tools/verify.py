@@ -1,17 +1,21 @@
-"""Check a saved Core ML detector: stages, names, shapes, types, labels, thresholds, weights, metadata.
-
-python tools/verify.py detector.mlpackage
-"""
+"""Check a saved Core ML detector."""
 
 import argparse
 from collections.abc import Sequence
 
 from mobileone_mm import cli
 
+HELP = """example: python tools/verify.py detector.mlpackage
+
+Judges a package from its files alone: stages, names, shapes, types, labels, thresholds, weights and metadata. Prints
+the comparisons with the trained model that its export made."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, verify, print what the package is; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument('package', help='a .mlpackage that tools/export.py wrote')
     parser.add_argument('--report', metavar='FILE.json', help='write what was found')
     args = parser.parse_args(argv)

@@ -53,14 +53,18 @@ def read_picture(path: str | Path, size: tuple[int, int]) -> Picture:
     Raises:
         DataError: the file is missing or no picture.
     """
+    import cv2
     import mmcv
 
     if not Path(path).is_file():
         raise DataError(f'--image {path}: no such file')
-    picture = mmcv.imread(str(path), channel_order='rgb')
+    try:
+        picture = mmcv.imread(str(path))
+    except cv2.error:  # an empty file
+        picture = None
     if picture is None:
         raise DataError(f'--image {path}: cannot be decoded as a picture')
-    resized: Picture = mmcv.imresize(picture, size)
+    resized: Picture = mmcv.bgr2rgb(mmcv.imresize(picture, size))
     return resized
 
 
