@@ -9,7 +9,7 @@ from mmengine.dist import all_gather_object, all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mobileone_mm.errors import MobileOneError
+from mobileone_mm.errors import DataError, MobileOneError
 from mobileone_mm.registry import HOOKS
 
 
@@ -22,6 +22,19 @@ class StopOnInvalidLoss(Hook):  # type: ignore[misc]  # mmengine is untyped
     """
 
     priority = 'VERY_HIGH'
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a training without steps: mmengine would run its epochs and save the untrained weights.
+
+        Raises:
+            DataError: the data set makes no whole batch and `drop_last` drops the rest.
+        """
+        loader = runner.train_dataloader
+        if len(loader) == 0:
+            raise DataError(
+                f'{len(loader.dataset)} images make no batch of {loader.batch_size}; '
+                'lower train_dataloader.batch_size in the config'
+            )
 
     def after_train_iter(
         self,

@@ -1,0 +1,30 @@
+# Fine-tuning on your own COCO-format set: docs/own_data.md. For another variant, change the line below.
+_base_ = 'ssd_mobileone_s0.py'
+
+# --- yours: names and paths ---
+classes = ('circle', 'square', 'triangle')  # as the file's categories, in the file's order
+data_root = 'data/own/'
+train_file, train_images = 'annotations/train.json', 'train/'
+val_file, val_images = 'annotations/val.json', 'val/'
+
+# --- follows from the above ---
+max_epochs = 60
+model = dict(bbox_head=dict(num_classes=len(classes)))
+metainfo = dict(classes=classes)
+train_dataloader = dict(
+    batch_size=16,
+    dataset=dict(data_root=data_root, metainfo=metainfo, ann_file=train_file, data_prefix=dict(img=train_images)),
+)
+val_dataloader = dict(
+    dataset=dict(data_root=data_root, metainfo=metainfo, ann_file=val_file, data_prefix=dict(img=val_images)),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + val_file, classwise=True)
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=16)

@@ -1,0 +1,31 @@
+# Fine-tuning on your own VOC-format set: docs/own_data.md. For another variant, change the line below.
+_base_ = 'ssd_mobileone_s0.py'
+
+# --- yours: names and paths ---
+classes = ('circle', 'square', 'triangle')  # as the XML files name them; their order is the order of the labels
+data_root = 'data/own/'  # holds Annotations/, JPEGImages/ and the two lists
+train_list = 'ImageSets/Main/train.txt'
+val_list = 'ImageSets/Main/val.txt'
+
+# --- follows from the above ---
+max_epochs = 60
+model = dict(bbox_head=dict(num_classes=len(classes)))
+voc = dict(
+    type='mobileone_mm.VOCDataset',
+    data_root=data_root,
+    metainfo=dict(classes=classes),
+    data_prefix=dict(_delete_=True, sub_data_root=''),
+)
+train_dataloader = dict(batch_size=16, dataset=dict(ann_file=train_list, **voc))
+val_dataloader = dict(dataset=dict(ann_file=val_list, **voc))
+test_dataloader = val_dataloader
+# 'area': all points of the precision-recall curve, as VOC since 2010; '11points' is VOC 2007's.
+val_evaluator = dict(_delete_=True, type='VOCMetric', metric='mAP', eval_mode='area')
+test_evaluator = val_evaluator
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+optim_wrapper = dict(optimizer=dict(lr=0.02))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=16)

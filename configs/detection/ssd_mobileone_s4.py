@@ -1,0 +1,8 @@
+_base_ = 'ssd_mobileone_s0.py'
+weights = 'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_s4_unfused.pth.tar'
+channels = (896, 2048, 512, 256, 256, 128)
+model = dict(
+    backbone=dict(arch='s4', init_cfg=dict(checkpoint=weights)),
+    neck=dict(in_channels=channels[:2], out_channels=channels),
+    bbox_head=dict(in_channels=channels),
+)

@@ -1,0 +1,347 @@
+"""Sets with faults: boxes that are dropped and counted, and what is refused before the first step."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from mmengine.logging import MMLogger
+
+from mobileone_mm.data_checks import box_fault
+from mobileone_mm.datasets import CocoDataset, VOCDataset
+from mobileone_mm.errors import DataError
+
+WIDTH, HEIGHT = 40, 30
+CLASSES = ('cat', 'dog')
+NAN, INF = float('nan'), float('inf')
+# box x1, y1, x2, y2 and why it cannot be used, in an image of WIDTH x HEIGHT
+BOXES = [
+    ((0, 0, WIDTH, HEIGHT), None),
+    ((5, 5, 6, 6), None),  # one pixel
+    ((-5, -5, 3, 3), None),  # reaches in
+    ((5, 5, 5, 20), 'of zero size'),
+    ((5, 5, 20, 5), 'of zero size'),
+    ((20, 5, 5, 20), 'of zero size'),  # corners swapped
+    ((40, 0, 60, 20), 'outside the image'),  # touches the edge from outside
+    ((0, -20, 20, 0), 'outside the image'),
+    ((NAN, 0, 20, 20), 'not four finite numbers'),
+    ((0, 0, INF, 20), 'not four finite numbers'),
+    ((0, 0, 20), 'not four finite numbers'),
+]
+
+
+@pytest.mark.parametrize(('box', 'fault'), BOXES)
+def test_box_fault(box: tuple[float, ...], fault: str | None) -> None:
+    assert box_fault(box, WIDTH, HEIGHT) == fault
+
+
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What mmengine logs, as a run sees it."""
+    logger = MMLogger.get_instance('test_datasets', log_level='INFO')
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
+def write_image(path: Path, width: int = WIDTH, height: int = HEIGHT) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), np.zeros((height, width, 3), np.uint8))
+
+
+# --- COCO ---
+
+
+def coco_box(box_id: int, bbox: Any, category: int = 7, image: int = 1, **extra: Any) -> dict[str, Any]:
+    return {'id': box_id, 'image_id': image, 'category_id': category, 'bbox': bbox, 'area': 1, 'iscrowd': 0, **extra}
+
+
+def coco_file(root: Path, annotations: list[dict[str, Any]], **replaced: Any) -> Path:
+    names = ['1.jpg', '2.jpg']
+    for name in names:
+        write_image(root / 'images' / name)
+    content = {
+        'images': [
+            {'id': index, 'file_name': name, 'width': WIDTH, 'height': HEIGHT} for index, name in enumerate(names, 1)
+        ],
+        'categories': [{'id': 7, 'name': 'cat'}, {'id': 9, 'name': 'dog'}],
+        'annotations': annotations,
+        **replaced,
+    }
+    (root / 'set.json').write_text(json.dumps(content))
+    return root
+
+
+def read_coco(root: Path, classes: Any = CLASSES, **options: Any) -> CocoDataset:
+    options = {'filter_cfg': {'filter_empty_gt': True}, **options}
+    return CocoDataset(
+        data_root=str(root),
+        ann_file='set.json',
+        data_prefix={'img': 'images/'},
+        metainfo={'classes': classes},
+        **options,
+    )
+
+
+def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    boxes = [
+        coco_box(1, [2, 3, 10, 20], category=9, image=2),
+        coco_box(2, [0, 0, 0, 10]),
+        coco_box(3, [0, 0, 10, 0.5]),
+        coco_box(4, [WIDTH, 0, 10, 10]),
+        coco_box(5, [0, 0, NAN, 10]),
+        coco_box(6, [0, 0, 10]),
+        coco_box(7, [0, 0, 10, 10], image=99),
+    ]
+    dataset = read_coco(coco_file(tmp_path, boxes))
+    assert [dataset.get_data_info(0)[key] for key in ('img_id', 'instances')] == [
+        2,
+        [{'ignore_flag': 0, 'bbox': [2, 3, 12, 23], 'bbox_label': 1}],
+    ]
+    assert len(dataset) == 1
+    lines = [record.getMessage() for record in log.records]
+    assert len([line for line in lines if 'dropped' in line]) == 1
+    assert (
+        '1 boxes; dropped 6: 2 not four finite numbers, 1 of images that the file does not list, 2 of zero size, 1 o'
+        in (next(line for line in lines if 'dropped' in line))
+    )
+    assert any('1 images without boxes left out' in line for line in lines)
+
+
+def test_coco_reads_sound_boxes_as_mmdet_does(tmp_path: Path) -> None:
+    from mmdet.datasets import CocoDataset as MMDetCocoDataset
+
+    polygon = [[0, 0, 9, 0, 9, 9]]
+    boxes = [
+        coco_box(1, [2, 3, 10, 20], segmentation=polygon),
+        coco_box(2, [-3, 1, 8, 8], category=9, iscrowd=1),
+        coco_box(3, [1, 1, 4.5, 4.5], category=9, image=2, ignore=True),
+    ]
+    root = coco_file(tmp_path, boxes)
+    ours = read_coco(root, filter_cfg=None)
+    theirs = MMDetCocoDataset(
+        data_root=str(root), ann_file='set.json', data_prefix={'img': 'images/'}, metainfo={'classes': CLASSES}
+    )
+    assert [ours.get_data_info(i) for i in range(2)] == [theirs.get_data_info(i) for i in range(2)]
+
+
+def test_coco_keeps_boxes_whose_area_is_zero_or_absent(tmp_path: Path) -> None:
+    plain = {'id': 2, 'image_id': 1, 'category_id': 7, 'bbox': [0, 0, 9, 9]}
+    dataset = read_coco(coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9], area=0), plain]))
+    assert len(dataset.get_data_info(0)['instances']) == 2
+
+
+BAD_COCO = [
+    # changes to the file, options of the data set, message
+    ({}, {'classes': 'cat'}, r"for one class write: \('cat',\)"),
+    ({}, {'classes': ('cat', 'cat')}, 'none twice'),
+    (
+        {},
+        {'classes': ('cat', 'Dog')},
+        r"has no category Dog; its categories: cat, dog \(did you mean 'dog' for 'Dog'\?\)",
+    ),
+    ({}, {'classes': ('dog', 'cat')}, r"another order.*write classes=\('cat', 'dog'\)"),
+    ({}, {'classes': ('dog',)}, r"classes that the config does not have: 'cat' \(1 boxes\).*drop_other_classes=True"),
+    ({'annotations': [coco_box(1, [0, 0, 9, 9], category=8)]}, {}, 'category_id 8 in 1 annotations.*7 = cat, 9 = dog'),
+    ({'annotations': []}, {}, '2 images listed, none of them usable; expected at least one image with a box'),
+    ({'images': [], 'annotations': []}, {'test_mode': True}, '0 images listed, none of them usable'),
+    ({'annotations': [coco_box(1, [0, 0, 9, 9]), coco_box(1, [0, 0, 8, 8])]}, {}, 'annotations: id 1 stands more than'),
+    ({'images': [{'id': 1, 'file_name': '1.jpg'}]}, {}, 'lacks images: height, images: width'),
+    (
+        {'annotations': [{'id': 1, 'image_id': 1, 'category_id': 7, 'bbox': [0, 0, 9, 9]}]},
+        {'test_mode': True},
+        'lack area, iscrowd, which COCO evaluation needs',
+    ),
+    ({}, {'ann_file': 'no.json'}, r'no\.json: cannot be read .*set data_root and ann_file'),
+    (
+        {},
+        {'data_prefix': {'img': 'pictures/'}},
+        r'2 of 2 images are missing in .*pictures/: 1\.jpg, 2\.jpg; it holds no',
+    ),
+]
+
+
+@pytest.mark.parametrize(('replaced', 'options', 'message'), BAD_COCO)
+def test_coco_refuses(tmp_path: Path, replaced: dict[str, Any], options: dict[str, Any], message: str) -> None:
+    root = coco_file(tmp_path, **{'annotations': [coco_box(1, [0, 0, 9, 9])], **replaced})
+    options = {
+        'ann_file': 'set.json',
+        'data_prefix': {'img': 'images/'},
+        'filter_cfg': {'filter_empty_gt': True},
+        **options,
+        'metainfo': {'classes': options.get('classes', CLASSES)},
+    }
+    options.pop('classes', None)
+    with pytest.raises(DataError, match=message):
+        CocoDataset(data_root=str(root), **options)
+
+
+def test_coco_refuses_one_missing_image_and_names_it(tmp_path: Path) -> None:
+    root = coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9])])
+    (root / 'images/2.jpg').rename(root / 'images/2.JPG')
+    with pytest.raises(
+        DataError, match=r'1 of 2 images are missing in .*images/: 2\.jpg; it holds 2 files: 1\.jpg, 2\.JPG'
+    ):
+        read_coco(root)
+
+
+def test_coco_other_classes_are_dropped_only_when_asked(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    root = coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9]), coco_box(2, [0, 0, 8, 8], category=9)])
+    dataset = read_coco(root, classes=('dog',), drop_other_classes=True)
+    assert [box['bbox_label'] for box in dataset.get_data_info(0)['instances']] == [0]
+    assert "dropped 1: 1 of other class 'cat'" in log.text
+
+
+def test_coco_palette_is_long_enough_for_any_number_of_classes(tmp_path: Path) -> None:
+    many = tuple(f'class {index}' for index in range(90))
+    categories = [{'id': index, 'name': name} for index, name in enumerate(many)]
+    root = coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9])], categories=categories)
+    assert read_coco(root, classes=many).metainfo['palette'] == 'random'
+
+
+# --- VOC ---
+
+
+def voc_object(box: tuple[Any, ...], name: str = 'cat', more: str = '') -> str:
+    sides = ''.join(
+        f'<{side}>{value}</{side}>' for side, value in zip(('xmin', 'ymin', 'xmax', 'ymax'), box, strict=False)
+    )
+    return f'<object><name>{name}</name>{more}<bndbox>{sides}</bndbox></object>'
+
+
+def voc_set(root: Path, objects: dict[str, str], size: str | None = None, ending: str = '.jpg') -> Path:
+    """A set whose images carry the given `<object>`s, by stem."""
+    size = size if size is not None else f'<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>'
+    (root / 'Annotations').mkdir(parents=True)
+    (root / 'ImageSets/Main').mkdir(parents=True)
+    (root / 'JPEGImages').mkdir()
+    for stem, inside in objects.items():
+        write_image(root / f'JPEGImages/{stem}{ending}')
+        (root / f'Annotations/{stem}.xml').write_text(f'<annotation>{size}{inside}</annotation>')
+    (root / 'ImageSets/Main/train.txt').write_text('\n'.join(objects))
+    return root
+
+
+def read_voc(root: Path, classes: Any = CLASSES, **options: Any) -> VOCDataset:
+    options = {'filter_cfg': {'filter_empty_gt': True}, **options}
+    return VOCDataset(
+        data_root=str(root),
+        ann_file='ImageSets/Main/train.txt',
+        data_prefix={'sub_data_root': ''},
+        metainfo={'classes': classes},
+        **options,
+    )
+
+
+def test_voc_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    faulty = [
+        (5, 5, 5, 20),
+        (5.2, 5, 5.8, 20),  # mmdet reads whole pixels: no width
+        (WIDTH + 1, 1, WIDTH + 9, 9),
+        ('nan', 1, 9, 9),
+        ('inf', 1, 9, 9),
+        ('left', 1, 9, 9),
+        (1, 1, 9),
+    ]
+    inside = ''.join(voc_object(box) for box in faulty) + voc_object((2, 3, 12, 23), 'dog')
+    dataset = read_voc(voc_set(tmp_path, {'a': inside, 'b': voc_object((5, 5, 5, 5))}))
+    assert len(dataset) == 1
+    assert dataset.get_data_info(0)['instances'] == [{'ignore_flag': 0, 'bbox': [1, 2, 11, 22], 'bbox_label': 1}]
+    lines = [record.getMessage() for record in log.records]
+    assert len([line for line in lines if 'dropped' in line]) == 1
+    dropped = next(line for line in lines if 'dropped' in line)
+    assert (
+        '1 boxes; dropped 8: 4 not four finite numbers, 3 of zero size, 1 outside the image (in a.xml, b.xml)'
+        in dropped
+    )
+    assert any('1 images without boxes left out' in line for line in lines)
+
+
+def test_voc_reads_sound_boxes_as_mmdet_does(tmp_path: Path) -> None:
+    from mmdet.datasets import VOCDataset as MMDetVOCDataset
+
+    inside = voc_object((2, 3, 12.7, 23), 'dog', '<difficult>1</difficult>') + voc_object((1, 1, WIDTH, HEIGHT))
+    root = voc_set(tmp_path, {'a b': inside})
+    ours = read_voc(root).get_data_info(0)
+    theirs = MMDetVOCDataset(
+        data_root=str(root),
+        ann_file='ImageSets/Main/train.txt',
+        data_prefix={'sub_data_root': ''},
+        metainfo={'classes': CLASSES},
+    ).get_data_info(0)
+    assert {key: ours[key] for key in theirs} == theirs
+
+
+@pytest.mark.parametrize('ending', ['.png', '.JPG', '.jpeg'])
+def test_voc_finds_images_of_any_ending(tmp_path: Path, ending: str) -> None:
+    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))}, ending=ending)
+    assert read_voc(root).get_data_info(0)['img_path'].endswith(f'JPEGImages/a{ending}')
+
+
+@pytest.mark.parametrize('size', ['', '<size><width>0</width><height>0</height></size>'])
+def test_voc_without_a_size_asks_the_image(tmp_path: Path, size: str) -> None:
+    info = read_voc(voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))}, size=size)).get_data_info(0)
+    assert (info['width'], info['height']) == (WIDTH, HEIGHT)
+
+
+def test_voc_folder_named_after_a_year_does_not_make_the_classes_vocs(tmp_path: Path) -> None:
+    dataset = read_voc(voc_set(tmp_path / 'VOC2007', {'a': voc_object((1, 1, 9, 9))}))
+    assert dataset.metainfo['dataset_type'] is None
+
+
+BAD_VOC = [
+    (
+        {'a': voc_object((1, 1, 9, 9), 'Cat')},
+        "does not have: 'Cat' \\(1 boxes\\); expected only cat, dog \\(did you mean",
+    ),
+    (
+        {'a': voc_object((1, 1, 9, 9), more='<difficult>maybe</difficult>')},
+        r'a\.xml: cannot be read as a VOC annotation',
+    ),
+    ({'a': '<object>'}, r'a\.xml: cannot be read as a VOC annotation'),
+    ({'a': ''}, '1 images listed, none of them usable'),
+    ({}, '0 images listed, none of them usable'),
+]
+
+
+@pytest.mark.parametrize(('objects', 'message'), BAD_VOC)
+def test_voc_refuses(tmp_path: Path, objects: dict[str, str], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        read_voc(voc_set(tmp_path, objects))
+
+
+@pytest.mark.parametrize(
+    ('gone', 'message'),
+    [
+        ('JPEGImages/b.jpg', r'1 of 2 images are missing in .*JPEGImages: b; it holds 1 files: a\.jpg'),
+        ('Annotations/b.xml', r'b\.xml: cannot be read as a VOC annotation'),
+        ('ImageSets/Main/train.txt', r'train\.txt: cannot be read'),
+    ],
+)
+def test_voc_refuses_what_is_missing(tmp_path: Path, gone: str, message: str) -> None:
+    root = voc_set(tmp_path, {stem: voc_object((1, 1, 9, 9)) for stem in 'ab'})
+    (root / gone).unlink()
+    with pytest.raises(DataError, match=message):
+        read_voc(root)
+
+
+def test_voc_list_may_have_blank_lines_and_spaces(tmp_path: Path) -> None:
+    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))})
+    (root / 'ImageSets/Main/train.txt').write_text(' a \r\n\n')
+    assert len(read_voc(root)) == 1
+
+
+def test_images_without_boxes_can_be_kept(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9)), 'b': ''})
+    assert len(read_voc(root, filter_cfg=None)) == 2
+    assert '1 images without boxes used' in log.text
+
+
+def test_images_below_min_size_are_left_out(tmp_path: Path) -> None:
+    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))})
+    with pytest.raises(DataError, match='1 images listed, none'):
+        read_voc(root, filter_cfg={'min_size': HEIGHT + 1})
+    assert len(read_voc(root, filter_cfg={'min_size': HEIGHT})) == 1
