@@ -38,7 +38,7 @@ class Finding:
         item: a distribution, or what was tried.
         installed: its version or what was seen, '-' for nothing.
         expected: the range, or ''.
-        verdict: 'fine', 'too old', 'too new', 'faulty', 'missing', 'missing (optional)' or 'not tried', another's fault.
+        verdict: 'fine', 'too old', 'too new', 'faulty', 'missing', 'missing (optional)' or 'not tried' (see needs).
         detail: what is wrong, for people; '' where nothing is.
         mend: the shell command that mends it; '' where nothing is to be mended.
     """

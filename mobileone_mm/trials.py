@@ -41,6 +41,7 @@ from mmengine.registry import MODELS
 assert MODELS.get('mobileone_mm.MobileOne') is not None, 'mmengine does not find mobileone_mm.MobileOne'
 print('found by mmengine')
 """
+COCO_CODE = 'from pycocotools import mask; print("there")'
 COREML_CODE = """
 import coremltools, torch
 net = torch.jit.trace(torch.nn.Conv2d(3, 2, 1).eval(), torch.zeros(1, 3, 4, 4))
@@ -134,9 +135,7 @@ def trials() -> list[Trial]:
         Trial('pkg_resources', 'import pkg_resources; print("there")', lambda error: pip('install', 'setuptools<81')),
         Trial('mmcv._ext', MMCV_CODE, _mend_mmcv, ground),
         Trial('mobileone_mm', REGISTRY_CODE, lambda error: pip('install', *_as_installed()), ground),
-        Trial(
-            'pycocotools', 'from pycocotools import mask; print("there")', _reinstall('pycocotools'), (), 'pycocotools'
-        ),
+        Trial('pycocotools', COCO_CODE, _reinstall('pycocotools'), (), 'pycocotools'),
         _import('mmdet', 'mmdet', 'detection', ops),
         _import('mmseg', 'mmsegmentation', 'segmentation', ops),
         _import('mmpretrain', 'mmpretrain', 'classification', ops),
