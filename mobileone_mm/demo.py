@@ -71,7 +71,17 @@ STEPS = (
     ),
     Step('check', 'open the saved package again and check it', f'python tools/verify.py {FOLDER}/detector.mlpackage'),
 )
-RESULTS = ('logs', 'training', 'test', 'fused.pth', 'detector.mlpackage', 'export.json', 'pictures.png', 'summary.md')
+RESULTS = (
+    'logs',
+    'training',
+    'test',
+    'fused.pth',
+    'fused.py',
+    'detector.mlpackage',
+    'export.json',
+    'pictures.png',
+    'summary.md',
+)
 
 
 def clear(root: Path) -> None:

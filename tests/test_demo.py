@@ -1,0 +1,181 @@
+"""The demo: its own machinery on commands of an instant, then all its steps at tiny size."""
+
+import json
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mobileone_mm import demo, toy
+from mobileone_mm.pictures import write_sheet
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / 'demo' / 'logs').mkdir(parents=True)
+    return tmp_path
+
+
+def python(code: str) -> str:
+    return f'python -c {shlex.quote(code)}'
+
+
+def test_steps_run_in_order_in_the_root_and_leave_logs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = [
+        demo.Step('one', 'write', python('open("here", "w").write("1"); print("out"); print(1 / 1)')),
+        demo.Step('two', 'read', python('import sys; print(open("here").read(), file=sys.stderr)')),
+    ]
+    done = list(demo.run_steps(root, steps))
+    assert [(step.name, step.command) for step in done] == [(step.name, step.command) for step in steps]
+    assert all(step.seconds > 0 for step in done)
+    assert (root / 'demo/logs/one.log').read_text() == 'out\n1.0\n'
+    assert (root / 'demo/logs/two.log').read_text() == '1\n'
+    said = capsys.readouterr().err
+    assert '[1/2] one: write' in said
+    assert f'  $ {steps[1].command}' in said
+
+
+def test_the_environment_of_this_interpreter_is_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('PATH', '/nowhere')
+    list(demo.run_steps(root, [demo.Step('who', '', python('import sys; print(sys.executable)'))]))
+    assert (root / 'demo/logs/who.log').read_text().strip() == sys.executable
+
+
+def test_a_failing_step_names_itself_its_reason_and_its_log(root: Path) -> None:
+    fails = demo.Step('boom', '', python('print("first"); import sys; print("why", file=sys.stderr); sys.exit(3)'))
+    never = demo.Step('never', '', python('open("never", "w")'))
+    with pytest.raises(demo.StepError, match=r'\[1/2\] boom failed with status 3: why\n.*demo/logs/boom\.log'):
+        list(demo.run_steps(root, [fails, never]))
+    assert not (root / 'never').exists()
+
+
+def test_a_missing_program_names_the_cure(root: Path) -> None:
+    with pytest.raises(demo.StepError, match=r'no_such_program is missing; run: make setup'):
+        list(demo.run_steps(root, [demo.Step('gone', '', 'no_such_program --help')]))
+
+
+def test_the_best_checkpoint_is_put_into_later_commands(root: Path) -> None:
+    (root / 'demo' / 'training').mkdir()
+    steps = [
+        demo.Step(
+            'train', '', python('open("demo/training/best_x.pth", "w"); open("demo/training/best_x_fused.pth", "w")')
+        ),
+        demo.Step('test', '', f'python -c "import sys; print(sys.argv[1])" {demo.BEST}'),
+    ]
+    assert list(demo.run_steps(root, steps))[1].command.endswith(' demo/training/best_x.pth')
+    assert (root / 'demo/logs/test.log').read_text() == 'demo/training/best_x.pth\n'
+
+
+@pytest.mark.parametrize('names', [[], ['best_a.pth', 'best_b.pth']])
+def test_none_or_two_best_checkpoints_are_an_error(root: Path, names: list[str]) -> None:
+    (root / 'demo' / 'training').mkdir()
+    for name in names:
+        (root / 'demo' / 'training' / name).touch()
+    with pytest.raises(demo.StepError, match=f'{len(names)} best checkpoints, expected 1; see demo/logs/train.log'):
+        demo.best_checkpoint(root)
+
+
+def test_clear_takes_old_results_and_nothing_else(tmp_path: Path) -> None:
+    demo.clear(tmp_path)  # nothing there yet
+    for name in demo.RESULTS:
+        path = tmp_path / 'demo' / name
+        if path.suffix:
+            path.write_text('old')
+        else:
+            path.mkdir(exist_ok=True)
+            (path / 'old').touch()
+    (tmp_path / 'demo' / 'mine.txt').touch()
+    demo.clear(tmp_path)
+    assert sorted(path.name for path in (tmp_path / 'demo').rglob('*')) == ['logs', 'mine.txt']
+
+
+LOGGED = '11/20 17:03:13 - mmengine - INFO - '
+
+
+@pytest.mark.parametrize(
+    ('line', 'text'),
+    [
+        (
+            LOGGED + 'Epoch(train) [15][10/23]  lr: 4.9e-05  eta: 0:00:14  time: 0.4  data_time: 0.01  loss: 1.4173'
+            '  loss_cls: 1.0565  loss_bbox: 0.3608\n',
+            'epoch 15: loss 1.42, 0:00:14 to go',
+        ),
+        (
+            LOGGED + 'Epoch(train)  [1][ 5/23]  lr: 2.9e-04  eta: 0:25:41  time: 4.2  loss: 8.2751  loss_cls: 5.5\n',
+            'epoch 1: loss 8.28, 0:25:41 to go',
+        ),
+        (
+            LOGGED + 'Epoch(val) [4][4/4]    coco/bbox_mAP: 0.4230  coco/bbox_mAP_50: 0.9030  coco/bbox_mAP_75: 0.3\n',
+            'mAP50 0.903 on the validation pictures',
+        ),
+        ('convert ...\n', 'convert ...'),
+        (LOGGED + 'bbox_mAP_copypaste: 0.583 0.943 0.667\n', None),
+        ('/x/y.py:12: UserWarning: something ...\n', None),
+        ('\n', None),
+    ],
+)
+def test_what_the_terminal_gets(line: str, text: str | None) -> None:
+    assert demo.shown(line) == text
+
+
+# Everything the demo does, on a handful of pictures and for one epoch: not what it scores, but that it all fits.
+TINY = {
+    'data': lambda command: command.replace('--images 400 --val 60', '--images 16 --val 2'),
+    'train': lambda command: f'{command} --cfg-options train_cfg.max_epochs=1 train_cfg.val_interval=1',
+}
+
+
+@pytest.fixture(scope='module')
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[demo.Done]]:
+    root = tmp_path_factory.mktemp('repository')
+    for name in ('configs', 'tools'):
+        (root / name).symlink_to(ROOT / name)
+    demo.clear(root)
+    steps = [replace(step, command=TINY.get(step.name, str)(step.command)) for step in demo.STEPS]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('OMP_NUM_THREADS', '1')
+        return root, list(demo.run_steps(root, steps))
+
+
+def test_all_steps_fit_together(finished: tuple[Path, list[demo.Done]]) -> None:
+    root, done = finished
+    assert [step.name for step in done] == ['data', 'train', 'test', 'fuse', 'export', 'check']
+    assert (root / 'demo/fused.pth').is_file()
+    assert (root / 'demo/detector.mlpackage/Manifest.json').is_file()
+    left = {path.name for path in (root / 'demo').iterdir()}
+    assert left <= {*demo.RESULTS, 'data'}, 'what the next demo has to clear away'
+
+
+def test_the_page_holds_what_was_measured(finished: tuple[Path, list[demo.Done]]) -> None:
+    root, done = finished
+    page = demo.summary(root, done)
+    export = json.loads((root / 'demo/export.json').read_text())
+    assert f'{export["bytes"] / 1e6:.1f} MB' in page
+    assert '2 validation pictures' in page
+    assert '160x160 px, circle, square, triangle' in page
+    assert page.count('| trained -> ') == 3
+    assert all(f'`{step.command}`' in page for step in done)
+
+
+def test_pictures_come_from_the_test_s_predictions(finished: tuple[Path, list[demo.Done]]) -> None:
+    root, _ = finished
+    write_sheet(
+        root / 'sheet.png',
+        annotations=root / 'demo/data/annotations/val.json',
+        predictions=root / 'demo/test/predictions.bbox.json',
+        images=root / 'demo/data/images/val',
+    )
+    assert (root / 'sheet.png').stat().st_size > 10_000
+
+
+def test_config_and_drawn_classes_agree() -> None:
+    from mobileone_mm.hosts import class_names, load_config
+
+    config = load_config(ROOT / demo.CONFIG)
+    assert class_names(config) == toy.CLASSES
+    assert config.model.bbox_head.num_classes == len(toy.CLASSES)
+    assert config.data_root == f'{demo.FOLDER}/data/'
