@@ -111,27 +111,15 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     return Checkpoint(state_dict, plain(meta) if isinstance(meta, Mapping) else {}, path, file_sha256(path))
 
 
-def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any] | None) -> None:
     """Write a weight file that loads with `weights_only=True`; it appears whole or not at all.
 
-    Tensors are stored on the CPU; what is not plain data in `meta` is left out.
+    Tensors are stored on the CPU; what is not plain data in `meta` is left out. Without `meta` the file is a bare state
+    dict, as Apple and timm publish theirs.
     """
-    contents = {'state_dict': {key: value.detach().cpu() for key, value in state_dict.items()}, 'meta': plain(meta)}
+    state = {key: value.detach().cpu() for key, value in state_dict.items()}
     with replacing(path) as fresh:
-        torch.save(contents, fresh)
-
-
-def fused_meta(source: Checkpoint, arch: Any, parity: float) -> dict[str, Any]:
-    """The `meta` of a fused file: the source's own, and this package's block. `parity` is relative, see docs."""
-    block = {
-        'kind': 'fused',
-        'format_version': FORMAT_VERSION,
-        'arch': arch,
-        'classes': list(source.classes or ()),
-        'source_sha256': source.sha256,
-        'parity': parity,
-    }
-    return {**source.meta, BLOCK: block}
+        torch.save(state if meta is None else {'meta': plain(meta), 'state_dict': state}, fresh)
 
 
 def load_model(config: Config, path: str | Path) -> nn.Module:

@@ -6,7 +6,6 @@ from torch import Tensor, nn
 
 from mobileone_mm import weight_keys
 from mobileone_mm.backbones.mobileone import MobileOne
-from mobileone_mm.errors import CheckpointError
 from mobileone_mm.weight_keys import Weights, listed
 
 HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
@@ -49,10 +48,9 @@ def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[
 
 def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> list[str]:
     """One sentence where file and model are known to have different numbers of classes, else none."""
-    try:
-        given = len(classes) if classes else weight_keys.parse(state).num_classes
-    except CheckpointError:
-        given = None
+    given = len(classes) if classes else None
+    if given is None and HOST_CLASSIFIER[0] in model.state_dict():
+        given = weight_keys.parse(state).num_classes
     heads = [getattr(model, name, None) for name in HEADS]
     wanted = next((head.num_classes for head in heads if head is not None and hasattr(head, 'num_classes')), None)
     if given is None or wanted is None or given == wanted:

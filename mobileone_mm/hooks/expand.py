@@ -1,0 +1,61 @@
+"""A hook that finishes the expansion of fused weights on the user's own training images."""
+
+import itertools
+from typing import Any
+
+from mmengine.dist import broadcast
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mobileone_mm import expand
+from mobileone_mm.errors import ConfigError, DataError
+from mobileone_mm.hooks.unwrap import unwrapped
+from mobileone_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
+    """Calibrates a backbone that was expanded from fused weights, once, before the first training step.
+
+    Does nothing to any other backbone, and nothing on resume. All ranks get rank 0's result. An averaged copy (EMAHook)
+    takes over the weights at its first update, so it needs no care here.
+
+    Args:
+        num_batches: training batches to take the statistics from; more smooth them and cost a forward pass each.
+    """
+
+    def __init__(self, num_batches: int = 4) -> None:
+        if num_batches < 1:
+            raise ConfigError(f'ExpandHook: num_batches={num_batches} given, expected at least 1')
+        self.num_batches = num_batches
+
+    def before_train(self, runner: Runner) -> None:
+        model = unwrapped(runner.model)
+        backbones = [module for module in model.modules() if expand.awaits_calibration(module)]
+        for backbone in backbones:
+            if runner._resume:
+                backbone.awaits_calibration = False
+                continue
+            batches = self._images(runner, model)
+            parity = expand.calibrate(backbone, batches)
+            for value in backbone.state_dict().values():
+                broadcast(value)
+            runner.logger.info(
+                f'expanded fused weights, calibrated on {sum(map(len, batches))} training images; '
+                f'training mode against the fused function: {parity}'
+            )
+
+    def _images(self, runner: Runner, model: BaseModel) -> list[Tensor]:
+        """The first batches as training will see them, normalised, on the model's device."""
+        batches = []
+        for data in itertools.islice(runner.train_dataloader, self.num_batches):
+            prepared: dict[str, Any] = model.data_preprocessor(data, True)
+            if not isinstance(prepared['inputs'], Tensor):
+                raise DataError(
+                    f'ExpandHook: a training batch of {type(prepared["inputs"]).__name__} given, expected one image '
+                    'tensor (N, C, H, W); calibrate with mobileone_mm.expand.calibrate instead'
+                )
+            batches.append(prepared['inputs'])
+        return batches
