@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.atomic import require_writable_parent
-from mobileone_mm.export.options import SPEC_VERSIONS, DetectorOptions, parse_size
+from mobileone_mm.export.options import SPEC_VERSIONS, DetectorOptions, parse_size, require_package_path
 
 HELP = """example: python tools/export.py configs/detection/ssd_mobileone_s2.py best.pth --out detector.mlpackage
 
@@ -25,12 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         input_size=parse_size(args.input_size) if args.input_size else None,
         pad_classes=args.pad_classes,
     )
+    out = require_package_path(args.out)
     if args.report:
         require_writable_parent(Path(args.report))
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.export import run, verify
 
-    report = run.export(args.config, args.checkpoint, options, args.out, args.image)
+    report = run.export(args.config, args.checkpoint, options, out, args.image)
     if args.report:
         cli.write_report(args.report, report.as_dict())
     print(verify.table(report.rungs))

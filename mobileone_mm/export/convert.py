@@ -43,7 +43,8 @@ def to_program(graph: nn.Module, input_size: tuple[int, int], options: DetectorO
                 skip_model_load=True,
             )
     except Exception as error:  # whatever the converter raises is about this graph
-        raise ExportError(f'coremltools cannot convert this model: {error}') from error
+        reason = ' '.join(str(error).split())
+        raise ExportError(f'coremltools cannot convert this model: {reason}') from error
 
 
 def operations(program_spec: Any) -> Counter[str]:

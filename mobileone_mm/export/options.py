@@ -41,6 +41,8 @@ class DetectorOptions:
             raise UsageError(f'--target: {self.target!r} given, expected one of {", ".join(SPEC_VERSIONS)}')
         _require_fraction('--iou-threshold', self.iou_threshold)
         _require_fraction('--confidence-threshold', self.confidence_threshold)
+        if self.input_size is not None and min(self.input_size) < 1:
+            raise UsageError(f'--input-size: {self.input_size} given, expected a width and a height in pixels')
 
     @property
     def spec_version(self) -> int:

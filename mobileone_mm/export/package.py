@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # stubs are a package of their own
+
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export.coreml import coremltools
 
@@ -124,9 +126,12 @@ def open_package(path: str | Path) -> SavedPackage:
     if not path.is_dir():
         raise ExportError(f'{path}: no such package folder; expected a .mlpackage written by tools/export.py')
     try:
-        return SavedPackage(path, coremltools().utils.load_spec(str(path)))
-    except Exception as error:  # the compiled reader and protobuf each raise their own
+        manifest = json.loads((path / 'Manifest.json').read_text())
+        root = manifest['itemInfoEntries'][manifest['rootModelIdentifier']]['path']
+        spec = coremltools().proto.Model_pb2.Model.FromString((path / 'Data' / root).read_bytes())
+    except (OSError, ValueError, LookupError, TypeError, DecodeError) as error:
         raise ExportError(f'{path}: cannot be read as a Core ML package: {error}') from error
+    return SavedPackage(path, spec)
 
 
 def size_of(path: Path) -> int:

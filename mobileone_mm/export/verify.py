@@ -102,10 +102,8 @@ def graph_rungs(pairs: Sequence[tuple[Boxes, Boxes]], input_size: tuple[int, int
     for trained, graph in pairs:
         if (trained.confidence.shape, trained.coordinates.shape) != (graph.confidence.shape, graph.coordinates.shape):
             raise ParityError(f'{GRAPH_RUNG}: {graph.confidence.shape} rows given, {trained.confidence.shape} expected')
-    score = max(_largest(graph.confidence - trained.confidence) for trained, graph in pairs)
-    box = max(
-        _largest((graph.coordinates - trained.coordinates) * (*input_size, *input_size)) for trained, graph in pairs
-    )
+    score = _largest([graph.confidence - trained.confidence for trained, graph in pairs])
+    box = _largest([(graph.coordinates - trained.coordinates) * (*input_size, *input_size) for trained, graph in pairs])
     return [Rung(GRAPH_RUNG, score, GRAPH_SCORE_LIMIT, 'score'), Rung(GRAPH_RUNG, box, GRAPH_BOX_LIMIT, 'px')]
 
 
@@ -184,6 +182,7 @@ def verify(path: str | Path) -> PackageInfo:
     return check_contract(open_package(path))
 
 
-def _largest(difference: Array) -> float:
-    largest = float(np.abs(difference).max())
+def _largest(differences: Sequence[Array]) -> float:
+    # NumPy's max of all, since Python's loses a NaN that is not the first.
+    largest = float(np.abs(np.stack(differences)).max())
     return largest if math.isfinite(largest) else math.nan

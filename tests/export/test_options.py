@@ -28,6 +28,7 @@ def test_spec_version(target: str, version: int) -> None:
         ({'iou_threshold': 1.2}, r'--iou-threshold: 1.2 given, expected 0..1'),
         ({'confidence_threshold': 30}, r'--confidence-threshold: 30 given, expected 0..1 \(0.3 for 30 %\)'),
         ({'confidence_threshold': -0.1}, r'--confidence-threshold: -0.1 given'),
+        ({'input_size': (0, 96)}, r'--input-size: \(0, 96\) given, expected a width and a height'),
         ({'iou_threshold': float('nan')}, r'--iou-threshold: nan given'),
     ],
 )

@@ -1,6 +1,7 @@
 """What a package says about itself can be written and read back."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,8 +51,17 @@ def test_open_refuses(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match=r'none\.mlpackage: no such package folder'):
         open_package(tmp_path / 'none.mlpackage')
     (tmp_path / 'empty.mlpackage').mkdir()
-    with pytest.raises(ExportError, match=r'empty\.mlpackage: cannot be read as a Core ML package'):
+    with pytest.raises(ExportError, match=r'empty\.mlpackage: cannot be read as a Core ML package: .*Manifest\.json'):
         open_package(tmp_path / 'empty.mlpackage')
+
+
+@pytest.mark.parametrize('file', ['Manifest.json', 'Data/com.apple.CoreML/model.mlmodel'])
+def test_open_refuses_truncated_files(file: str, exported: run.Report, tmp_path: Path) -> None:
+    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    data = (copy / file).read_bytes()
+    (copy / file).write_bytes(data[: len(data) // 2])
+    with pytest.raises(ExportError, match=r'copy\.mlpackage: cannot be read as a Core ML package'):
+        open_package(copy)
 
 
 def test_size_counts_every_file(tmp_path: Path) -> None:

@@ -1,0 +1,220 @@
+"""The whole export: what it takes, what it refuses, and that a refusal leaves nothing behind."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+
+from mobileone_mm import checkpoint, hosts
+from mobileone_mm.errors import CheckpointError, ConfigError, ExportError, MobileOneError, ParityError, UsageError
+from mobileone_mm.export import run, verify
+from mobileone_mm.export.options import DetectorOptions
+from mobileone_mm.export.package import open_package
+from mobileone_mm.export.vision import labels_for
+from mobileone_mm.reparam import fuse
+
+from .conftest import write_config
+
+SSD300 = [[2], [2, 3], [2, 3], [2]]  # 4, 6, 6 and 4 priors a position
+
+
+@pytest.mark.parametrize(
+    ('count', 'changes', 'options'),
+    [
+        pytest.param(1, {'ratios': SSD300, 'to_rgb': False}, {}, id='1 class, priors as SSD300 has them, BGR'),
+        pytest.param(20, {'means': [0.1, -0.2, 0.3, -0.4]}, {'target': 'iOS15'}, id='20 classes, box means, iOS 15'),
+        pytest.param(34, {}, {'target': 'iOS18', 'confidence_threshold': 0.1}, id='34 classes, iOS 18'),
+        pytest.param(80, {}, {'input_size': (64, 128)}, id='80 classes, another size'),
+    ],
+)
+def test_class_counts_and_options(
+    count: int,
+    changes: dict[str, Any],
+    options: dict[str, Any],
+    tmp_path: Path,
+    make_detector: Callable[..., tuple[Path, Path]],
+) -> None:
+    classes = tuple(f'class {index}' for index in range(count))
+    chosen = DetectorOptions(**options)
+    report = run.export(*make_detector(tmp_path, classes=classes, **changes), chosen, tmp_path / 'd.mlpackage')
+
+    info = verify.verify(report.package)  # the contract
+    assert info.classes == classes
+    assert report.columns == 80
+    spec = open_package(report.package).spec
+    assert [spec.specificationVersion] * 2 == [stage.specificationVersion for stage in spec.pipeline.models]
+    assert spec.specificationVersion == chosen.spec_version
+    suppression = spec.pipeline.models[1].nonMaximumSuppression
+    assert suppression.confidenceThreshold == chosen.confidence_threshold
+    labels = list(suppression.stringClassLabels.vector)
+    assert (tuple(labels[:count]), len(set(labels))) == (classes, 80)
+    image = spec.description.input[0].type.imageType
+    assert (image.width, image.height) == (chosen.input_size or (96, 64))
+    assert ('pad' in report.operations) == (count % 80 != 0)
+    assert report.operations['transpose'] == (6 if 'ratios' in changes else 2)  # runs of levels, times two kinds
+
+
+def test_a_fused_checkpoint_gives_the_same_weights(
+    detector: tuple[Path, Path], exported: run.Report, tmp_path: Path
+) -> None:
+    config_file, weights = detector
+    source = checkpoint.read_checkpoint(weights)
+    fused = fuse(checkpoint.load_model(hosts.load_config(config_file), weights).double()).float()
+    checkpoint.save_checkpoint(tmp_path / 'fused.pth', fused.state_dict(), source.meta)
+    options = DetectorOptions(pad_classes=False)
+    report = run.export(config_file, tmp_path / 'fused.pth', options, tmp_path / 'd.mlpackage')
+    assert report.info.weights_sha256 == exported.info.weights_sha256
+    assert report.columns == 3
+    assert report.operations == exported.operations - Counter({'pad': 1})
+
+
+def test_an_older_package_is_replaced_only_when_all_is_well(
+    detector: tuple[Path, Path], exported: run.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [tmp_path / 'a.png', tmp_path / 'b.png']
+    for image in images:
+        mmcv.imwrite(np.random.default_rng(1).integers(0, 255, (50, 70, 3), np.uint8), str(image))
+    out = shutil.copytree(exported.package, tmp_path / 'out' / 'd.mlpackage')
+    (out / 'mark').touch()
+
+    # Two labels change places on the way: the fault shows in the file that was written, and only there.
+    with monkeypatch.context() as faulty:
+        faulty.setattr(run.vision, 'labels_for', lambda classes, columns: labels_for(classes[::-1], columns))
+        with pytest.raises(ExportError, match='the labels begin with'):
+            run.export(*detector, DetectorOptions(), out)
+    assert (out / 'mark').exists()
+
+    report = run.export(*detector, DetectorOptions(), out, images)
+    assert list(out.parent.iterdir()) == [out]
+    assert not (out / 'mark').exists()
+    assert verify.verify(out).weights_sha256 == exported.info.weights_sha256
+    assert [rung.holds for rung in report.rungs[:3]] == [True] * 3
+    assert report.rungs[1].value != exported.rungs[1].value  # other pictures
+
+
+def broken_weights(folder: Path, weights: Path, change: Callable[[dict[str, Any]], None]) -> Path:
+    source = checkpoint.read_checkpoint(weights)
+    change(source.state_dict)
+    checkpoint.save_checkpoint(folder / 'broken.pth', source.state_dict, source.meta)
+    return folder / 'broken.pth'
+
+
+SEGMENTER = """
+default_scope = 'mmseg'
+model = dict(type='EncoderDecoder')
+"""
+TWO_STAGES = """
+default_scope = 'mmdet'
+model = dict(type='FasterRCNN')
+"""
+
+
+def of_text(text: str) -> Callable[[Path, Path, Path], tuple[Path, Path]]:
+    def write(folder: Path, config_file: Path, weights: Path) -> tuple[Path, Path]:
+        (folder / 'other.py').write_text(text)
+        return folder / 'other.py', weights
+
+    return write
+
+
+def of_changes(**changes: Any) -> Callable[[Path, Path, Path], tuple[Path, Path]]:
+    return lambda folder, config_file, weights: (write_config(folder, **changes), weights)
+
+
+def of_sed(old: str, new: str) -> Callable[[Path, Path, Path], tuple[Path, Path]]:
+    def write(folder: Path, config_file: Path, weights: Path) -> tuple[Path, Path]:
+        text = config_file.read_text()
+        assert old in text
+        return of_text(text.replace(old, new))(folder, config_file, weights)
+
+    return write
+
+
+def of_no_checkpoint(folder: Path, config_file: Path, weights: Path) -> tuple[Path, Path]:
+    return config_file, folder / 'none.pth'
+
+
+def of_a_text_file(folder: Path, config_file: Path, weights: Path) -> tuple[Path, Path]:
+    (folder / 'text.pth').write_text('no checkpoint')
+    return config_file, folder / 'text.pth'
+
+
+def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path, Path]:
+    def change(state: dict[str, Any]) -> None:
+        state['bbox_head.cls_convs.0.1.bias'][0] = torch.nan
+
+    return config_file, broken_weights(folder, weights, change)
+
+
+@pytest.mark.parametrize(
+    ('make', 'error', 'message'),
+    [
+        pytest.param(of_no_checkpoint, CheckpointError, r'none\.pth', id='no checkpoint'),
+        pytest.param(of_a_text_file, CheckpointError, r'text\.pth', id='no checkpoint file'),
+        pytest.param(of_changes(classes=('a', 'b', 'c', 'd')), CheckpointError, r'best\.pth', id='another model'),
+        pytest.param(
+            of_changes(classes=('circle', 'triangle', 'square')),
+            CheckpointError,
+            r"trained on the classes \('circle', 'square', 'triangle'\), .*tiny\.py names \('circle', 'triangle'",
+            id='classes in another order',
+        ),
+        pytest.param(
+            of_changes(classes=('circle', 'square'), num_classes=3),
+            ConfigError,
+            r'the data set has 2 classes, bbox_head\.num_classes is 3',
+            id='fewer names than classes',
+        ),
+        pytest.param(of_changes(classes=('a', 'b', 'a')), ConfigError, 'a class name stands twice', id='a name twice'),
+        pytest.param(
+            of_text(SEGMENTER), ConfigError, r'other\.py: a config for segmentation, expected one', id='segmenter'
+        ),
+        pytest.param(of_text(TWO_STAGES), ConfigError, r'other\.py: FasterRCNN has no bbox_head', id='two stages'),
+        pytest.param(of_text('x = 1'), ConfigError, r'other\.py: this config has no `model`', id='no model'),
+        pytest.param(of_sed('keep_ratio=False', 'keep_ratio=True'), ConfigError, 'keep_ratio=True', id='no fixed size'),
+        pytest.param(
+            of_sed("type='DetDataPreprocessor',", "type='DetDataPreprocessor', pad_size_divisor=128,"),
+            ConfigError,
+            'input size 96x64: the data preprocessor pads to multiples of 128',
+            id='padding',
+        ),
+        pytest.param(of_nan_weights, ParityError, 'nan', id='NaN in the weights'),
+    ],
+)
+def test_refused_inputs_leave_nothing(
+    make: Callable[[Path, Path, Path], tuple[Path, Path]],
+    error: type[MobileOneError],
+    message: str,
+    detector: tuple[Path, Path],
+    tmp_path: Path,
+) -> None:
+    config_file, weights = make(tmp_path, *detector)
+    (tmp_path / 'out').mkdir()
+    with pytest.raises(error, match=message) as caught:
+        run.export(config_file, weights, DetectorOptions(), tmp_path / 'out' / 'd.mlpackage')
+    assert '\n' not in str(caught.value)
+    assert list((tmp_path / 'out').iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ('out', 'message'),
+    [('d.mlmodel', r'expected \.mlpackage'), ('no/d.mlpackage', 'does not exist; make it: mkdir -p')],
+)
+def test_refused_paths(out: str, message: str, detector: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        run.export(*detector, DetectorOptions(), tmp_path / out)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_report_is_json(exported: run.Report) -> None:
+    report = Config(exported.as_dict())
+    assert report.rows == 198
+    assert report.columns == 80
+    assert report.bytes == sum(file.stat().st_size for file in exported.package.rglob('*') if file.is_file())
+    assert set(report.seconds) == {'load', 'fuse', 'graph', 'convert', 'save and check'}

@@ -1,0 +1,130 @@
+"""The ladder's rungs: each goes red for what it is there for."""
+
+import math
+import platform
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from mobileone_mm import checkpoint, hosts
+from mobileone_mm.errors import ExportError, ParityError
+from mobileone_mm.export import run, verify
+from mobileone_mm.export.graphs import DetectorGraph
+from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.verify import Boxes, Rung
+from mobileone_mm.parity import Parity
+from mobileone_mm.reparam import fuse
+
+SIZE = (96, 64)
+
+
+@pytest.fixture(scope='module')
+def graph(detector: tuple[Path, Path]) -> DetectorGraph:
+    config_file, weights = detector
+    return DetectorGraph(fuse(checkpoint.load_model(hosts.load_config(config_file), weights)), SIZE, 80).eval()
+
+
+@pytest.fixture(scope='module')
+def trained(detector: tuple[Path, Path]) -> Boxes:
+    config_file, weights = detector
+    return verify.trained_boxes(
+        checkpoint.load_model(hosts.load_config(config_file), weights).double(), drawn_picture(SIZE)
+    )
+
+
+def test_graph_rungs_hold(graph: DetectorGraph, trained: Boxes) -> None:
+    score, box = verify.graph_rungs([(trained, verify.graph_boxes(graph, drawn_picture(SIZE), 3))], SIZE)
+    assert (score.unit, box.unit) == ('score', 'px')
+    assert score.value is not None
+    assert 0 < score.value < 1e-5  # not zero: they are two computations
+    assert box.value is not None
+    assert 0 < box.value < 1e-2
+
+
+def test_a_bias_of_the_head_that_is_off_shows_in_px(detector: tuple[Path, Path], trained: Boxes) -> None:
+    config_file, weights = detector
+    model = fuse(checkpoint.load_model(hosts.load_config(config_file), weights))
+    with torch.no_grad():
+        model.bbox_head.reg_convs[0][-1].bias[0] += 1.0
+    wrong = verify.graph_boxes(DetectorGraph(model, SIZE, 3).eval(), drawn_picture(SIZE), 3)
+    score, box = verify.graph_rungs([(trained, wrong)], SIZE)
+    assert score.holds
+    assert not box.holds
+    with pytest.raises(ParityError, match=r'trained -> graph, float32: .* px, limit 0\.5 px'):
+        verify.require_rungs([score, box])
+
+
+def test_the_worst_picture_counts(trained: Boxes) -> None:
+    off = Boxes(trained.confidence + 0.25, trained.coordinates)
+    score, _ = verify.graph_rungs([(trained, trained), (trained, off), (trained, trained)], SIZE)
+    assert score.value == pytest.approx(0.25)
+
+
+def test_nan_does_not_hold(trained: Boxes) -> None:
+    confidence = trained.confidence.copy()
+    confidence[5, 1] = math.nan
+    rungs = verify.graph_rungs([(trained, trained), (trained, Boxes(confidence, trained.coordinates))], SIZE)
+    assert not rungs[0].holds
+    with pytest.raises(ParityError, match='nan score'):
+        verify.require_rungs(rungs)
+
+
+def test_rows_that_differ_are_no_comparison(trained: Boxes) -> None:
+    fewer = Boxes(trained.confidence[:-1], trained.coordinates[:-1])
+    with pytest.raises(ParityError, match=r'\(197, 3\) rows given, \(198, 3\) expected'):
+        verify.graph_rungs([(trained, fewer)], SIZE)
+
+
+def test_fused_rung() -> None:
+    assert verify.fused_rung(Parity(max_abs=1e-9, scale=100.0, psnr_db=200.0, size=9)).holds
+    assert not verify.fused_rung(Parity(max_abs=1e-7, scale=100.0, psnr_db=200.0, size=9)).holds
+
+
+RAW = Boxes(
+    np.array([[0.9, 0.05], [0.2, 0.7], [0.2, 0.7]]),
+    np.array([[0.5, 0.5, 0.2, 0.2], [0.3, 0.3, 0.1, 0.1], [0.7, 0.3, 0.1, 0.1]]),
+)
+
+
+@pytest.mark.parametrize(
+    ('confidence', 'coordinates', 'expected'),
+    [
+        pytest.param(np.empty((0, 4)), np.empty((0, 4)), (0, 0), id='nothing detected'),
+        pytest.param([[0.2, 0.7, 0, 0]], [[0.7, 0.3, 0.1, 0.1]], (0, 0), id='the row itself, padding left out'),
+        pytest.param([[0.2, 0.69, 0, 0]], [[0.7, 0.3, 0.1, 0.11]], (0.01, 0.64), id='near the third row'),
+        pytest.param([[0.9, 0.55]], [[0.5, 0.5, 0.2, 0.2]], (0.5, 0), id='another score'),
+    ],
+)
+def test_distance(confidence: object, coordinates: object, expected: tuple[float, float]) -> None:
+    found = verify.distance(Boxes(np.asarray(confidence), np.asarray(coordinates)), RAW, SIZE)
+    assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.skipif(platform.system() == 'Darwin', reason='Core ML predicts here')
+def test_core_mls_rung_says_that_it_was_not_run(exported: run.Report) -> None:
+    skipped = exported.rungs[-2:]
+    assert [rung.value for rung in skipped] == [None, None]
+    assert not any(rung.holds for rung in skipped)
+    verify.require_rungs(skipped)
+    assert verify.table(exported.rungs).count('not run: Core ML predicts on macOS only, this is Linux') == 2
+
+
+@pytest.mark.skipif(platform.system() != 'Darwin', reason='Core ML predicts on macOS only')
+def test_core_mls_rung_holds(exported: run.Report) -> None:
+    assert all(rung.holds for rung in exported.rungs)
+
+
+def test_table_has_a_line_a_rung() -> None:
+    lines = verify.table([Rung('a -> b', 0.25, 1.0, 'px'), Rung('b -> c', None, 1.0, 'px', 'not run')]).splitlines()
+    assert [line.split() for line in lines[1:]] == [
+        ['a', '->', 'b', '2.5e-01', '1.0e+00', 'px'],
+        ['b', '->', 'c', '-', '1.0e+00', 'px', '(not', 'run)'],
+    ]
+
+
+def test_verify_opens_and_judges(exported: run.Report, tmp_path: Path) -> None:
+    assert verify.verify(exported.package) == exported.info
+    with pytest.raises(ExportError, match='no such package folder'):
+        verify.verify(tmp_path / 'none.mlpackage')

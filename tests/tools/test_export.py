@@ -1,0 +1,76 @@
+"""`tools/export.py` and `tools/verify.py` as typed."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+
+
+def call(tool: str, *arguments: object) -> 'subprocess.CompletedProcess[str]':
+    command = [sys.executable, str(TOOLS / tool), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize('tool', ['export.py', 'verify.py'])
+def test_help_opens_with_an_example(tool: str) -> None:
+    assert call(tool, '--help').stdout.startswith(f'example: python tools/{tool} ')
+
+
+def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / 'd.mlpackage'
+    done = call('export.py', *detector, '--out', out, '--report', tmp_path / 'report.json')
+    assert done.returncode == 0, done.stderr
+    # One line when a station begins and one with its time: nothing of what torch, mmdet and coremltools say.
+    stations = ('load', 'fuse', 'graph', 'convert', 'save and check')
+    expected = [line for station in stations for line in (rf'{station} \.\.\.', rf'{station}: \d+\.\d s')]
+    for line, pattern in zip(done.stderr.splitlines(), expected, strict=True):
+        assert re.fullmatch(pattern, line), line
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == ['rung', 'worst', 'limit', 'unit']
+    assert lines[1].startswith('trained -> fused, float64')
+    assert f'{out}: 0.1 MB, iOS16, 96x64 px, 3 classes in 80 columns, 198 raw boxes' in lines
+    assert lines[-1] == f'next: python tools/verify.py {out}'
+    report = json.loads((tmp_path / 'report.json').read_text())
+    assert [rung['unit'] for rung in report['ladder']] == ['of range', 'score', 'px', 'score', 'px']
+
+    verified = call('verify.py', out)
+    assert (verified.returncode, verified.stderr) == (0, '')
+    assert f'{out}: sound; detection, 3 classes, 96x64 px' in verified.stdout
+    assert verified.stdout.splitlines()[-1].startswith('next: ')
+
+    shutil.rmtree(out / 'Data' / 'com.apple.CoreML' / 'weights')
+    refused = call('verify.py', out)
+    assert refused.returncode == 1
+    assert re.fullmatch(r'error: .*d\.mlpackage: not a sound .*the weights are missing: .*\n', refused.stderr)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--out', 'd.mlmodel'], r"error: --out d\.mlmodel: ending '\.mlmodel' given, expected \.mlpackage.*"),
+        (['--out', 'd.mlpackage', '--confidence-threshold', '30'], r'error: --confidence-threshold: 30 given, .*'),
+        (['--out', 'd.mlpackage', '--target', 'iOS14'], r"error: --target: 'iOS14' given, expected one of iOS15.*"),
+        (['--out', 'd.mlpackage', '--input-size', '320'], r"error: --input-size: '320' given, expected WIDTHxHEIGHT.*"),
+        (['--out', 'd.mlpackage', '--report', 'no/r.json'], r'error: no/r\.json: the folder .*no does not exist.*'),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    options: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed = call('export.py', 'none.py', 'none.pth', *options)
+    assert failed.returncode == 2
+    assert re.fullmatch(message + '\n', failed.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_config_that_is_not_there_is_one_line_and_status_1(tmp_path: Path) -> None:
+    failed = call('export.py', tmp_path / 'none.py', 'none.pth', '--out', tmp_path / 'd.mlpackage')
+    assert (failed.returncode, failed.stderr) == (1, f'error: {tmp_path}/none.py: no such config file\n')
+    assert list(tmp_path.iterdir()) == []
