@@ -38,7 +38,7 @@ class Finding:
         item: a distribution, or what was tried.
         installed: its version or what was seen, '-' for nothing.
         expected: the range, or ''.
-        verdict: 'fine', 'too old', 'too new', 'faulty', 'missing', 'missing (optional)' or 'not tried' (see needs).
+        verdict: 'fine', 'too old', 'too new', 'faulty', 'missing', 'missing (optional)' or 'not tried'.
         detail: what is wrong, for people; '' where nothing is.
         mend: the shell command that mends it; '' where nothing is to be mended.
     """
@@ -146,7 +146,7 @@ def judge_trial(outcome: Outcome) -> Finding:
     if outcome.state == FAILED:
         last = (outcome.text.strip().splitlines() or ['no message'])[-1]
         return Finding(outcome.trial.item, '-', '', 'faulty', last, outcome.trial.mend(outcome.text))
-    return Finding(outcome.trial.item, '-', '', UNTRIED, f'needs: {outcome.text}')
+    return Finding(outcome.trial.item, f'needs {outcome.text}', '', UNTRIED)
 
 
 def examine() -> list[Finding]:

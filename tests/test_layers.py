@@ -1,0 +1,238 @@
+"""Imports point downwards only; heavy packages are loaded by those who need them; tools are thin."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / 'mobileone_mm'
+TOOLS = sorted((ROOT / 'tools').glob('*.py'))
+TOOL_LINES = 100
+MODULE_LINES = 300
+
+# What a module may import of this package, bottom up: nothing may name what stands below it in this table, so there is
+# no ring. Everyone may import errors and the version.
+ARROWS: dict[str, set[str]] = {
+    # leaves
+    'errors': set(),
+    'atomic': set(),
+    'parity': set(),
+    'plain': set(),
+    'download': set(),
+    'example': set(),
+    'registry': set(),
+    'hosts': set(),
+    'mmcv_ops': set(),
+    'trials': set(),
+    'cli': {'atomic'},
+    'doctor': {'cli', 'trials'},
+    # data
+    'data_checks': set(),
+    'datasets': {'data_checks', 'registry'},
+    'toy': {'atomic'},
+    'pictures': {'atomic'},
+    # the model
+    'heads': {'registry'},
+    'backbones': set(),
+    'backbones.fold': set(),
+    'backbones.block': {'backbones.fold'},
+    'backbones.mobileone': {'backbones.block', 'registry'},
+    'reparam': {'backbones.fold', 'backbones.block', 'backbones.mobileone', 'parity'},
+    'expand': {'backbones.fold', 'backbones.block', 'backbones.mobileone', 'parity'},
+    # files
+    'weight_layouts': set(),
+    'weight_keys': {'backbones.mobileone', 'weight_layouts'},
+    'fit': {'backbones.mobileone', 'weight_keys'},
+    'checkpoint': {
+        'atomic',
+        'backbones.mobileone',
+        'download',
+        'expand',
+        'fit',
+        'hosts',
+        'plain',
+        'reparam',
+        'weight_keys',
+    },
+    'fused_file': {'atomic', 'checkpoint', 'example', 'fit', 'hosts', 'parity', 'reparam'},
+    # training
+    'hooks.unwrap': set(),
+    'hooks.loss': {'registry'},
+    'hooks.checkpoint': {'plain', 'registry'},
+    'hooks.expand': {'expand', 'hooks.unwrap', 'registry'},
+    'hooks.fuse': {'checkpoint', 'fused_file', 'hooks.unwrap', 'reparam', 'registry'},
+    'hooks': {'hooks.checkpoint', 'hooks.expand', 'hooks.fuse', 'hooks.loss'},
+    # export
+    'export': set(),
+    'export.options': set(),
+    'export.probe': set(),
+    'export.coreml': set(),
+    'export.graphs': set(),
+    'export.package': {'export.coreml'},
+    'export.convert': {'export.coreml', 'export.options', 'export.package'},
+    'export.vision': {'export.coreml', 'export.options', 'export.package'},
+    'export.contract': {'checkpoint', 'export.convert', 'export.coreml', 'export.options', 'export.package'},
+    'export.verify': {'export.contract', 'export.coreml', 'export.package', 'export.probe', 'parity'},
+    'export.run': {
+        'atomic',
+        'checkpoint',
+        'cli',
+        'export.convert',
+        'export.graphs',
+        'export.options',
+        'export.package',
+        'export.probe',
+        'export.verify',
+        'export.vision',
+        'hosts',
+        'parity',
+        'reparam',
+    },
+    'demo': {'cli'},
+}
+EVERYONE = {'', 'errors'}  # '' is the package itself: its version
+# Called back from below: mmengine hands init_cfg to the backbone, and reading the file is the business of checkpoint.
+CALLED_BACK = {('backbones.mobileone', 'checkpoint')}
+
+EVERY_TOOL = {'', 'errors', 'atomic', 'cli'}
+DOORS: dict[str, set[str]] = {
+    'convert_weights': {'checkpoint', 'weight_keys'},
+    'demo': {'demo', 'pictures'},
+    'doctor': {'doctor'},
+    'export': {'export.options', 'export.run', 'export.verify'},
+    'fuse': {'checkpoint', 'fused_file', 'hosts', 'reparam'},
+    'make_toy_data': {'toy'},
+    'verify': {'export.verify'},
+}
+
+# Packages that not everyone has installed, and the modules that may name them.
+OWNERS: dict[str, set[str]] = {
+    'coremltools': {'export.coreml'},
+    'mmdet': {'datasets', 'heads', 'export.graphs'},
+    'mmseg': set(),
+    'mmpretrain': set(),
+    'onnx': set(),
+    'onnxruntime': set(),
+}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).with_suffix('').parts
+    return '.'.join(parts[:-1] if parts[-1] == '__init__' else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob('*.py'))}
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full names that a file imports anywhere, inside functions too."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative import'
+            yield from (f'{node.module}.{alias.name}' for alias in node.names)
+
+
+def own(path: Path) -> set[str]:
+    """The modules of this package that a file imports; '' for the package itself."""
+    found = set()
+    for name in imported(path):
+        first, _, rest = name.partition('.')
+        if first == PACKAGE.name:
+            found.add(rest if rest in MODULES else rest.rpartition('.')[0])
+    return found
+
+
+def test_the_table_has_every_module_and_no_other() -> None:
+    assert sorted(ARROWS) == sorted(set(MODULES) - {''})
+    assert sorted(DOORS) == sorted(path.stem for path in TOOLS)
+
+
+def test_the_table_points_downwards() -> None:
+    order = list(ARROWS)
+    for name, below in ARROWS.items():
+        assert all(order.index(other) < order.index(name) for other in below), f'{name} names what stands above it'
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_a_module_imports_what_the_table_allows(name: str) -> None:
+    called_back = {target for source, target in CALLED_BACK if source == name}
+    assert own(MODULES[name]) - EVERYONE - called_back - {name} <= ARROWS.get(name, set())
+
+
+@pytest.mark.parametrize('path', TOOLS, ids=lambda path: path.stem)
+def test_a_tool_goes_through_its_doors(path: Path) -> None:
+    assert own(path) - EVERY_TOOL <= DOORS[path.stem]
+
+
+@pytest.mark.parametrize('path', TOOLS, ids=lambda path: path.stem)
+def test_a_tool_is_thin(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= TOOL_LINES
+
+
+@pytest.mark.parametrize('name', MODULES)
+def test_a_module_is_short(name: str) -> None:
+    assert len(MODULES[name].read_text().splitlines()) <= MODULE_LINES
+
+
+@pytest.mark.parametrize('package', OWNERS)
+def test_an_optional_package_is_named_by_its_owners_only(package: str) -> None:
+    users = {name for name, path in MODULES.items() if any(i.split('.')[0] == package for i in imported(path))}
+    assert users <= OWNERS[package]
+
+
+def loaded(code: str) -> set[str]:
+    """The top-level packages that a fresh interpreter has loaded after `code`."""
+    code += '\nimport sys; print("\\n".join({name.partition(".")[0] for name in sys.modules}))'
+    command = [sys.executable, '-W', 'ignore', '-c', code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd='/')
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+HEAVY = {'torch', 'torchvision', 'numpy', 'cv2', 'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'coremltools'}
+
+
+@pytest.mark.parametrize('module', ['mobileone_mm', 'mobileone_mm.cli', 'mobileone_mm.doctor', 'mobileone_mm.mmcv_ops'])
+def test_what_has_to_work_in_a_broken_environment_loads_nothing_heavy(module: str) -> None:
+    assert not HEAVY & loaded(f'import {module}')
+
+
+def test_a_segmenter_needs_no_mmdet_and_no_coremltools() -> None:
+    code = """
+import sys
+sys.modules.update(mmdet=None, coremltools=None)  # makes their import fail
+from mmengine.registry import MODELS, init_default_scope
+init_default_scope('mmseg')
+backbone = {'type': 'mobileone_mm.MobileOne', 'arch': 's0'}
+head = {'type': 'FCNHead', 'in_channels': 2048, 'channels': 8, 'num_classes': 3, 'num_convs': 1}
+model = MODELS.build({'type': 'EncoderDecoder', 'backbone': backbone, 'decode_head': head})
+assert type(model.backbone).__module__ == 'mobileone_mm.backbones.mobileone'
+"""
+    assert 'mmseg' in loaded(code)
+
+
+def test_looking_up_the_backbone_loads_no_host() -> None:
+    code = """
+from mobileone_mm.registry import MODELS
+assert MODELS.get('MobileOne') is not None
+"""
+    assert not {'mmdet', 'mmseg', 'mmpretrain', 'coremltools'} & loaded(code)
+
+
+def test_fusing_works_without_coremltools() -> None:
+    code = """
+import sys
+sys.modules['coremltools'] = None  # makes its import fail
+import torch
+from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.reparam import fuse, is_fused
+assert is_fused(fuse(MobileOne('s0')))
+import mobileone_mm.checkpoint, mobileone_mm.hooks
+"""
+    assert not {'mmdet', 'mmseg', 'mmpretrain'} & loaded(code)
