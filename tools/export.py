@@ -1,6 +1,7 @@
 """Export a trained SSD as a checked Core ML detector."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.write_report(args.report, report.as_dict())
     print(verify.table(report.rungs))
     print(run.summary(report))
-    cli.next_command(f'python tools/verify.py {report.package}')
+    cli.next_command(f'python tools/verify.py {shlex.quote(str(report.package))}')
     return 0
 
 

@@ -1,6 +1,7 @@
 """Check a saved Core ML detector."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f'{args.package}: sound; {info.task}, {len(info.classes)} classes, {info.input_size[0]}x{info.input_size[1]} px'
     )
-    cli.next_command(f'python tools/export.py {info.config} {info.checkpoint} --out {args.package}')
+    cli.next_command(f'open {shlex.quote(args.package)}  # on a Mac, with Xcode; the Swift lines are in docs/swift.md')
     return 0
 
 

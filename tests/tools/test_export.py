@@ -2,12 +2,16 @@
 
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from mobileone_mm import cli
+from mobileone_mm.export import run
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
@@ -39,15 +43,23 @@ def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None
     report = json.loads((tmp_path / 'report.json').read_text())
     assert [rung['unit'] for rung in report['ladder']] == ['of range', 'score', 'px', 'score', 'px']
 
-    verified = call('verify.py', out)
-    assert (verified.returncode, verified.stderr) == (0, '')
-    assert f'{out}: sound; detection, 3 classes, 96x64 px' in verified.stdout
-    assert verified.stdout.splitlines()[-1].startswith('next: ')
 
-    shutil.rmtree(out / 'Data' / 'com.apple.CoreML' / 'weights')
-    refused = call('verify.py', out)
-    assert refused.returncode == 1
-    assert re.fullmatch(r'error: .*d\.mlpackage: not a sound .*the weights are missing: .*\n', refused.stderr)
+def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
+    package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    assert cli.run(main, [str(package), '--report', str(tmp_path / 'r.json')]) == 0
+    out, err = capsys.readouterr()
+    assert err == ''
+    assert out.splitlines()[1].startswith('trained -> fused, float64')
+    assert out.splitlines()[-2] == f'{package}: sound; detection, 3 classes, 96x64 px'
+    assert out.splitlines()[-1].startswith(f'next: open {package}')
+    assert json.loads((tmp_path / 'r.json').read_text()) == exported.info.as_metadata()
+
+    shutil.rmtree(package / 'Data' / 'com.apple.CoreML' / 'weights')
+    assert cli.run(main, [str(package)]) == 1
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert re.fullmatch(r'error: .*d\.mlpackage: not a sound .*the weights are missing: .*\n', err)
 
 
 @pytest.mark.parametrize(
