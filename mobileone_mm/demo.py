@@ -24,6 +24,8 @@ FOLDER = 'demo'
 BEST = '{best}'  # in a command: the best checkpoint, known once the training has written it
 EPOCH = re.compile(r'Epoch\(train\) +\[(\d+)\]\[.*? eta: (\S+) .*?loss: (\S+)')
 STATION = re.compile(r'[a-z][a-z ]* \.\.\.\n')  # how tools/export.py announces a long part
+# mim ends the traceback of what it called with one of its own, which says nothing.
+REASON = re.compile(r'(?!subprocess\.CalledProcessError|Traceback )\S')
 SCORE = re.compile(r'Epoch\((?:val|test)\) +\[.*bbox_mAP_50: (\S+)')
 
 
@@ -135,8 +137,10 @@ def shown(line: str) -> str | None:
 
 def summary(root: Path, done: Sequence[Done]) -> str:
     """The page about a finished demo, as Markdown."""
-    score, counts, export = _score(root), _counts(root), _read(root / FOLDER / 'export.json')
-    width, height = export['info']['input_size']
+    score, export = _score(root), _read(root / FOLDER / 'export.json')
+    truth = _read(root / FOLDER / 'data/annotations/val.json')
+    counts = f'{len(truth["images"])} validation pictures, {len(truth["annotations"])} boxes'
+    classes = ', '.join(category['name'] for category in truth['categories'])
     rungs = [f'| {rung["name"]} | {_value(rung)} | {rung["limit"]:g} {rung["unit"]} |' for rung in export['ladder']]
     steps = [f'| {step.name} | {step.seconds:.0f} s | `{step.command}` |' for step in done]
     return '\n'.join(
@@ -146,8 +150,7 @@ def summary(root: Path, done: Sequence[Done]) -> str:
             '| | |',
             '| --- | --- |',
             f'| score | **mAP50 {score["coco/bbox_mAP_50"]:.3f}**, mAP {score["coco/bbox_mAP"]:.3f}, {counts} |',
-            f'| package | `{FOLDER}/detector.mlpackage`, {export["bytes"] / 1e6:.1f} MB, {export["info"]["target"]} '
-            f'or later, {width}x{height} px, {", ".join(export["info"]["classes"])} |',
+            f'| package | `{FOLDER}/detector.mlpackage`, {export["bytes"] / 1e6:.1f} MB, finds {classes} |',
             f'| time | {sum(step.seconds for step in done):.0f} s |',
             '',
             '![left of each pair: what was drawn; right: what was found](pictures.png)',
@@ -182,11 +185,6 @@ def _score(root: Path) -> Any:
     return _read(found[-1])
 
 
-def _counts(root: Path) -> str:
-    truth = _read(root / FOLDER / 'data/annotations/val.json')
-    return f'{len(truth["images"])} validation pictures, {len(truth["annotations"])} boxes'
-
-
 def _read(path: Path) -> Any:
     return json.loads(path.read_text())
 
@@ -201,7 +199,7 @@ def _run(root: Path, what: str, command: str, log: Path) -> None:
             assert process.stdout is not None
             for line in process.stdout:
                 file.write(line)
-                last = line.strip() or last
+                last = line.strip() if REASON.match(line) else last
                 if text := shown(line):
                     say(f'  {text}')
     except FileNotFoundError as error:

@@ -3,7 +3,7 @@ _base_ = ['../_base_/ssdlite.py', '../_base_/coco_detection.py', '../_base_/dete
 data_root = 'demo/data/'
 metainfo = dict(classes=('circle', 'square', 'triangle'))
 resize = dict(type='Resize', scale=(160, 160), keep_ratio=False)
-max_epochs = 16
+max_epochs = 24
 channels = (256, 1024, 256, 128, 128, 64)
 # The base's momentum of 0.03 is too slow for a few hundred iterations: the statistics would lag behind the weights.
 norm_cfg = dict(eps=1e-5, momentum=0.1)
