@@ -270,7 +270,8 @@ def _load(path: Path) -> Any:
         ) from refused
     with torch.serialization.safe_globals([(_Discarded, name) for name in named]):
         contents = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
-    contents.pop('message_hub', None)
+    if isinstance(contents, dict):
+        contents.pop('message_hub', None)
     return contents
 
 
