@@ -36,9 +36,19 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         fresh = room / path.name
         yield fresh
-        if path.is_dir() and not path.is_symlink():
-            # A folder cannot be renamed over a folder that is not empty: the old one steps aside first.
-            path.rename(room / 'old')
-        fresh.replace(path)
+        _put(fresh, path, room / 'old')
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def _put(fresh: Path, path: Path, aside: Path) -> None:
+    if not os.path.lexists(path) or not (fresh.is_dir() or path.is_dir()):
+        fresh.replace(path)
+        return
+    # Only a file can be renamed over something, and only over a file: else that steps aside, and back on failure.
+    path.rename(aside)
+    try:
+        fresh.replace(path)
+    except OSError:
+        aside.rename(path)
+        raise

@@ -1,0 +1,73 @@
+"""What a tool's exit status, streams and report file say."""
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from mobileone_mm import cli
+from mobileone_mm.errors import CheckpointError, MobileOneError, UsageError
+
+
+def raising(error: BaseException) -> Callable[[Sequence[str] | None], int]:
+    def main(argv: Sequence[str] | None = None) -> int:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ('error', 'status', 'message'),
+    [
+        (MobileOneError('it failed'), 1, 'error: it failed\n'),
+        (CheckpointError('no key'), 1, 'error: no key\n'),
+        (UsageError('no such option'), 2, 'error: no such option\n'),
+        (FileNotFoundError(2, 'No such file', 'x.pth'), 1, "error: [Errno 2] No such file: 'x.pth'\n"),
+        (KeyboardInterrupt(), 130, 'stopped; nothing was written\n'),
+    ],
+)
+def test_what_is_the_users_becomes_one_line_and_a_status(
+    error: BaseException, status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(raising(error)) == status
+    assert capsys.readouterr() == ('', message)
+
+
+def test_a_defect_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError):
+        cli.run(raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize('status', [0, 1, 2])
+def test_the_arguments_go_in_and_the_status_comes_out(status: int) -> None:
+    assert cli.run(lambda argv: len(argv or ()), ['x'] * status) == status
+
+
+def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.say('reading')
+    cli.next_command('make test')
+    assert capsys.readouterr() == ('next: make test\n', 'reading\n')
+
+
+def test_progress_hands_on_every_item_and_is_silent_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
+    assert list(cli.progress(iter('abc'), 'letters', total=3)) == ['a', 'b', 'c']
+    assert capsys.readouterr() == ('', '')
+
+
+def test_a_report_is_sorted_json_with_an_end_of_line(tmp_path: Path) -> None:
+    path = tmp_path / 'report.json'
+    cli.write_report(path, {'b': 1, 'a': [0.5, None]})
+    text = path.read_text()
+    assert json.loads(text) == {'a': [0.5, None], 'b': 1}
+    assert text.index('"a"') < text.index('"b"')
+    assert text.endswith('}\n')
+
+
+def test_a_report_with_nan_is_refused_and_the_old_one_kept(tmp_path: Path) -> None:
+    path = tmp_path / 'report.json'
+    path.write_text('old')
+    with pytest.raises(ValueError, match='not JSON compliant'):
+        cli.write_report(path, {'loss': math.nan})  # NaN is no JSON: other readers would choke on it
+    assert path.read_text() == 'old'
