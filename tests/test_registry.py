@@ -17,7 +17,7 @@ for registry, name in (
     assert found is not None, name
     assert found.__module__.startswith('mobileone_mm.'), (name, found)
 {also}"""
-THEIRS = "assert MODELS.get('MobileOne').__module__ == 'mmpretrain.models.backbones.mobileone'"
+THEIRS = "assert MODELS.get('mmpretrain.MobileOne').__module__ == 'mmpretrain.models.backbones.mobileone'"
 DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCDataset')"
 
 
