@@ -3,16 +3,12 @@ _base_ = ['../_base_/ssdlite.py', '../_base_/coco_detection.py', '../_base_/dete
 data_root = 'demo/data/'
 metainfo = dict(classes=('circle', 'square', 'triangle'))
 resize = dict(type='Resize', scale=(160, 160), keep_ratio=False)
-max_epochs = 24
+max_epochs = 20
 channels = (256, 1024, 256, 128, 128, 64)
 # The base's momentum of 0.03 is too slow for a few hundred iterations: the statistics would lag behind the weights.
 norm_cfg = dict(eps=1e-5, momentum=0.1)
-arch = dict(
-    num_blocks=[1, 2, 3, 1],
-    width_factor=[0.75, 1.0, 1.0, 2.0],
-    num_conv_branches=[1, 1, 1, 1],
-    num_se_blocks=[0, 0, 0, 0],
-)
+width_factor = [0.75, 1.0, 1.0, 2.0]
+arch = dict(num_blocks=[1, 2, 3, 1], width_factor=width_factor, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)
 model = dict(
     backbone=dict(arch=dict(_delete_=True, **arch)),
     neck=dict(in_channels=channels[:2], out_channels=channels, norm_cfg=norm_cfg),
@@ -26,6 +22,8 @@ model = dict(
             max_sizes=[54, 80, 104, 128, 152, 160],
         ),
     ),
+    # Of 10 x 10 cells many shapes lie between two, and no box overlaps them by half.
+    train_cfg=dict(assigner=dict(pos_iou_thr=0.4, neg_iou_thr=0.4)),
 )
 train_pipeline = [
     dict(type='LoadImageFromFile'),
