@@ -21,7 +21,8 @@ from mobileone_mm.cli import next_command, run, say
 from mobileone_mm.trials import FAILED, PACKAGE, SEEN, Outcome, pip, source, trials, try_all
 
 HOSTS = ('mmdet', 'mmsegmentation', 'mmpretrain')
-OPTIONAL = ('ftfy', 'regex', 'openmim', 'scikit-learn', *HOSTS)  # something can be trained and exported without
+# Something can be trained and exported without these.
+OPTIONAL = ('ftfy', 'regex', 'openmim', 'scikit-learn', 'supervision', *HOSTS)
 DEVELOPMENT = 'dev'  # the one extra that is no concern of a user
 TWIN = {'mmcv-lite': 'mmcv'}  # the same modules under another name
 FINE, MISSING, UNUSED, UNTRIED = 'fine', 'missing', 'missing (optional)', 'not tried'

@@ -111,7 +111,9 @@ def _reinstall(*names: str) -> Callable[[str], str]:
 def _mend_cv2(error: str) -> str:
     # Linux servers have no libGL, libxcb or libgthread, which opencv-python's windows ask for; headless has no windows.
     if '.so' in error:
-        return f'{pip("uninstall", "--yes", "opencv-python")} && {pip("install", "opencv-python-headless")}'
+        # Both write the same folder: taking one out breaks the other, so that it has to be written anew.
+        install = pip('install', '--force-reinstall', '--no-deps', 'opencv-python-headless')
+        return f'{pip("uninstall", "--yes", "opencv-python")} && {install}'
     return _reinstall('opencv-python')(error)
 
 

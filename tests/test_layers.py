@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from mobileone_mm.doctor import requirements
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'mobileone_mm'
 TOOLS = sorted((ROOT / 'tools').glob('*.py'))
@@ -184,6 +186,18 @@ def test_a_module_is_short(name: str) -> None:
 def test_an_optional_package_is_named_by_its_owners_only(package: str) -> None:
     users = {name for name, path in MODULES.items() if any(i.split('.')[0] == package for i in imported(path))}
     assert users <= OWNERS[package]
+
+
+# Modules whose distribution has another name, and those that come with one of our requirements and are not asked for.
+DISTRIBUTION = {'PIL': 'pillow', 'mmcv': 'mmcv-lite', 'mmseg': 'mmsegmentation'}
+COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'pycocotools': 'mmdet'}
+
+
+def test_whatever_is_imported_is_asked_for() -> None:
+    asked = {requirement.name for requirement in requirements()}
+    used = {name.split('.')[0] for path in [*MODULES.values(), *TOOLS] for name in imported(path)}
+    foreign = used - set(sys.stdlib_module_names) - {PACKAGE.name}
+    assert {COMES_WITH.get(name) or DISTRIBUTION.get(name, name) for name in foreign} <= asked
 
 
 def loaded(code: str) -> set[str]:
