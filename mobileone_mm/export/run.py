@@ -95,9 +95,10 @@ def export(
         model, source = checkpoint.open_model(config, checkpoint_path)
         classes = _classes(config, model, source)
         _require_divisible(size, model)
-    with clock.station('fuse'):
+    with clock.station('fuse'), _one_thread():
         trained = [verify.trained_boxes(model.double(), picture) for picture in probes]
-        fused, parity = fuse_checked(model, _normalised(model, probes), FLOAT64_RELATIVE_LIMIT)
+        # One picture says all about a fold; the others are for the boxes.
+        fused, parity = fuse_checked(model, _normalised(model, probes[0]), FLOAT64_RELATIVE_LIMIT)
     with clock.station('graph'):
         columns = vision.columns_for(classes, options)
         graph = DetectorGraph(fused.float(), size, columns).eval()
@@ -169,9 +170,20 @@ def _require_divisible(size: tuple[int, int], model: Any) -> None:
         )
 
 
-def _normalised(model: Any, probes: Sequence[Picture]) -> torch.Tensor:
-    bgr = [torch.from_numpy(picture[..., ::-1].transpose(2, 0, 1).copy()) for picture in probes]
-    inputs: torch.Tensor = model.data_preprocessor({'inputs': bgr})['inputs']
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Float64 depthwise convolutions go group by group: two threads on busy cores took 70 s, one takes 2 s."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _normalised(model: Any, picture: Picture) -> torch.Tensor:
+    bgr = torch.from_numpy(picture[..., ::-1].transpose(2, 0, 1).copy())
+    inputs: torch.Tensor = model.data_preprocessor({'inputs': [bgr]})['inputs']
     return inputs.to(next(model.parameters()).dtype)
 
 
