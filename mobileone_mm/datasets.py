@@ -93,7 +93,7 @@ class _Checked:
                 kept, used = boxed, 'left out'
             if small or empty:
                 print_log(
-                    f'{self.ann_file}: {empty} images without boxes {used}, {small} images below {min_size} px left out',
+                    f'{self.ann_file}: {empty} images without boxes {used}, {small} below {min_size} px left out',
                     'current',
                 )
         if not kept:
@@ -273,8 +273,8 @@ class VOCDataset(_Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is u
             instances = self._parse_instance_info(root, minus_one=True)
         except (OSError, ET.ParseError, ValueError, TypeError, AttributeError) as error:
             raise DataError(
-                f'{xml_path}: cannot be read as a VOC annotation ({error}); expected <size> and <object> with <name> and '
-                '<bndbox>; mend the file or take its line out of the list'
+                f'{xml_path}: cannot be read as a VOC annotation ({error}); expected <size> and <object> with <name> '
+                'and <bndbox>; mend the file or take its line out of the list'
             ) from error
         self._tally.kept += len(instances)
         return {**img_info, 'img_path': img_path, 'height': height, 'width': width, 'instances': instances}

@@ -29,3 +29,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
+default_hooks = dict(checkpoint=dict(save_best='pascal_voc/mAP'))

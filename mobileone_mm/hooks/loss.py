@@ -64,7 +64,7 @@ class StopOnInvalidLoss(Hook):  # type: ignore[misc]  # mmengine is untyped
 
 
 def _faults(outputs: Mapping[str, Any]) -> list[str]:
-    """'loss_cls = nan' for each loss that is not finite; what counts as a loss is mmengine's own rule (`parse_losses`)."""
+    """'loss_cls = nan' for each loss that is not finite; a loss is what mmengine's `parse_losses` takes for one."""
     losses = {name: torch.as_tensor(value).float().mean().item() for name, value in outputs.items() if 'loss' in name}
     return [f'{name} = {value}' for name, value in losses.items() if not math.isfinite(value)]
 
