@@ -100,7 +100,8 @@ def fused_config(config: Config, state: Mapping[str, Tensor]) -> Config:
     _without_norms(described.model)
     if 'backbone' in described.model:
         described.model.backbone.update(deploy=True, init_cfg=None)
-    faults = fit.faults(hosts.build_model(described).state_dict(), state)
+    built = hosts.build_model(copy.deepcopy(described))  # mmdet writes into the config that it builds from
+    faults = fit.faults(built.state_dict(), state)
     if faults:
         raise ConfigError(
             f'no config describes this fused model to mm hosts ({"; ".join(faults)}); test and export it with the '
