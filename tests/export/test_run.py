@@ -58,6 +58,7 @@ def test_class_counts_and_options(
     image = spec.description.input[0].type.imageType
     assert (image.width, image.height) == (chosen.input_size or (96, 64))
     assert ('pad' in report.operations) == (count % 80 != 0)
+    assert ('reverse' in report.operations) == ('to_rgb' in changes)
     assert report.operations['transpose'] == (6 if 'ratios' in changes else 2)  # runs of levels, times two kinds
 
 
