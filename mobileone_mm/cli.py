@@ -28,7 +28,7 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
         say(f'error: {error}')
         return 1
     except KeyboardInterrupt:
-        say('stopped; nothing was written')
+        say('stopped')
         return INTERRUPTED
 
 
