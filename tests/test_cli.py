@@ -25,7 +25,7 @@ def raising(error: BaseException) -> Callable[[Sequence[str] | None], int]:
         (CheckpointError('no key'), 1, 'error: no key\n'),
         (UsageError('no such option'), 2, 'error: no such option\n'),
         (FileNotFoundError(2, 'No such file', 'x.pth'), 1, "error: [Errno 2] No such file: 'x.pth'\n"),
-        (KeyboardInterrupt(), 130, 'stopped; nothing was written\n'),
+        (KeyboardInterrupt(), 130, 'stopped\n'),
     ],
 )
 def test_what_is_the_users_becomes_one_line_and_a_status(
