@@ -33,9 +33,10 @@ class NeckWithItsOwnNorm(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(nn.Conv2d(channels, channels, 1, bias=False), nn.BatchNorm2d(channels))
+        self.used = 2
 
     def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self.layers(inputs[-1]).mean((2, 3)),)
+        return (self.layers[: self.used](inputs[-1]).mean((2, 3)),)
 
 
 def detector() -> Config:
@@ -125,10 +126,16 @@ def test_a_model_beyond_configs_is_written_without_one(
     torch.testing.assert_close(outputs(loaded, config), outputs(model, config), rtol=SAME, atol=SAME)
 
 
-def test_a_model_that_does_not_fuse_right_is_not_written(tmp_path: Path) -> None:
-    config = segmenter()
-    model = hosts.build_model(config)
-    nn.init.constant_(model.decode_head.conv_seg.weight, torch.nan)
+@pytest.mark.parametrize('fault', ['nan', 'read before the norm'])
+def test_a_model_that_does_not_fuse_right_is_not_written(
+    fault: str, tmp_path: Path, randomise_batch_norm: Callable[..., nn.Module]
+) -> None:
+    config = classifier_with_an_odd_neck()
+    model = randomise_batch_norm(hosts.build_model(config)).eval()
+    if fault == 'nan':
+        nn.init.constant_(model.head.fc.weight, torch.nan)
+    else:
+        model.neck.used = 1
     with pytest.raises(ParityError):
         write_fused(model, source_of(model, tmp_path), config, tmp_path / 'fused.pth')
     assert not (tmp_path / 'fused.pth').exists()
