@@ -103,12 +103,14 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     """
     path = local_file(source)
     contents = _load(path)
-    meta = contents.get('meta') if isinstance(contents, Mapping) else None
+    stored = contents.get('meta') if isinstance(contents, Mapping) else None
+    meta = plain(stored) if isinstance(stored, Mapping) else {}
     try:
         state_dict = weight_keys.unwrap(contents)
+        _require_known_format(meta)
     except CheckpointError as error:
         raise CheckpointError(f'{path}: {error}') from error
-    return Checkpoint(state_dict, plain(meta) if isinstance(meta, Mapping) else {}, path, file_sha256(path))
+    return Checkpoint(state_dict, meta, path, file_sha256(path))
 
 
 def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any] | None) -> None:
@@ -237,6 +239,15 @@ def _weights(checkpoint: Checkpoint) -> Weights:
         return weight_keys.parse(checkpoint.state_dict)
     except CheckpointError as error:
         raise CheckpointError(f'{checkpoint.path}: {error}') from error
+
+
+def _require_known_format(meta: Mapping[str, Any]) -> None:
+    version = meta.get(BLOCK, {}).get('format_version', FORMAT_VERSION)
+    if version > FORMAT_VERSION:
+        raise CheckpointError(
+            f'written in format {version} by a newer mobileone-mm, this one reads up to {FORMAT_VERSION}; '
+            'run: pip install --upgrade mobileone-mm'
+        )
 
 
 class _Discarded:

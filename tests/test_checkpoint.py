@@ -119,6 +119,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ['a.pth']
 
 
+def test_a_file_of_a_newer_format_is_refused(trained: MobileOne, tmp_path: Path) -> None:
+    block = {'mobileone_mm': {'kind': 'fused', 'format_version': checkpoint.FORMAT_VERSION + 1}}
+    checkpoint.save_checkpoint(tmp_path / 'a.pth', trained.state_dict(), block)
+    with pytest.raises(CheckpointError, match=r'a\.pth: written in format 2 .* reads up to 1; run: pip install'):
+        checkpoint.read_checkpoint(tmp_path / 'a.pth')
+
+
 def message_hub() -> dict[str, Any]:
     """What mmengine 0.10.7 stores: histories as objects, numpy numbers among the values."""
     history = HistoryBuffer()
