@@ -2,12 +2,15 @@
 
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub, MMLogger
+from mmengine.registry import DefaultScope
+from mmengine.visualization import Visualizer
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -26,6 +29,14 @@ def _seeded() -> None:
     random.seed(SEED)
     np.random.seed(SEED)
     torch.manual_seed(SEED)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_hosts() -> Iterator[None]:
+    """Forget mmengine's globals after a test: a scope, logger or message hub that is left over would change the next."""
+    yield
+    for manager in (DefaultScope, MMLogger, MessageHub, Visualizer):
+        manager._instance_dict.clear()
 
 
 @pytest.fixture(scope='session')
