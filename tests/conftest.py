@@ -33,7 +33,7 @@ def _seeded() -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_hosts() -> Iterator[None]:
-    """Forget mmengine's globals after a test: a scope, logger or message hub that is left over would change the next."""
+    """Forget mmengine's globals after a test: a scope, logger or message hub left over would change the next."""
     yield
     for manager in (DefaultScope, MMLogger, MessageHub, Visualizer):
         manager._instance_dict.clear()
