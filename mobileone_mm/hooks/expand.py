@@ -43,8 +43,9 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             for value in backbone.state_dict().values():
                 broadcast(value)
             runner.logger.info(
-                f'expanded fused weights, calibrated on {sum(map(len, batches))} training images; '
-                f'training mode against the fused function: {parity}'
+                f'expanded fused weights, calibrated on {sum(map(len, batches))} training images; training mode '
+                f'against the fused function on the first {len(batches[0])} of them: {parity} '
+                "(what one batch's own statistics differ from those of all)"
             )
 
     def _images(self, runner: Runner, model: BaseModel) -> list[Tensor]:
