@@ -12,6 +12,7 @@ from torch import nn
 from mobileone_mm import checkpoint, hosts
 from mobileone_mm.export import run
 from mobileone_mm.export.options import DetectorOptions
+from mobileone_mm.export.probe import drawn_picture
 
 CLASSES = ('circle', 'square', 'triangle')
 SIZE = (96, 64)  # width, height
@@ -87,28 +88,36 @@ def write_config(folder: Path, name: str = 'tiny.py', **changes: Any) -> Path:
     return path
 
 
-def lively(model: nn.Module, randomise: Callable[..., nn.Module]) -> nn.Module:
-    """Random batch statistics, and classification scores that spread."""
-    randomise(model)
+def lively(model: nn.Module, size: tuple[int, int]) -> nn.Module:
+    """Batch statistics of pictures, random gammas and betas, and scores that spread, so that every pixel counts.
+
+    Statistics drawn at random would not do here: the picture drowns in them after a few layers, and a wrong
+    normalisation with it.
+    """
     generator = torch.Generator().manual_seed(1)
+    picture = torch.from_numpy(drawn_picture(size).transpose(2, 0, 1).copy())
+    crops = [picture.roll((shift, 2 * shift), (1, 2)).flip(0) for shift in range(0, 64, 8)]
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     with torch.no_grad():
-        for name, parameter in model.bbox_head.named_parameters():
-            if name.startswith('cls_convs') and parameter.ndim == 4 and parameter.shape[-1] == 1:
-                parameter.mul_(SCORE_GAIN)
-            elif parameter.ndim == 1 and name.endswith('bias'):
-                parameter.add_(torch.rand(parameter.shape, generator=generator) - 0.5)
-    return model
+        for norm in norms:
+            norm.weight.copy_(0.5 + torch.rand(norm.weight.shape, generator=generator))
+            norm.bias.copy_(0.3 * torch.randn(norm.bias.shape, generator=generator))
+            norm.momentum = None  # the plain mean over what comes
+        model.train()(model.data_preprocessor({'inputs': crops})['inputs'])
+        for convs in model.bbox_head.cls_convs:
+            convs[-1].weight.mul_(SCORE_GAIN)
+    return model.eval()
 
 
 @pytest.fixture(scope='session')
-def make_detector(randomise_batch_norm: Callable[..., nn.Module]) -> Callable[..., tuple[Path, Path]]:
+def make_detector() -> Callable[..., tuple[Path, Path]]:
     """A function (folder, **config changes) -> (config file, checkpoint file)."""
 
     def make(folder: Path, **changes: Any) -> tuple[Path, Path]:
         torch.manual_seed(0)
         config_file = write_config(folder, **changes)
         config = hosts.load_config(config_file)
-        model = lively(hosts.build_model(config), randomise_batch_norm)
+        model = lively(hosts.build_model(config), changes.get('size', SIZE))
         weights = folder / 'best.pth'
         meta = {'dataset_meta': {'classes': list(hosts.class_names(config))}}
         checkpoint.save_checkpoint(weights, model.state_dict(), meta)

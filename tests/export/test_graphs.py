@@ -1,6 +1,5 @@
 """The export graph against mmdet: its coder on random deltas, its own `predict` on whole pictures."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from mobileone_mm.reparam import fuse
 
 from .conftest import MIXED_RATIOS, lively, write_config
 
-SCORE_TOLERANCE = 1e-3  # of 1; the issue's limit, float32 nets differ by about 1e-6
-BOX_TOLERANCE = 0.5  # px; the same, about 1e-4
-DECODE_TOLERANCE = 1e-6  # fractions of the picture, float32
+DOCUMENTED = (1e-3, 0.5)  # score, px: docs/package.md
+TIGHT = (5e-5, 0.01)  # score, px: where a tiny network rounds little
 
 
 def corners_to_pixels(coordinates: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -47,9 +45,9 @@ def test_decoder_is_mmdets_coder(means: list[float]) -> None:
     torch.testing.assert_close(corners_to_pixels(decoded, (1, 1)), expected, atol=1e-5, rtol=1e-5)
 
 
-def detector_of(folder: Path, randomise: Callable[..., Any], **changes: Any) -> Any:
+def detector_of(folder: Path, **changes: Any) -> Any:
     model = hosts.build_model(hosts.load_config(write_config(folder, **changes)))
-    return lively(model, randomise)
+    return lively(model, (96, 64))
 
 
 def graph_of(model: Any, size: tuple[int, int], columns: int) -> DetectorGraph:
@@ -72,7 +70,9 @@ def run_graph(graph: DetectorGraph, picture: Picture) -> tuple[torch.Tensor, tor
     return confidence, coordinates
 
 
-def assert_every_detection_is_a_row(model: Any, graph: DetectorGraph, picture: Picture) -> int:
+def assert_every_detection_is_a_row(
+    model: Any, graph: DetectorGraph, picture: Picture, limits: tuple[float, float] = TIGHT
+) -> int:
     """Find each detection of the *trained* model as (row, label) in the graph's arrays, boxes clipped as mmdet does."""
     size = picture.shape[1], picture.shape[0]
     confidence, coordinates = run_graph(graph, picture)
@@ -82,7 +82,7 @@ def assert_every_detection_is_a_row(model: Any, graph: DetectorGraph, picture: P
     for box, score, label in zip(found.bboxes, found.scores, found.labels, strict=True):
         box_error = (corners - box).abs().amax(dim=1)
         score_error = (confidence[:, label] - score).abs()
-        assert ((box_error <= BOX_TOLERANCE) & (score_error <= SCORE_TOLERANCE)).any(), (box, score, label)
+        assert ((score_error <= limits[0]) & (box_error <= limits[1])).any(), (box, score, label)
     return len(found)
 
 
@@ -97,16 +97,14 @@ def assert_every_detection_is_a_row(model: Any, graph: DetectorGraph, picture: P
         pytest.param({'classes': tuple(f'class {i}' for i in range(34))}, id='34 classes'),
     ],
 )
-def test_every_detection_of_mmdet_is_a_row(
-    changes: dict[str, Any], tmp_path: Path, randomise_batch_norm: Callable[..., Any]
-) -> None:
-    model = detector_of(tmp_path, randomise_batch_norm, **changes)
+def test_every_detection_of_mmdet_is_a_row(changes: dict[str, Any], tmp_path: Path) -> None:
+    model = detector_of(tmp_path, **changes)
     count = assert_every_detection_is_a_row(model, graph_of(model, (96, 64), 80), drawn_picture((96, 64)))
     assert count >= 50
 
 
-def test_rows_and_columns(tmp_path: Path, randomise_batch_norm: Callable[..., Any]) -> None:
-    model = detector_of(tmp_path, randomise_batch_norm, ratios=MIXED_RATIOS)
+def test_rows_and_columns(tmp_path: Path) -> None:
+    model = detector_of(tmp_path, ratios=MIXED_RATIOS)
     graph = graph_of(model, (96, 64), 80)
     confidence, coordinates = run_graph(graph, drawn_picture((96, 64)))
     # maps of 4x6, 2x3, 1x2, 1x1 positions
@@ -119,17 +117,25 @@ def test_rows_and_columns(tmp_path: Path, randomise_batch_norm: Callable[..., An
     assert confidence.sum(dim=1).max() <= 1
     assert confidence[:, :3].std() > 0.1  # or the comparisons above say little
 
+    # The picture has to matter: a grey level of one channel shows in scores and boxes.
+    brighter = drawn_picture((96, 64)) // 2
+    brighter[..., 1] += 1
+    changed, moved = run_graph(graph, brighter)
+    halved, stood = run_graph(graph, drawn_picture((96, 64)) // 2)
+    assert (changed - halved).abs().max() > 1e-3
+    assert (moved - stood).abs().max() * 96 > 0.05
 
-def test_boxes_are_not_clipped(tmp_path: Path, randomise_batch_norm: Callable[..., Any]) -> None:
-    model = detector_of(tmp_path, randomise_batch_norm)
+
+def test_boxes_are_not_clipped(tmp_path: Path) -> None:
+    model = detector_of(tmp_path)
     _, coordinates = run_graph(graph_of(model, (96, 64), 3), drawn_picture((96, 64)))
     corners = corners_to_pixels(coordinates, (1, 1))
     assert corners.min() < -0.05
     assert corners.max() > 1.05
 
 
-def test_graph_takes_another_size_than_the_config(tmp_path: Path, randomise_batch_norm: Callable[..., Any]) -> None:
-    model = detector_of(tmp_path, randomise_batch_norm)
+def test_graph_takes_another_size_than_the_config(tmp_path: Path) -> None:
+    model = detector_of(tmp_path)
     assert assert_every_detection_is_a_row(model, graph_of(model, (64, 128), 3), drawn_picture((64, 128))) >= 50
 
 
@@ -137,19 +143,19 @@ REAL_PICTURES = 6
 REAL_SIZE = (320, 320)
 
 
-def test_every_detection_on_real_pictures(
-    real_data: Path, tmp_path: Path, randomise_batch_norm: Callable[..., Any]
-) -> None:
+def test_every_detection_on_real_pictures(real_data: Path, tmp_path: Path) -> None:
     config = hosts.load_config(write_config(tmp_path, classes=('RBC', 'WBC', 'Platelets'), size=REAL_SIZE))
     config.model.backbone.arch = 's0'
     channels = (256, 1024, 64, 64)
     config.model.neck.update(in_channels=channels[:2], out_channels=channels)
     config.model.bbox_head.in_channels = channels
-    model = lively(hosts.build_model(config), randomise_batch_norm)
+    model = lively(hosts.build_model(config), REAL_SIZE)
     graph = graph_of(model, REAL_SIZE, 80)
     pictures = sorted((real_data / 'data' / 'bccd_voc' / 'JPEGImages').glob('*.jpg'))[:REAL_PICTURES]
     assert len(pictures) == REAL_PICTURES
-    found = sum(assert_every_detection_is_a_row(model, graph, read_picture(path, REAL_SIZE)) for path in pictures)
+    found = sum(
+        assert_every_detection_is_a_row(model, graph, read_picture(path, REAL_SIZE), DOCUMENTED) for path in pictures
+    )
     assert found >= 100 * REAL_PICTURES
 
 

@@ -14,7 +14,7 @@ from mmengine.config import Config
 
 from mobileone_mm import checkpoint, hosts
 from mobileone_mm.errors import CheckpointError, ConfigError, ExportError, MobileOneError, ParityError, UsageError
-from mobileone_mm.export import run, verify
+from mobileone_mm.export import graphs, run, verify
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
 from mobileone_mm.export.vision import labels_for
@@ -201,6 +201,15 @@ def test_refused_inputs_leave_nothing(
         run.export(config_file, weights, DetectorOptions(), tmp_path / 'out' / 'd.mlpackage')
     assert '\n' not in str(caught.value)
     assert list((tmp_path / 'out').iterdir()) == []
+
+
+def test_a_graph_that_is_off_is_not_written(
+    detector: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(graphs, 'WH_RATIO_CLIP', 0.99)  # every box becomes as large as its prior
+    with pytest.raises(ParityError, match=r'trained -> graph, float32: .* px, limit 0\.5 px'):
+        run.export(*detector, DetectorOptions(), tmp_path / 'd.mlpackage')
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
