@@ -1,7 +1,8 @@
 """A classifier that trains in a second through mmengine's own Runner: two classes of drawn pictures."""
 
 import itertools
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from PIL import Image
@@ -25,6 +27,16 @@ PIPELINE = [
     {'type': 'Resize', 'scale': (SIDE, SIDE)},
     {'type': 'PackInputs'},
 ]
+
+
+@pytest.fixture(autouse=True)
+def _closed_logs() -> Iterator[None]:
+    """Close the log files that mmengine's runners leave open."""
+    yield
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
 
 
 @pytest.fixture(scope='session')
