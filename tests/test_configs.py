@@ -1,4 +1,4 @@
-"""Every shipped config: short, inheriting only from this repository, buildable, able to predict, and equal when fused."""
+"""Every shipped config: short, inheriting only from this repository, able to predict, and equal when fused."""
 
 import ast
 from pathlib import Path

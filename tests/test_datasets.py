@@ -345,3 +345,32 @@ def test_images_below_min_size_are_left_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='1 images listed, none'):
         read_voc(root, filter_cfg={'min_size': HEIGHT + 1})
     assert len(read_voc(root, filter_cfg={'min_size': HEIGHT})) == 1
+
+
+# --- real sets ---
+
+
+def test_bccd_has_one_box_of_zero_size_in_each_list(real_data: Path, log: pytest.LogCaptureFixture) -> None:
+    for split, images in {'train': 140, 'val': 60}.items():
+        dataset = VOCDataset(
+            data_root=str(real_data / 'data/bccd_voc'),
+            ann_file=f'ImageSets/Main/{split}.txt',
+            data_prefix={'sub_data_root': ''},
+            metainfo={'classes': ('RBC', 'WBC', 'Platelets')},
+            test_mode=split == 'val',
+        )
+        assert len(dataset) == images
+    dropped = [record.getMessage() for record in log.records if 'dropped' in record.getMessage()]
+    assert ['dropped 1: 1 of zero size' in line for line in dropped] == [True, True]
+
+
+def test_coco_small_has_cocos_classes_and_all_its_images(real_data: Path) -> None:
+    dataset = CocoDataset(
+        data_root=str(real_data / 'data/coco_small'),
+        ann_file='annotations/instances_val2017.json',
+        data_prefix={'img': 'images/val2017/'},
+        test_mode=True,
+    )
+    content = json.loads((real_data / 'data/coco_small/annotations/instances_val2017.json').read_text())
+    assert len(dataset) == len(content['images'])
+    assert sum(len(dataset.get_data_info(i)['instances']) for i in range(len(dataset))) == len(content['annotations'])

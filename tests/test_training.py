@@ -80,7 +80,7 @@ def test_train_test_and_resume_as_typed(config: Path) -> None:
     trained = typed('mim', 'train', 'mmdet', config)
     assert f'calibrated on {USED} training images' in trained
     assert 'dropped' not in trained
-    assert [file.name for file in work.glob('best_*.pth') if 'fused' not in file.name][0].startswith(
+    assert next(file.name for file in work.glob('best_*.pth') if 'fused' not in file.name).startswith(
         'best_coco_bbox_mAP'
     )
 
