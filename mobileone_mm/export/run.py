@@ -87,11 +87,11 @@ def export(
     """
     out = require_package_path(out)
     require_writable_parent(out)
-    config = _detection_config(config_path)
-    size = options.input_size or probe.input_size_of(config)
-    probes = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
     clock = _Clock()
-    with clock.station('load'):
+    with clock.station('load', announce=False):  # what is refused is refused here, in one line
+        config = _ssd_config(config_path)
+        size = options.input_size or probe.input_size_of(config)
+        probes = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
         model, source = checkpoint.open_model(config, checkpoint_path)
         classes = _classes(config, model, source)
         _require_divisible(size, model)
@@ -128,7 +128,7 @@ def summary(report: Report) -> str:
     )
 
 
-def _detection_config(path: str | Path) -> Config:
+def _ssd_config(path: str | Path) -> Config:
     config = hosts.load_config(path)
     if hosts.task_of(config) != 'detection':
         raise ConfigError(
@@ -137,14 +137,16 @@ def _detection_config(path: str | Path) -> Config:
     head = config.model.get('bbox_head')
     if head is None:
         raise ConfigError(f'{path}: {config.model.get("type")} has no bbox_head, expected an SSD')
+    # Before the weights: of another detector's config, it is the first thing to be said.
+    model = hosts.build_model(config)
+    try:
+        require_ssd(model)
+    except ConfigError as error:
+        raise ConfigError(f'{path}: {error}') from error
     return config
 
 
 def _classes(config: Config, model: Any, source: Checkpoint) -> tuple[str, ...]:
-    try:
-        require_ssd(model)
-    except ConfigError as error:
-        raise ConfigError(f'{config.filename}: {error}') from error
     classes = hosts.class_names(config)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
@@ -226,9 +228,10 @@ class _Clock:
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
-    def station(self, name: str) -> Iterator[None]:
-        """Say on stderr which station begins, and how long it took."""
-        say(f'{name} ...')
+    def station(self, name: str, announce: bool = True) -> Iterator[None]:
+        """Say on stderr which station begins, if it is to be announced, and how long it took."""
+        if announce:
+            say(f'{name} ...')
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 3)

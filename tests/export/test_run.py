@@ -111,6 +111,15 @@ SEGMENTER = """
 default_scope = 'mmseg'
 model = dict(type='EncoderDecoder')
 """
+RETINANET = """
+default_scope = 'mmdet'
+arch = dict(num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)
+model = dict(
+    type='SingleStageDetector',
+    backbone=dict(type='mobileone_mm.MobileOne', arch=arch),
+    bbox_head=dict(type='RetinaHead', num_classes=3, in_channels=64, stacked_convs=1),
+)
+"""
 TWO_STAGES = """
 default_scope = 'mmdet'
 model = dict(type='FasterRCNN')
@@ -177,6 +186,7 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
             of_text(SEGMENTER), ConfigError, r'other\.py: a config for segmentation, expected one', id='segmenter'
         ),
         pytest.param(of_text(TWO_STAGES), ConfigError, r'other\.py: FasterRCNN has no bbox_head', id='two stages'),
+        pytest.param(of_text(RETINANET), ConfigError, r'other\.py: RetinaHead given, expected an SSD', id='no SSD'),
         pytest.param(of_text('x = 1'), ConfigError, r'other\.py: this config has no `model`', id='no model'),
         pytest.param(of_sed('keep_ratio=False', 'keep_ratio=True'), ConfigError, 'keep_ratio=True', id='no fixed size'),
         pytest.param(
@@ -194,12 +204,14 @@ def test_refused_inputs_leave_nothing(
     message: str,
     detector: tuple[Path, Path],
     tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     config_file, weights = make(tmp_path, *detector)
     (tmp_path / 'out').mkdir()
     with pytest.raises(error, match=message) as caught:
         run.export(config_file, weights, DetectorOptions(), tmp_path / 'out' / 'd.mlpackage')
     assert '\n' not in str(caught.value)
+    assert capsys.readouterr().err == '' or make is of_nan_weights
     assert list((tmp_path / 'out').iterdir()) == []
 
 
