@@ -1,5 +1,9 @@
 """A loss that is not a number ends training at once and names the images."""
 
+import os
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +84,37 @@ def test_a_finite_loss_and_a_nan_accuracy_go_on_to_the_end(tmp_path: Path) -> No
 def test_a_set_smaller_than_a_batch_is_said_before_the_first_step(tmp_path: Path) -> None:
     with pytest.raises(DataError, match='1 images make no batch of 2'):
         train(tmp_path, 1.0, length=1)
+
+
+ONE_OF_TWO_RANKS = """
+import torch
+from types import SimpleNamespace
+from mobileone_mm.hooks import StopOnInvalidLoss
+torch.distributed.init_process_group('gloo')
+rank = torch.distributed.get_rank()
+runner = SimpleNamespace(iter=6, optim_wrapper=SimpleNamespace(get_lr=lambda: {'lr': [0.1]}))
+batch = {'data_samples': [SimpleNamespace(img_path=f'of_rank_{rank}.jpg')]}
+hook = StopOnInvalidLoss()
+hook.after_train_iter(runner, 0, batch, {'loss': 1.0})
+print('went on')
+hook.after_train_iter(runner, 1, batch, {'loss': [1.0, float('nan')][rank]})
+"""
+
+
+def test_all_ranks_stop_together_and_name_the_images_of_the_one_that_failed() -> None:
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        common = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free.getsockname()[1])}
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, '-c', ONE_OF_TWO_RANKS],
+            env={**os.environ, **common, 'RANK': str(rank), 'OMP_NUM_THREADS': '1'},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for output, errors in [rank.communicate(timeout=120) for rank in ranks]:
+        assert output == 'went on\n'
+        assert 'iteration 7: loss = nan on of_rank_1.jpg. Expected' in errors
