@@ -35,6 +35,9 @@ def _seeded() -> None:
 def _fresh_hosts() -> Iterator[None]:
     """Forget mmengine's globals after a test: a scope, logger or message hub left over would change the next."""
     yield
+    for logger in MMLogger._instance_dict.values():
+        for handler in logger.handlers:
+            handler.close()  # a log file that stays open is a warning, and so an error, at some later collection
     for manager in (DefaultScope, MMLogger, MessageHub, Visualizer):
         manager._instance_dict.clear()
 
