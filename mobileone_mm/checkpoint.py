@@ -12,13 +12,12 @@ from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from mmengine.config import Config
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mobileone_mm import expand, fit, hosts, reparam, weight_keys
+from mobileone_mm import expand, fit, weight_keys
 from mobileone_mm.atomic import replacing
-from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.backbones.base import BlockBackbone
 from mobileone_mm.download import local_file
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.plain import plain
@@ -124,28 +123,6 @@ def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Ma
         torch.save(state if meta is None else {'meta': plain(meta), 'state_dict': state}, fresh)
 
 
-def load_model(config: Config, path: str | Path) -> nn.Module:
-    """The config's model with a file's weights, trained or fused as the file is, in eval mode: see `open_model`."""
-    return open_model(config, path)[0]
-
-
-def open_model(config: Config, path: str | Path) -> tuple[nn.Module, Checkpoint]:
-    """Build the config's model, load a whole file into it, and return both; a fused file gives a fused model.
-
-    A classification file in any layout also fits a config whose model is a classifier.
-
-    Raises:
-        CheckpointError: no such file, or it does not belong to this config's model: entry by entry.
-        ConfigError: the model cannot be built.
-    """
-    checkpoint = read_checkpoint(path)
-    model = hosts.build_model(config)
-    if checkpoint.form == 'fused':
-        reparam.fuse(model, inplace=True)
-    _load_whole(model, checkpoint)
-    return model.eval(), checkpoint
-
-
 def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:
     """Load a file into a MobileOne, or into an mm model around one, in place.
 
@@ -159,7 +136,7 @@ def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:
     checkpoint = read_checkpoint(path)
     prefix = fit.backbone_prefix(model)
     if prefix is None or (prefix and _weights(checkpoint).rest):
-        _load_whole(model, checkpoint)
+        load_whole(model, checkpoint)
         return checkpoint
     weights = _weights(checkpoint)
     classifier = fit.under_names_of(model, replace(weights, backbone={}, rest={}))
@@ -171,7 +148,7 @@ def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:
     return checkpoint
 
 
-def load_backbone_weights(backbone: MobileOne, path: str | Path) -> Checkpoint:
+def load_backbone_weights(backbone: BlockBackbone, path: str | Path) -> Checkpoint:
     """Load the backbone out of any file in any layout, in place; classifier, neck and head are left out, and logged so.
 
     A trained file goes into the trained form as it is and into the fused form folded; a fused file goes into the fused
@@ -187,13 +164,13 @@ def load_backbone_weights(backbone: MobileOne, path: str | Path) -> Checkpoint:
 
 
 def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
-    assert isinstance(backbone, MobileOne)
+    assert isinstance(backbone, BlockBackbone)
     weights = _weights(checkpoint)
     state, expected, expanding = weights.backbone, backbone.state_dict(), False
     if backbone.deploy and weights.form == 'trained':
         state = expand.fold_state(state)
     elif not backbone.deploy and weights.form == 'fused':
-        expected, expanding = reparam.fuse(backbone).state_dict(), True
+        expected, expanding = expand.fold_state(expected), True
     _require_fit(expected, state, backbone, checkpoint)
     backbone.awaits_calibration = False
     if expanding:
@@ -214,7 +191,12 @@ def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
         )
 
 
-def _load_whole(model: nn.Module, checkpoint: Checkpoint) -> None:
+def load_whole(model: nn.Module, checkpoint: Checkpoint) -> None:
+    """Load a file of the whole model, in the model's form, entry by entry, in place.
+
+    Raises:
+        CheckpointError: the file does not belong to this model.
+    """
     state: Mapping[str, Tensor] = checkpoint.state_dict
     if fit.backbone_prefix(model) is not None:
         state = fit.under_names_of(model, _weights(checkpoint))

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm.backbones import fold
+from mobileone_mm.backbones.base import BlockBackbone
 from mobileone_mm.backbones.block import MobileOneBlock
-from mobileone_mm.backbones.mobileone import MobileOne
 from mobileone_mm.errors import CheckpointError, DataError
 from mobileone_mm.parity import Parity, compare, worst
 
@@ -82,7 +82,7 @@ def _norm(entries: Mapping[str, Tensor], path: str) -> nn.BatchNorm2d:
 
 
 @torch.no_grad()
-def expand(backbone: MobileOne, fused_state: Mapping[str, Tensor]) -> None:
+def expand(backbone: BlockBackbone, fused_state: Mapping[str, Tensor]) -> None:
     """Put a fused state dict (our names, all of it) into a backbone of the trained form, in place.
 
     Its eval mode then computes the fused function. Its training mode does so after `calibrate`, for which
@@ -111,11 +111,11 @@ def expand(backbone: MobileOne, fused_state: Mapping[str, Tensor]) -> None:
 
 def awaits_calibration(backbone: nn.Module) -> bool:
     """Whether a fused file was expanded into this backbone and `calibrate` has not run since."""
-    return isinstance(backbone, MobileOne) and getattr(backbone, 'awaits_calibration', False)
+    return isinstance(backbone, BlockBackbone) and backbone.awaits_calibration
 
 
 @torch.no_grad()
-def calibrate(backbone: MobileOne, batches: Iterable[Tensor]) -> Parity:
+def calibrate(backbone: BlockBackbone, batches: Iterable[Tensor]) -> Parity:
     """Give every branch's BN the statistics of `batches` and keep what the backbone computes in eval mode, in place.
 
     In training mode it then computes the same on a batch whose statistics are those of `batches`: exactly for one

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from mobileone_mm import weight_keys
-from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.backbones.base import BlockBackbone
 from mobileone_mm.weight_keys import Weights, listed
 
 HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
@@ -14,7 +14,7 @@ HEADS = ('bbox_head', 'decode_head', 'head')  # what mm hosts call the part that
 
 def backbone_prefix(model: nn.Module) -> str | None:
     """'' for a MobileOne, 'backbone.' in an mm model, None where there is none."""
-    names = [name for name, module in model.named_modules() if isinstance(module, MobileOne)]
+    names = [name for name, module in model.named_modules() if isinstance(module, BlockBackbone)]
     return f'{names[0]}.'.lstrip('.') if names else None
 
 

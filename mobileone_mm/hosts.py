@@ -1,5 +1,6 @@
 """The mm package behind a config: which one it is, its classes, and its model built without weights."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,7 @@ def build_model(config: Config) -> nn.Module:
     """
     _enter_scope(config)
     try:
-        model: nn.Module = MODELS.build(config.model)
+        model: nn.Module = MODELS.build(copy.deepcopy(config.model))  # hosts write into what they are given
     except Exception as error:
         raise ConfigError(
             f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}'

@@ -19,6 +19,4 @@ MODELS = Registry(
     locations=['mobileone_mm.backbones.mobileone', 'mobileone_mm.heads'],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
-DATASETS = Registry(
-    'dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['mobileone_mm.datasets']
-)
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['mobileone_mm.datasets'])

@@ -11,11 +11,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from mobileone_mm.backbones.mobileone import (
-    ARCHITECTURES,
-    BASE_CHANNELS,
-    STEM_MAX_CHANNELS,
-)
+from mobileone_mm.backbones.variants import ARCHITECTURES, BASE_CHANNELS, STEM_MAX_CHANNELS
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.weight_layouts import APPLE, FUSED_PART, HOST_PREFIX, LAYOUTS, Layout, rename
 

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MMLogger
 from torch import Tensor, nn
 
-from mobileone_mm import checkpoint, expand, hosts, reparam, weight_keys
+from mobileone_mm import checkpoint, expand, hosts, models, reparam, weight_keys
 from mobileone_mm.backbones.mobileone import MobileOne
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, compare
@@ -312,7 +312,7 @@ def test_one_missing_entry_is_an_error_and_a_batch_counter_is_not(trained: Mobil
 
 
 def test_a_classification_file_fits_a_classifier(bare_file: Path) -> None:
-    model, source = checkpoint.open_model(classifier_config(), bare_file)
+    model, source = models.open_model(classifier_config(), bare_file)
     state = source.state_dict
     torch.testing.assert_close(model.head.fc.weight, nn.Parameter(state['linear.weight']), rtol=0, atol=0)
     assert not model.training
@@ -320,8 +320,8 @@ def test_a_classification_file_fits_a_classifier(bare_file: Path) -> None:
 
 
 def test_load_weights_fills_a_classifier_and_its_backbone(bare_file: Path, trained: MobileOne) -> None:
-    model = checkpoint.load_model(classifier_config(), bare_file)
-    other = checkpoint.load_model(classifier_config(), bare_file)
+    model = models.open_model(classifier_config(), bare_file)[0]
+    other = models.open_model(classifier_config(), bare_file)[0]
     for parameter in other.parameters():
         nn.init.zeros_(parameter)
     checkpoint.load_weights(other, bare_file)
@@ -331,7 +331,7 @@ def test_load_weights_fills_a_classifier_and_its_backbone(bare_file: Path, train
 def test_load_weights_leaves_the_head_to_a_file_without_one(
     fused_file: Path, trained: MobileOne, bare_file: Path
 ) -> None:
-    model = checkpoint.load_model(classifier_config(), bare_file)
+    model = models.open_model(classifier_config(), bare_file)[0]
     head = model.head.fc.weight.clone()
     checkpoint.load_weights(model, fused_file)
     same(model.backbone, trained)
@@ -343,29 +343,29 @@ def test_another_class_count_is_named(bare_file: Path) -> None:
     config = classifier_config(num_classes=5)
     message = 'the file has 3 classes, the config 5'
     with pytest.raises(CheckpointError, match=message):
-        checkpoint.load_model(config, bare_file)
+        models.open_model(config, bare_file)
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load_weights(hosts.build_model(config), bare_file)
 
 
 def test_a_fused_whole_file_gives_a_fused_model(bare_file: Path, tmp_path: Path) -> None:
-    trained = checkpoint.load_model(classifier_config(), bare_file)
+    trained = models.open_model(classifier_config(), bare_file)[0]
     path = tmp_path / 'fused.pth'
     checkpoint.save_checkpoint(path, reparam.fuse(trained).state_dict(), {})
     for config in (classifier_config(), classifier_config(deploy=True)):
-        model = checkpoint.load_model(config, path)
+        model = models.open_model(config, path)[0]
         assert reparam.is_fused(model)
         same(model.backbone, trained.backbone)
 
 
 def test_a_trained_file_does_not_fit_a_fused_config(bare_file: Path) -> None:
     with pytest.raises(CheckpointError, match=r'this is a trained .* the config wants a fused'):
-        checkpoint.load_model(classifier_config(deploy=True), bare_file)
+        models.open_model(classifier_config(deploy=True), bare_file)
 
 
 def test_a_backbone_is_no_whole_model(fused_file: Path) -> None:
     with pytest.raises(CheckpointError, match=r'missing 2 keys \(head\.fc\.weight, head\.fc\.bias\)'):
-        checkpoint.load_model(classifier_config(), fused_file)
+        models.open_model(classifier_config(), fused_file)
 
 
 def test_a_detector_file_feeds_a_backbone_and_a_detector(trained: MobileOne, tmp_path: Path) -> None:
@@ -385,7 +385,7 @@ def test_a_detector_file_feeds_a_backbone_and_a_detector(trained: MobileOne, tmp
     torch.testing.assert_close(dict(target.state_dict()), dict(source.state_dict()), rtol=0, atol=0)
     fused = save(tmp_path / 'fused.pth', reparam.fuse(source).state_dict())
     with pytest.raises(CheckpointError, match='this is a fused MobileOne of custom widths inside a larger model'):
-        checkpoint.load_weights(target, fused)  # load_model fuses first; here the model's form is the caller's
+        checkpoint.load_weights(target, fused)  # open_model fuses first; here the model's form is the caller's
 
 
 # The real weights

@@ -10,7 +10,7 @@ import torch
 from mmengine.config import Config
 from torch import Tensor, nn
 
-from mobileone_mm import checkpoint, example, hosts, reparam
+from mobileone_mm import checkpoint, example, hosts, models, reparam
 from mobileone_mm.errors import ParityError
 from mobileone_mm.fused_file import fuse_checked, write_fused
 from mobileone_mm.registry import MODELS
@@ -122,7 +122,7 @@ def test_a_model_beyond_configs_is_written_without_one(
     assert 'no config describes this fused model' in written.fault
     assert 'neck.layers.0.bias' in written.fault
     assert not (tmp_path / 'fused.py').exists()
-    loaded = checkpoint.load_model(config, tmp_path / 'fused.pth')
+    loaded = models.open_model(config, tmp_path / 'fused.pth')[0]
     torch.testing.assert_close(outputs(loaded, config), outputs(model, config), rtol=SAME, atol=SAME)
 
 

@@ -73,13 +73,13 @@ def test_configs_that_cannot_be_used_say_why(tmp_path, text, message):
 
 
 def test_a_missing_config_is_named(tmp_path):
-    with pytest.raises(ConfigError, match='nowhere.py: no such config file'):
+    with pytest.raises(ConfigError, match=r'nowhere\.py: no such config file'):
         load_config(tmp_path / 'nowhere.py')
 
 
 def test_a_model_that_its_host_cannot_build_is_named(tmp_path):
     config = config_of(tmp_path, "default_scope = 'mmpretrain'\nmodel = dict(type='NoSuchModel')")
-    with pytest.raises(ConfigError, match='mmpretrain cannot build the model: .*NoSuchModel'):
+    with pytest.raises(ConfigError, match=r'mmpretrain cannot build the model: .*NoSuchModel'):
         build_model(config)
 
 

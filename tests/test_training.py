@@ -15,7 +15,8 @@ from mmdet.apis import inference_detector
 
 from mobileone_mm import hosts, reparam
 from mobileone_mm.backbones.mobileone import MobileOne
-from mobileone_mm.checkpoint import load_model, save_checkpoint
+from mobileone_mm.checkpoint import save_checkpoint
+from mobileone_mm.models import open_model
 from mobileone_mm.toy import ToyOptions, write_coco
 
 ROOT = Path(__file__).parents[1]
@@ -87,7 +88,7 @@ def test_train_test_and_resume_as_typed(config: Path) -> None:
     typed('mim', 'test', 'mmdet', config, '--checkpoint', work / 'epoch_2.pth', '--out', work / 'found.pkl')
     with (work / 'found.pkl').open('rb') as file:
         found = pickle.load(file)[0]
-    model = load_model(hosts.load_config(config), work / 'epoch_2.pth')
+    model, _ = open_model(hosts.load_config(config), work / 'epoch_2.pth')
     model.cfg = hosts.load_config(config)
     expected = inference_detector(model, found['img_path']).pred_instances
     assert len(expected) > 0

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mobileone_mm import weight_keys
-from mobileone_mm.backbones.mobileone import ARCHITECTURES, MobileOne
+from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.backbones.variants import ARCHITECTURES
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.weight_layouts import LAYOUTS
 

@@ -10,17 +10,17 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from mmengine.model import BaseModule
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
 
+from mobileone_mm.backbones.base import BlockBackbone
 from mobileone_mm.backbones.block import TRAIN_REFUSED, Cfg, MobileOneBlock
+from mobileone_mm.backbones.variants import ARCHITECTURES, BASE_CHANNELS, STEM_MAX_CHANNELS
+from mobileone_mm.checkpoint import load_backbone_weights
 from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.registry import MODELS
 
-BASE_CHANNELS = (64, 128, 256, 512)  # times width_factor, stages 1-4
-STEM_MAX_CHANNELS = 64
 STAGE_KEYS = ('num_blocks', 'width_factor', 'num_conv_branches', 'num_se_blocks')
 BRANCH_SWITCHES = ('use_scale', 'use_skip')
 # By output stride, for stages 1-4: (stride, (dilation of the first depthwise block, of the others)). The first block
@@ -32,26 +32,8 @@ GEOMETRY = {
 }
 
 
-def _variant(width_factor: list[float], k: int = 1, num_se_blocks: list[int] | None = None) -> dict[str, Any]:
-    return {
-        'num_blocks': [2, 8, 10, 1],
-        'width_factor': width_factor,
-        'num_conv_branches': [k] * 4,
-        'num_se_blocks': num_se_blocks or [0] * 4,
-    }
-
-
-ARCHITECTURES = {
-    's0': _variant([0.75, 1.0, 1.0, 2.0], k=4),
-    's1': _variant([1.5, 1.5, 2.0, 2.5]),
-    's2': _variant([1.5, 2.0, 2.5, 4.0]),
-    's3': _variant([2.0, 2.5, 3.0, 4.0]),
-    's4': _variant([3.0, 3.5, 3.5, 4.0], num_se_blocks=[0, 0, 5, 1]),
-}
-
-
 @MODELS.register_module()
-class MobileOne(BaseModule):  # type: ignore[misc]  # mmengine is untyped
+class MobileOne(BlockBackbone):
     """MobileOne backbone: image batch (N, in_channels, H, W) -> tuple of feature maps.
 
     `out_indices` 0-3 are the stages at strides 4, 8, 16 and 32. Every argument that mmpretrain's MobileOne has means
@@ -171,14 +153,20 @@ class MobileOne(BaseModule):  # type: ignore[misc]  # mmengine is untyped
         Raises:
             CheckpointError: the file does not belong to this backbone.
         """
-        if isinstance(self.init_cfg, dict) and self.init_cfg.get('type') == 'Pretrained':
-            if not self.is_init:
-                from mobileone_mm.checkpoint import load_backbone_weights
-
-                load_backbone_weights(self, self.init_cfg['checkpoint'])
-                self._is_init = True
+        if self.is_init:
             return
+        rules = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
+        files = [rule for rule in rules if rule['type'] == 'Pretrained']
+        kept, self.init_cfg = self.init_cfg, [rule for rule in rules if rule not in files]
         super().init_weights()
+        self.init_cfg = kept
+        for rule in files:  # last, as mmengine does
+            if rule.get('prefix') not in (None, 'backbone', 'backbone.'):
+                raise ConfigError(
+                    f'init_cfg with prefix={rule["prefix"]!r} given; leave it out: the backbone in a file '
+                    'of any layout is found by itself'
+                )
+            load_backbone_weights(self, rule['checkpoint'])
 
     def switch_to_deploy(self) -> None:
         """Fuse every block in place (the name that mm hosts call); what is fused stays so."""

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mobileone_mm import __version__, checkpoint, hosts
+from mobileone_mm import __version__, checkpoint, hosts, models
 from mobileone_mm.atomic import replacing, require_writable_parent
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
@@ -92,7 +92,7 @@ def export(
         config = _ssd_config(config_path)
         size = options.input_size or probe.input_size_of(config)
         probes = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
-        model, source = checkpoint.open_model(config, checkpoint_path)
+        model, source = models.open_model(config, checkpoint_path)
         classes = _classes(config, model, source)
         _require_divisible(size, model)
     with clock.station('fuse'), _one_thread():

@@ -18,7 +18,7 @@ from torch import nn
 from mobileone_mm.errors import ParityError
 from mobileone_mm.export.contract import check_contract
 from mobileone_mm.export.coreml import coremltools
-from mobileone_mm.export.package import CONFIDENCE, COORDINATES, IMAGE, PackageInfo, open_package
+from mobileone_mm.export.package import CONFIDENCE, CONFIDENCE_THRESHOLD, COORDINATES, IMAGE, PackageInfo, open_package
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 
@@ -28,6 +28,7 @@ GRAPH_SCORE_LIMIT = 1e-3  # score; float32 graph against the trained model in fl
 GRAPH_BOX_LIMIT = 0.5  # px of the input picture; the same
 PACKAGE_SCORE_LIMIT = 0.02  # score; float16 package against the graph (a trained S0 showed 0.006)
 PACKAGE_BOX_LIMIT = 1.0  # px of the input picture; the same (0.47)
+PROBE_THRESHOLD = 0.05  # score; Core ML is compared on all boxes above it
 
 FUSED_RUNG = 'trained -> fused, float64'
 GRAPH_RUNG = 'trained -> graph, float32'
@@ -111,25 +112,34 @@ def coreml_rungs(
     package: Path, pictures: Sequence[Picture], raw: Sequence[Boxes], input_size: tuple[int, int]
 ) -> list[Rung]:
     """What Core ML itself detects with the saved package against the graph's raw rows; macOS only."""
-    values: tuple[float | None, float | None] = (None, None)
-    note = f'not run: Core ML predicts on macOS only, this is {platform.system()}'
-    if platform.system() == 'Darwin':
-        found = [
-            distance(detections, rows, input_size)
-            for detections, rows in zip(_coreml(package, pictures), raw, strict=True)
-        ]
-        values, note = (max(score for score, _ in found), max(box for _, box in found)), ''
+    if platform.system() != 'Darwin':
+        return package_rungs([], f'not run: Core ML predicts on macOS only, this is {platform.system()}')
+    found = [
+        distance(detections, rows, input_size)
+        for detections, rows in zip(_coreml(package, pictures), raw, strict=True)
+        if len(detections.confidence)
+    ]
+    return package_rungs(found, f'not run: Core ML finds no box above {PROBE_THRESHOLD} in these pictures')
+
+
+def package_rungs(found: Sequence[tuple[float, float]], without: str) -> list[Rung]:
+    """The worst of the pictures' distances in score and px; `without` any, rungs that were not made and say so."""
+    score, box = np.max(found, axis=0).tolist() if found else (None, None)
+    note = '' if found else without
     return [
-        Rung(COREML_RUNG, values[0], PACKAGE_SCORE_LIMIT, 'score', note),
-        Rung(COREML_RUNG, values[1], PACKAGE_BOX_LIMIT, 'px', note),
+        Rung(COREML_RUNG, score, PACKAGE_SCORE_LIMIT, 'score', note),
+        Rung(COREML_RUNG, box, PACKAGE_BOX_LIMIT, 'px', note),
     ]
 
 
 def _coreml(package: Path, pictures: Sequence[Picture]) -> list[Boxes]:
     from PIL import Image
 
-    model = coremltools().models.MLModel(str(package))
-    outputs = [model.predict({IMAGE: Image.fromarray(picture)}) for picture in pictures]
+    ct = coremltools()
+    # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
+    model = ct.models.MLModel(str(package), compute_units=ct.ComputeUnit.CPU_AND_NE)
+    inputs = [{IMAGE: Image.fromarray(picture), CONFIDENCE_THRESHOLD: PROBE_THRESHOLD} for picture in pictures]
+    outputs = [model.predict(given) for given in inputs]
     return [Boxes(np.asarray(out[CONFIDENCE], np.float64), np.asarray(out[COORDINATES], np.float64)) for out in outputs]
 
 

@@ -7,7 +7,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
 from mobileone_mm.backbones.block import MobileOneBlock, SqueezeExcite
-from mobileone_mm.backbones.mobileone import ARCHITECTURES, MobileOne
+from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.backbones.variants import ARCHITECTURES
+from mobileone_mm.checkpoint import save_checkpoint
 from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, FLOAT64_RELATIVE_LIMIT, compare, require
 
@@ -212,6 +214,23 @@ def test_a_fused_backbone_refuses_to_train_wherever_it_sits():
         assert not model.train(False).training
         with pytest.raises(FuseError, match='cannot be trained'):
             nn.Sequential(model).train()
+
+
+@pytest.mark.parametrize('listed', [False, True])
+@pytest.mark.parametrize('prefix', [{}, {'prefix': 'backbone.'}])
+def test_pretrained_init_reads_the_file_also_from_a_list_of_rules(tmp_path, listed, prefix):
+    source = MobileOne(TINY)
+    save_checkpoint(tmp_path / 'weights.pth', source.state_dict(), None)
+    rule = {'type': 'Pretrained', 'checkpoint': str(tmp_path / 'weights.pth'), **prefix}
+    model = MobileOne(TINY, init_cfg=[{'type': 'Constant', 'layer': 'Conv2d', 'val': 3}, rule] if listed else rule)
+    model.init_weights()
+    torch.testing.assert_close(dict(model.state_dict()), dict(source.state_dict()), rtol=0, atol=0)
+
+
+def test_a_prefix_that_would_be_ignored_is_refused(tmp_path):
+    rule = {'type': 'Pretrained', 'checkpoint': 'weights.pth', 'prefix': 'neck.'}
+    with pytest.raises(ConfigError, match=r"prefix='neck\.' given; leave it out"):
+        MobileOne(TINY, init_cfg=rule).init_weights()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mobileone_mm import checkpoint, hosts
+from mobileone_mm import checkpoint, hosts, models
 from mobileone_mm.errors import CheckpointError, ConfigError, ExportError, MobileOneError, ParityError, UsageError
 from mobileone_mm.export import graphs, run, verify
 from mobileone_mm.export.options import DetectorOptions
@@ -67,7 +67,7 @@ def test_a_fused_checkpoint_gives_the_same_weights(
 ) -> None:
     config_file, weights = detector
     source = checkpoint.read_checkpoint(weights)
-    fused = fuse(checkpoint.load_model(hosts.load_config(config_file), weights).double()).float()
+    fused = fuse(models.open_model(hosts.load_config(config_file), weights)[0].double()).float()
     checkpoint.save_checkpoint(tmp_path / 'fused.pth', fused.state_dict(), source.meta)
     options = DetectorOptions(pad_classes=False)
     report = run.export(config_file, tmp_path / 'fused.pth', options, tmp_path / 'd.mlpackage')

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobileone_mm import checkpoint, hosts
+from mobileone_mm import hosts, models
 from mobileone_mm.errors import ExportError, ParityError
 from mobileone_mm.export import run, verify
 from mobileone_mm.export.graphs import DetectorGraph
@@ -23,14 +23,14 @@ SIZE = (96, 64)
 @pytest.fixture(scope='module')
 def graph(detector: tuple[Path, Path]) -> DetectorGraph:
     config_file, weights = detector
-    return DetectorGraph(fuse(checkpoint.load_model(hosts.load_config(config_file), weights)), SIZE, 80).eval()
+    return DetectorGraph(fuse(models.open_model(hosts.load_config(config_file), weights)[0]), SIZE, 80).eval()
 
 
 @pytest.fixture(scope='module')
 def trained(detector: tuple[Path, Path]) -> Boxes:
     config_file, weights = detector
     return verify.trained_boxes(
-        checkpoint.load_model(hosts.load_config(config_file), weights).double(), drawn_picture(SIZE)
+        models.open_model(hosts.load_config(config_file), weights)[0].double(), drawn_picture(SIZE)
     )
 
 
@@ -45,7 +45,7 @@ def test_graph_rungs_hold(graph: DetectorGraph, trained: Boxes) -> None:
 
 def test_a_bias_of_the_head_that_is_off_shows_in_px(detector: tuple[Path, Path], trained: Boxes) -> None:
     config_file, weights = detector
-    model = fuse(checkpoint.load_model(hosts.load_config(config_file), weights))
+    model = fuse(models.open_model(hosts.load_config(config_file), weights)[0])
     with torch.no_grad():
         model.bbox_head.reg_convs[0][-1].bias[0] += 1.0
     wrong = verify.graph_boxes(DetectorGraph(model, SIZE, 3).eval(), drawn_picture(SIZE), 3)
@@ -100,6 +100,14 @@ RAW = Boxes(
 def test_distance(confidence: object, coordinates: object, expected: tuple[float, float]) -> None:
     found = verify.distance(Boxes(np.asarray(confidence), np.asarray(coordinates)), RAW, SIZE)
     assert found == pytest.approx(expected, abs=1e-9)
+
+
+def test_package_rungs_take_the_worst_picture() -> None:
+    score, box = verify.package_rungs([(0.001, 0.9), (0.03, 0.1)], 'not run')
+    assert (score.value, score.holds, score.note) == (0.03, False, '')
+    assert (box.value, box.holds, box.note) == (0.9, True, '')
+    assert not verify.package_rungs([(0.0, math.nan), (0.0, 0.0)], 'not run')[1].holds
+    assert [(rung.value, rung.note) for rung in verify.package_rungs([], 'no box')] == [(None, 'no box')] * 2
 
 
 @pytest.mark.skipif(platform.system() == 'Darwin', reason='Core ML predicts here')

@@ -14,7 +14,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mobileone_mm import checkpoint, hosts, reparam
+from mobileone_mm import checkpoint, hosts, models, reparam
 from mobileone_mm.errors import CheckpointError
 
 FUSE = {'type': 'mobileone_mm.FuseForTestHook'}
@@ -147,7 +147,7 @@ def test_fused_files_lie_beside_last_and_best_and_load_everywhere(finished: tupl
 
     trained, fused = folder / 'epoch_2.pth', folder / 'epoch_2_fused.pth'
     described = Config.fromfile(folder / 'epoch_2_fused.py')
-    model, source = checkpoint.open_model(described, fused)
+    model, source = models.open_model(described, fused)
     assert reparam.is_fused(model)
     block = source.meta['mobileone_mm']
     assert block['kind'] == 'fused'
@@ -156,7 +156,7 @@ def test_fused_files_lie_beside_last_and_best_and_load_everywhere(finished: tupl
     assert block['parity'] <= 1e-4
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        expected = checkpoint.load_model(config, trained)(images, mode='tensor')
+        expected = models.open_model(config, trained)[0](images, mode='tensor')
         torch.testing.assert_close(model(images, mode='tensor'), expected, rtol=0, atol=FUSED_LIMIT)
     # Without any hook of ours, as another tool would load it.
     plain = hosts.build_model(described)

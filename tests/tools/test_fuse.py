@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mobileone_mm import checkpoint, hosts, reparam
+from mobileone_mm import checkpoint, hosts, models, reparam
 from mobileone_mm.cli import run
 from tools.fuse import main
 
@@ -39,8 +39,8 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
     config, trained, out, report = (folder / name for name in ('config.py', 'trained.pth', 'f.pth', 'report.json'))
     assert main([str(config), str(trained), '--out', str(out), '--report', str(report)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    before = sum(p.numel() for p in checkpoint.load_model(hosts.load_config(config), trained).parameters())
-    fused = checkpoint.load_model(hosts.load_config(folder / 'f.py'), out)
+    before = sum(p.numel() for p in models.open_model(hosts.load_config(config), trained)[0].parameters())
+    fused = models.open_model(hosts.load_config(folder / 'f.py'), out)[0]
     after = sum(p.numel() for p in fused.parameters())
     assert re.match(rf'{out}: max abs error ', lines[0])
     assert lines[1] == f'parameters: {before:,} trained, {after:,} fused'
@@ -68,7 +68,7 @@ def test_bad_input_writes_nothing(
     arguments: str, status: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({'a': torch.zeros(1)}, folder / 'other.pth')
-    model = checkpoint.load_model(hosts.load_config(folder / 'config.py'), folder / 'trained.pth')
+    model = models.open_model(hosts.load_config(folder / 'config.py'), folder / 'trained.pth')[0]
     checkpoint.save_checkpoint(folder / 'fused.pth', reparam.fuse(model).state_dict(), {})
     before = {path.name for path in folder.iterdir()}
     words = [word if word.startswith('--') else str(folder / word) for word in arguments.split()]
