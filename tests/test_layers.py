@@ -37,20 +37,22 @@ ARROWS: dict[str, set[str]] = {
     'datasets': {'data_checks', 'registry'},
     'toy': {'atomic'},
     'pictures': {'atomic'},
-    # blocks and weight files
+    # the backbone
     'backbones': set(),
     'backbones.variants': set(),
     'backbones.base': set(),
     'backbones.fold': set(),
     'backbones.block': {'backbones.fold'},
+    'backbones.mobileone': {'backbones.base', 'backbones.block', 'backbones.variants', 'registry'},
+    'heads': {'registry'},
+    # weight files
     'weight_layouts': set(),
     'weight_keys': {'backbones.variants', 'weight_layouts'},
     'expand': {'backbones.base', 'backbones.block', 'backbones.fold', 'parity'},
     'fit': {'backbones.base', 'weight_keys'},
     'checkpoint': {'atomic', 'backbones.base', 'download', 'expand', 'fit', 'plain', 'weight_keys'},
-    # models
-    'backbones.mobileone': {'backbones.base', 'backbones.block', 'backbones.variants', 'checkpoint', 'registry'},
-    'heads': {'registry'},
+    'pretrained': {'backbones.base', 'checkpoint', 'registry'},
+    # whole models
     'reparam': {'backbones.block', 'backbones.fold', 'backbones.mobileone', 'parity'},
     'models': {'checkpoint', 'hosts', 'reparam'},
     'fused_file': {'atomic', 'checkpoint', 'example', 'fit', 'hosts', 'parity', 'reparam'},

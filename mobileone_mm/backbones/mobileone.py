@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
+from mmengine.model import initialize
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -17,9 +18,8 @@ from torch.utils.checkpoint import checkpoint
 from mobileone_mm.backbones.base import BlockBackbone
 from mobileone_mm.backbones.block import TRAIN_REFUSED, Cfg, MobileOneBlock
 from mobileone_mm.backbones.variants import ARCHITECTURES, BASE_CHANNELS, STEM_MAX_CHANNELS
-from mobileone_mm.checkpoint import load_backbone_weights
 from mobileone_mm.errors import ConfigError, FuseError
-from mobileone_mm.registry import MODELS
+from mobileone_mm.registry import MODELS, SCOPE
 
 STAGE_KEYS = ('num_blocks', 'width_factor', 'num_conv_branches', 'num_se_blocks')
 BRANCH_SWITCHES = ('use_scale', 'use_skip')
@@ -160,13 +160,8 @@ class MobileOne(BlockBackbone):
         kept, self.init_cfg = self.init_cfg, [rule for rule in rules if rule not in files]
         super().init_weights()
         self.init_cfg = kept
-        for rule in files:  # last, as mmengine does
-            if rule.get('prefix') not in (None, 'backbone', 'backbone.'):
-                raise ConfigError(
-                    f'init_cfg with prefix={rule["prefix"]!r} given; leave it out: the backbone in a file '
-                    'of any layout is found by itself'
-                )
-            load_backbone_weights(self, rule['checkpoint'])
+        # Last, as mmengine does; by name, since who reads files stands above who is filled from them.
+        initialize(self, [{**rule, 'type': f'{SCOPE}.Pretrained'} for rule in files])
 
     def switch_to_deploy(self) -> None:
         """Fuse every block in place (the name that mm hosts call); what is fused stays so."""
