@@ -57,3 +57,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(logger=dict(interval=8))
+randomness = dict(seed=0)
