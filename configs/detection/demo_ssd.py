@@ -3,7 +3,7 @@ _base_ = ['../_base_/ssdlite.py', '../_base_/coco_detection.py', '../_base_/dete
 data_root = 'demo/data/'
 metainfo = dict(classes=('circle', 'square', 'triangle'))
 resize = dict(type='Resize', scale=(160, 160), keep_ratio=False)
-max_epochs = 20
+max_epochs = 10
 channels = (256, 1024, 256, 128, 128, 64)
 # The base's momentum of 0.03 is too slow for a few hundred iterations: the statistics would lag behind the weights.
 norm_cfg = dict(eps=1e-5, momentum=0.1)
@@ -47,7 +47,7 @@ val_dataloader = dict(**loader, dataset=dict(**own, **val_set))
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'annotations/val.json')
 test_evaluator = val_evaluator
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=4)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='AdamW', lr=2e-3, weight_decay=0.01))
@@ -55,6 +55,6 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=30),
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
-default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=4, max_keep_ckpts=1))
+default_hooks = dict(logger=dict(interval=20), checkpoint=dict(interval=5, max_keep_ckpts=1))
 log_processor = dict(window_size=20)
 randomness = dict(seed=0)
