@@ -67,17 +67,23 @@ def class_names(config: Config) -> tuple[str, ...]:
     Taken from the data set's `metainfo`, else from its class.
 
     Raises:
-        ConfigError: neither names any class.
+        ConfigError: there is no test data set, or neither names any class.
     """
-    dataset = config.test_dataloader.dataset
-    while 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
-        dataset = dataset.dataset
-    named = dataset.get('metainfo', {}).get('classes')
+    loader = config.get('test_dataloader')
+    dataset = loader.get('dataset') if isinstance(loader, dict) else None
+    while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
+        dataset = dataset['dataset']
+    if not isinstance(dataset, dict):
+        raise ConfigError(
+            f'{config.filename}: test_dataloader is {loader!r}, expected one with a data set, which names the classes; '
+            'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
+        )
+    named = (dataset.get('metainfo') or {}).get('classes')
     if named is None:
         _enter_scope(config)
         with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
-            kind: type[BaseDataset] | None = registry.get(dataset.type)
-        named = kind.METAINFO.get('classes') if kind is not None else None
+            kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
+        named = getattr(kind, 'METAINFO', {}).get('classes')  # a ConcatDataset has none
     if not named:
         raise ConfigError(
             f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'

@@ -87,3 +87,25 @@ def test_a_data_set_without_classes_is_an_error(tmp_path):
     text = "default_scope = 'mmdet'\nmodel = dict()\ntest_dataloader = dict(dataset=dict(type='XMLDataset'))"
     with pytest.raises(ConfigError, match='names no classes; set its metainfo'):
         class_names(config_of(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ('line', 'message'),
+    [
+        ('', r'config\.py: test_dataloader is None, expected one with a data set'),
+        ('test_dataloader = None', 'test_dataloader is None, expected one with a data set'),
+        (
+            'test_dataloader = dict(batch_size=1)',
+            r"test_dataloader is \{'batch_size': 1\}, expected one with a data set",
+        ),
+        ("test_dataloader = dict(dataset='voc')", r"test_dataloader is \{'dataset': 'voc'\}, expected one with a data"),
+        ('test_dataloader = dict(dataset=dict(metainfo=None))', 'names no classes; set its metainfo'),
+        (
+            "test_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[]))",
+            'names no classes; set its metainfo',
+        ),
+    ],
+)
+def test_a_config_without_test_classes_is_an_error(tmp_path, line, message):
+    with pytest.raises(ConfigError, match=message):
+        class_names(config_of(tmp_path, f"default_scope = 'mmdet'\nmodel = dict()\n{line}"))
