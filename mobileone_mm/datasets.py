@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import xml.etree.ElementTree as ET
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,15 +18,22 @@ from mmdet.datasets import VOCDataset as MMDetVOCDataset
 from mmengine.fileio import get, get_text, list_from_file, load
 from mmengine.logging import print_log
 
-from mobileone_mm.data_checks import Tally, box_fault, nearest, numbers, require_images, require_stems, shown
+from mobileone_mm.data_checks import (
+    Tally,
+    box_fault,
+    json_box,
+    nearest,
+    number,
+    numbers,
+    require_coco,
+    require_images,
+    require_known,
+    require_scorable,
+    require_stems,
+    shown,
+)
 from mobileone_mm.errors import DataError
 from mobileone_mm.registry import DATASETS
-
-COCO_KEYS = {
-    'images': ('id', 'file_name', 'width', 'height'),
-    'annotations': ('id', 'image_id', 'category_id', 'bbox'),
-    'categories': ('id', 'name'),
-}
 
 
 class _Checked:
@@ -46,6 +53,8 @@ class _Checked:
         classes = self._metainfo.get('classes')
         if isinstance(classes, str):
             raise DataError(f"classes={classes!r} is one string, expected a tuple; for one class write: ('{classes}',)")
+        if not isinstance(classes, list | tuple) or not all(isinstance(name, str) for name in classes):
+            raise DataError(f'classes={classes!r} given, expected a tuple of names; write them as texts, in quotes')
         if not classes or len(set(classes)) != len(classes):
             raise DataError(f'classes={classes!r} given, expected at least one name and none twice')
         if len(self._metainfo.get('palette', ())) < len(classes):
@@ -55,7 +64,7 @@ class _Checked:
     def _read(self, read: Callable[..., Any]) -> Any:
         try:
             return read(self.ann_file, backend_args=self.backend_args)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # TypeError: mmengine's, for an ending that it does not know
             raise DataError(
                 f'{self.ann_file}: cannot be read ({error}); expected the annotation file; '
                 'set data_root and ann_file in the config'
@@ -125,7 +134,7 @@ class CocoDataset(_Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is
         """Read the annotation file; boxes as x1, y1, x2, y2 in pixels, labels in the order of `classes`."""
         classes = self._checked_classes()
         content = self._read(load)
-        self._require_keys(content)
+        require_coco(self.ann_file, content)
         names = {category['id']: category['name'] for category in content['categories']}
         self.cat_ids = self._category_ids(names, classes)
         self.cat2label = {category: label for label, category in enumerate(self.cat_ids)}
@@ -137,17 +146,6 @@ class CocoDataset(_Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is
         self._report(tally)
         return self.data_list
 
-    def _require_keys(self, content: Mapping[str, Any]) -> None:
-        lacking = [key for key in COCO_KEYS if key not in content]
-        for part, keys in COCO_KEYS.items():
-            lacking += sorted({f'{part}: {key}' for entry in content.get(part, ()) for key in keys if key not in entry})
-        if lacking:
-            raise DataError(f'{self.ann_file}: lacks {shown(lacking)}; expected a COCO instances file')
-        for part in COCO_KEYS:
-            twice = [key for key, count in Counter(entry['id'] for entry in content[part]).items() if count > 1]
-            if twice:
-                raise DataError(f'{self.ann_file}: {part}: id {shown(twice)} stands more than once; make ids unique')
-
     def _category_ids(self, names: Mapping[int, str], classes: Sequence[str]) -> list[int]:
         missing = [name for name in classes if name not in names.values()]
         if missing:
@@ -156,6 +154,9 @@ class CocoDataset(_Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is
                 f'{nearest(missing, list(names.values()))}; write the classes in the config as the file has them'
             )
         ids = [category for category, name in names.items() if name in classes]
+        if len(ids) > len(classes):
+            of_ids = shown(f'{category!r} = {names[category]}' for category in ids)
+            raise DataError(f'{self.ann_file}: a class stands under two ids: {of_ids}; give each category its own name')
         ordered = tuple(names[category] for category in ids)
         if ordered != tuple(classes):
             # pycocotools, and with it CocoMetric, numbers classes in the file's order whatever the config says.
@@ -169,45 +170,32 @@ class CocoDataset(_Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is
         self, content: Mapping[str, Any], names: Mapping[int, str], tally: Tally
     ) -> defaultdict[int, list[dict[str, Any]]]:
         """Annotations of our classes by image id."""
-        images = {image['id'] for image in content['images']}
+        require_known(self.ann_file, content['annotations'], 'category_id', names)
+        images = {image['id']: image['file_name'] for image in content['images']}
+        require_known(self.ann_file, content['annotations'], 'image_id', images)
         annotations = defaultdict(list)
-        unknown: Counter[int] = Counter()
         for annotation in content['annotations']:
             category = annotation['category_id']
-            if category not in names:
-                unknown[category] += 1
-            elif annotation['image_id'] not in images:
-                tally.drop('of images that the file does not list', f'image id {annotation["image_id"]}')
-            elif category not in self.cat2label:
+            if category not in self.cat2label:
                 tally.strangers[names[category]] += 1
             else:
                 annotations[annotation['image_id']].append(annotation)
-        if unknown:
-            raise DataError(
-                f'{self.ann_file}: category_id {shown(unknown)} in {unknown.total()} annotations, but its '
-                f'categories are {shown(f"{key} = {name}" for key, name in names.items())}; mend the file'
-            )
-        lacking = [
-            key for key in ('area', 'iscrowd') for group in annotations.values() for box in group if key not in box
-        ]
-        if self.test_mode and lacking:
-            raise DataError(
-                f'{self.ann_file}: {len(lacking)} annotations lack {shown(sorted(set(lacking)))}, which COCO '
-                'evaluation needs; add "iscrowd": 0 and "area": width * height'
-            )
+        if self.test_mode:
+            require_scorable(self.ann_file, [box for group in annotations.values() for box in group])
         return annotations
 
     def _image(self, image: dict[str, Any], annotations: Sequence[dict[str, Any]], tally: Tally) -> dict[str, Any]:
         sound = []
         for annotation in annotations:
-            box = numbers(annotation.get('bbox') or ())
-            corners = [box[0], box[1], box[0] + box[2], box[1] + box[3]] if len(box) == 4 else box
+            box = json_box(annotation['bbox'])
+            corners = [box[0], box[1], box[0] + box[2], box[1] + box[3]] if box else []
             fault = box_fault(corners, image['width'], image['height'])
             if fault:
                 tally.drop(fault, image['file_name'])
             else:
-                # mmdet skips boxes whose area (of the mask) is given as 0, as many converters of plain boxes do.
-                sound.append({**annotation, 'area': annotation.get('area') or box[2] * box[3]})
+                # mmdet skips boxes whose area (of the mask) is not above 0; many converters of plain boxes write 0.
+                area = number(annotation.get('area'))
+                sound.append({**annotation, 'bbox': box, 'area': area if area > 0 else box[2] * box[3]})
         tally.kept += len(sound)
         raw = {'raw_img_info': {**image, 'img_id': image['id']}, 'raw_ann_info': sound}
         parsed: dict[str, Any] = super().parse_data_info(raw)

@@ -94,7 +94,10 @@ def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.L
         coco_box(4, [WIDTH, 0, 10, 10]),
         coco_box(5, [0, 0, NAN, 10]),
         coco_box(6, [0, 0, 10]),
-        coco_box(7, [0, 0, 10, 10], image=99),
+        coco_box(7, ['0', '0', '10', '10']),
+        coco_box(8, 5),
+        coco_box(9, [0, 0, 10, 10**400]),
+        coco_box(10, [0, 0, 10, True]),
     ]
     dataset = read_coco(coco_file(tmp_path, boxes))
     assert [dataset.get_data_info(0)[key] for key in ('img_id', 'instances')] == [
@@ -104,9 +107,8 @@ def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.L
     assert len(dataset) == 1
     lines = [record.getMessage() for record in log.records]
     assert len([line for line in lines if 'dropped' in line]) == 1
-    assert (
-        '1 boxes; dropped 6: 2 not four finite numbers, 1 of images that the file does not list, 2 of zero size, 1 o'
-        in (next(line for line in lines if 'dropped' in line))
+    assert '1 boxes; dropped 9: 6 not four finite numbers, 2 of zero size, 1 outside the image (in 1.jpg)' in (
+        next(line for line in lines if 'dropped' in line)
     )
     assert any('1 images without boxes left out' in line for line in lines)
 
@@ -128,9 +130,10 @@ def test_coco_reads_sound_boxes_as_mmdet_does(tmp_path: Path) -> None:
     assert [ours.get_data_info(i) for i in range(2)] == [theirs.get_data_info(i) for i in range(2)]
 
 
-def test_coco_keeps_boxes_whose_area_is_zero_or_absent(tmp_path: Path) -> None:
+@pytest.mark.parametrize('area', [0, -5, 'x', None, NAN])
+def test_coco_keeps_boxes_whose_area_is_no_positive_number(tmp_path: Path, area: Any) -> None:
     plain = {'id': 2, 'image_id': 1, 'category_id': 7, 'bbox': [0, 0, 9, 9]}
-    dataset = read_coco(coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9], area=0), plain]))
+    dataset = read_coco(coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9], area=area), plain]))
     assert len(dataset.get_data_info(0)['instances']) == 2
 
 
@@ -145,7 +148,28 @@ BAD_COCO = [
     ),
     ({}, {'classes': ('dog', 'cat')}, r"another order.*write classes=\('cat', 'dog'\)"),
     ({}, {'classes': ('dog',)}, r"classes that the config does not have: 'cat' \(1 boxes\).*drop_other_classes=True"),
+    ({}, {'classes': (1, 2)}, r'classes=\(1, 2\) given, expected a tuple of names; write them as texts'),
+    ({}, {'classes': 5}, 'classes=5 given, expected a tuple of names'),
+    ({}, {'classes': None}, 'classes=None given, expected a tuple of names'),
     ({'annotations': [coco_box(1, [0, 0, 9, 9], category=8)]}, {}, 'category_id 8 in 1 annotations.*7 = cat, 9 = dog'),
+    *[
+        (
+            {'annotations': [coco_box(1, [0, 0, 9, 9]), coco_box(2, [0, 0, 9, 9], image=image)]},
+            {},
+            rf'set\.json: {message}',
+        )
+        for image, message in [
+            (99, r'image_id 99 in 1 annotations, expected one that .* lists \(1 = 1\.jpg, 2 = 2\.jpg\); list what'),
+            ('1', "image_id '1' in 1 annotations, expected"),
+            (None, 'annotations: image_id: None given in 1 of 2 entries, expected a number; mend'),
+            ([1], r'annotations: image_id: \[1\] given in 1 of 2'),
+        ]
+    ],
+    (
+        {'categories': [{'id': 7, 'name': 'cat'}, {'id': 9, 'name': 'dog'}, {'id': 8, 'name': 'cat'}]},
+        {},
+        'a class stands under two ids: 7 = cat, 9 = dog, 8 = cat; give',
+    ),
     ({'annotations': []}, {}, '2 images listed, none of them usable; expected at least one image with a box'),
     ({'images': [], 'annotations': []}, {'test_mode': True}, '0 images listed, none of them usable'),
     ({'annotations': [coco_box(1, [0, 0, 9, 9]), coco_box(1, [0, 0, 8, 8])]}, {}, 'annotations: id 1 stands more than'),
@@ -153,8 +177,17 @@ BAD_COCO = [
     (
         {'annotations': [{'id': 1, 'image_id': 1, 'category_id': 7, 'bbox': [0, 0, 9, 9]}]},
         {'test_mode': True},
-        'lack area, iscrowd, which COCO evaluation needs',
+        '1 annotations lack a usable area, iscrowd, which COCO evaluation needs',
     ),
+    *[
+        (
+            {'annotations': [coco_box(1, [0, 0, 9, 9], **fault)]},
+            {'test_mode': True},
+            f'usable {next(iter(fault))}, which',
+        )
+        for fault in ({'area': 'x'}, {'area': -5}, {'iscrowd': None})
+    ],
+    ({'annotations': [coco_box(1, ['0', '0', '9', '9'])]}, {'test_mode': True}, 'usable bbox, which'),
     ({}, {'ann_file': 'no.json'}, r'no\.json: cannot be read .*set data_root and ann_file'),
     (
         {},
@@ -179,6 +212,48 @@ def test_coco_refuses(tmp_path: Path, replaced: dict[str, Any], options: dict[st
         CocoDataset(data_root=str(root), **options)
 
 
+@pytest.mark.parametrize(
+    ('content', 'given'),
+    [('[]', r'\[\]'), ('5', '5'), ('null', 'None'), ('"images annotations categories"', "'images")],
+)
+def test_coco_refuses_json_that_is_no_object(tmp_path: Path, content: str, given: str) -> None:
+    (coco_file(tmp_path, []) / 'set.json').write_text(content)
+    with pytest.raises(DataError, match=rf'set\.json: holds {given}.*images, annotations, categories; set ann_file'):
+        read_coco(tmp_path)
+
+
+BAD_ENTRIES = [
+    # part of the file, key (None for the part itself), what stands there, message
+    ('images', None, None, 'images: None given, expected a list of objects with id, file_name, width, height'),
+    ('images', None, {'a': 1}, "images: {'a': 1} given, expected a list"),
+    ('annotations', None, ['text'], "annotations: 'text' given, expected a list of objects"),
+    ('images', 'file_name', None, 'images: file_name: None given in 1 of 2 entries, expected a text'),
+    ('images', 'file_name', '', "images: file_name: '' given"),
+    ('images', 'width', None, 'images: width: None given in 1 of 2 entries, expected a number of pixels above 0'),
+    ('images', 'width', '120', "images: width: '120' given"),
+    ('images', 'height', 0, 'images: height: 0 given'),
+    ('images', 'height', INF, 'images: height: inf given'),
+    ('images', 'id', [1], r'images: id: \[1\] given in 1 of 2 entries, expected a number'),
+    ('annotations', 'category_id', [7], r'annotations: category_id: \[7\] given in 1 of 1 entries'),
+    ('categories', 'name', None, 'categories: name: None given in 1 of 2 entries, expected a text'),
+]
+
+
+@pytest.mark.parametrize(('part', 'key', 'value', 'message'), BAD_ENTRIES)
+def test_coco_refuses_entries_of_another_type(
+    tmp_path: Path, part: str, key: str | None, value: Any, message: str
+) -> None:
+    file = coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9])]) / 'set.json'
+    content = json.loads(file.read_text())
+    if key is None:
+        content[part] = value
+    else:
+        content[part][0][key] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(DataError, match=message):
+        read_coco(tmp_path)
+
+
 def test_coco_refuses_one_missing_image_and_names_it(tmp_path: Path) -> None:
     root = coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9])])
     (root / 'images/2.jpg').rename(root / 'images/2.JPG')
@@ -192,7 +267,7 @@ def test_coco_other_classes_are_dropped_only_when_asked(tmp_path: Path, log: pyt
     root = coco_file(tmp_path, [coco_box(1, [0, 0, 9, 9]), coco_box(2, [0, 0, 8, 8], category=9)])
     dataset = read_coco(root, classes=('dog',), drop_other_classes=True)
     assert [box['bbox_label'] for box in dataset.get_data_info(0)['instances']] == [0]
-    assert "dropped 1: 1 of other class 'cat'" in log.text
+    assert "1 boxes; dropped 1: 1 of other class 'cat'\n" in log.text
 
 
 def test_coco_palette_is_long_enough_for_any_number_of_classes(tmp_path: Path) -> None:
