@@ -26,6 +26,7 @@ from mobileone_mm.export.package import (
     info_of,
 )
 
+STAGE_NAMES = ('detector', 'suppression')
 STAGES = ('mlProgram', 'nonMaximumSuppression')
 THRESHOLDS = (IOU_THRESHOLD, CONFIDENCE_THRESHOLD)
 WEIGHT_FILE = '@model_path/weights/weight.bin'
@@ -65,7 +66,7 @@ def check_contract(package: SavedPackage) -> PackageInfo:
     Raises:
         ExportError: with all faults found, each with what was found and what was expected.
     """
-    faults = list(_stages(package.spec)) or list(_names(package.spec))
+    faults = list(_stages(package.spec)) or [*_names(package.spec), *_program(package.spec)]
     info = None
     try:
         info = info_of(package.metadata)
@@ -87,6 +88,18 @@ def _stages(spec: Any) -> Iterator[str]:
     stages = tuple(stage.WhichOneof('Type') for stage in spec.pipeline.models)
     if stages != STAGES:
         yield f'the stages are {stages}, expected {STAGES}'
+    if tuple(spec.pipeline.names) != STAGE_NAMES:
+        yield f'the stages are called {tuple(spec.pipeline.names)}, expected {STAGE_NAMES}'
+    for model in (spec, *spec.pipeline.models):
+        if model.isUpdatable:
+            yield f'{model.WhichOneof("Type")}: isUpdatable is true, expected false'
+
+
+def _program(spec: Any) -> Iterator[str]:
+    try:
+        block(spec.pipeline.models[0])
+    except ExportError as error:
+        yield str(error)
 
 
 def _versions(subject: _Subject) -> Iterator[str]:
@@ -111,6 +124,10 @@ def _image(subject: _Subject) -> Iterator[str]:
         image = inputs[IMAGE].type.imageType
         if image.colorSpace != image.RGB:
             yield f'{where}: {IMAGE} has colour space {image.ColorSpace.Name(image.colorSpace)}, expected RGB'
+        if image.WhichOneof('SizeFlexibility') is not None:
+            yield f'{where}: {IMAGE} has a flexible size ({image.WhichOneof("SizeFlexibility")}), expected a fixed one'
+        if inputs[IMAGE].type.isOptional:
+            yield f'{where}: {IMAGE} is optional, expected a required input'
         if (image.width, image.height) != subject.info.input_size:
             yield f'{where}: {IMAGE} is {image.width}x{image.height}, the metadata say {_by(subject.info.input_size)}'
 
@@ -125,8 +142,9 @@ def _names(spec: Any) -> Iterator[str]:
         ('suppression inputs', stage.input, (RAW_CONFIDENCE, RAW_COORDINATES, *THRESHOLDS)),
         ('suppression outputs', stage.output, (CONFIDENCE, COORDINATES)),
     ):
-        if sorted(_features(features)) != sorted(names):
-            yield f'{where} are {sorted(_features(features))}, expected {sorted(names)}'
+        found = sorted(feature.name for feature in features)
+        if found != sorted(names):
+            yield f'{where} are {found}, expected {sorted(names)}'
 
 
 def _wiring(subject: _Subject) -> Iterator[str]:
@@ -230,6 +248,15 @@ def _plain_program(subject: _Subject) -> Iterator[str]:
                 yield f'operation {output.name} ({operation.type}) has a shape that is not fixed'
 
 
+def _parity(subject: _Subject) -> Iterator[str]:
+    made = [rung for rung in subject.info.parity if rung['value'] is not None]
+    if not made:
+        yield f'none of the {len(subject.info.parity)} rungs in the metadata has a value, expected at least one'
+    for rung in made:
+        if rung['value'] > rung['limit']:
+            yield f'rung {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
+
+
 RULES: tuple[Callable[[_Subject], Iterator[str]], ...] = (
     _versions,
     _image,
@@ -240,6 +267,7 @@ RULES: tuple[Callable[[_Subject], Iterator[str]], ...] = (
     _thresholds,
     _weights,
     _plain_program,
+    _parity,
 )
 
 

@@ -137,8 +137,51 @@ def no_metadata(spec: Any) -> None:
     spec.description.metadata.userDefined.clear()
 
 
-def unknown_target(spec: Any) -> None:
-    spec.description.metadata.userDefined['mobileone_mm.target'] = json.dumps('iOS99')
+def saying(**values: Any) -> Callable[[Any], None]:
+    """A change of what the package says about itself."""
+
+    def mutate(spec: Any) -> None:
+        for name, value in values.items():
+            spec.description.metadata.userDefined[f'mobileone_mm.{name}'] = json.dumps(value)
+
+    return mutate
+
+
+def rung(value: float | None, limit: float = 1.0) -> dict[str, Any]:
+    return {'name': 'some rung', 'value': value, 'limit': limit, 'unit': 'px', 'note': ''}
+
+
+def optional_picture(spec: Any) -> None:
+    feature(spec.description.input, 'image').type.isOptional = True
+
+
+def a_range_of_sizes(spec: Any) -> None:
+    feature(spec.description.input, 'image').type.imageType.imageSizeRange.widthRange.lowerBound = 1
+
+
+def several_sizes(spec: Any) -> None:
+    image = feature(spec.pipeline.models[0].description.input, 'image').type.imageType
+    image.enumeratedSizes.sizes.add(width=96, height=64)
+
+
+def an_output_twice(spec: Any) -> None:
+    spec.description.output.add(name='confidence')
+
+
+def no_stage_names(spec: Any) -> None:
+    del spec.pipeline.names[:]
+
+
+def updatable(spec: Any) -> None:
+    spec.isUpdatable = True
+
+
+def updatable_program(spec: Any) -> None:
+    spec.pipeline.models[0].isUpdatable = True
+
+
+def no_main_function(spec: Any) -> None:
+    spec.pipeline.models[0].mlProgram.functions.clear()
 
 
 def operations_of(spec: Any) -> Any:
@@ -191,8 +234,26 @@ def offset_beyond_the_weights(spec: Any) -> None:
         (older_than_its_stages, r'specification version 6 with stages up to 7'),
         (no_suppression, r"the stages are \('mlProgram',\), expected"),
         (no_pipeline, r'the model is a mlProgram, expected a pipeline'),
-        (no_metadata, r'no entry mobileone_mm\.task'),
-        (unknown_target, r"target 'iOS99', expected one of iOS15"),
+        (no_metadata, r'no entry mobileone_mm\.format, expected 1'),
+        (saying(target='iOS99'), r"target 'iOS99', expected one of iOS15"),
+        (
+            saying(task='segmentation', crop=5),
+            r'task is "segmentation", expected "detection"; .*crop is 5, expected "sc',
+        ),
+        (saying(parity=[rung(0.5), rung(9)]), r"rung 'some rung': 9 px, expected 1 at most"),
+        (saying(parity=[rung(1e-3, 1e-4)]), r"rung 'some rung': 0\.001 px, expected 0\.0001 at most"),
+        (
+            saying(parity=[rung(None), rung(None)]),
+            r'none of the 2 rungs in the metadata has a value, expected at least',
+        ),
+        (optional_picture, r'package: image is optional, expected a required input'),
+        (a_range_of_sizes, r'package: image has a flexible size \(imageSizeRange\), expected a fixed one'),
+        (several_sizes, r'ML program: image has a flexible size \(enumeratedSizes\), expected a fixed one'),
+        (an_output_twice, r"package outputs are \['confidence', 'confidence', 'coordinates'\], expected"),
+        (no_stage_names, r"the stages are called \(\), expected \('detector', 'suppression'\)"),
+        (updatable, r'pipeline: isUpdatable is true, expected false'),
+        (updatable_program, r'mlProgram: isUpdatable is true, expected false'),
+        (no_main_function, r"the ML program has 0 blocks in 'main', expected 1"),
         (int64_inside, r'\(cast\) gives int64'),
         (shape_not_fixed, r'\(cast\) has a shape that is not fixed'),
         (offset_beyond_the_weights, r'begins at byte 1000000000 of a weight file of \d+ bytes'),
@@ -207,6 +268,15 @@ def test_a_broken_rule_is_named(
     (copy / MODEL).write_bytes(spec.SerializeToString())
     with pytest.raises(ExportError, match=rf'copy\.mlpackage: not a sound detector package: .*{message}'):
         check_contract(open_package(copy))
+
+
+def test_a_rung_at_its_limit_and_one_that_was_not_made_are_sound(exported: run.Report, tmp_path: Path) -> None:
+    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    spec = coremltools().utils.load_spec(str(copy))
+    rungs = [rung(1.0, 1.0), rung(None), rung(0)]
+    saying(parity=rungs)(spec)
+    (copy / MODEL).write_bytes(spec.SerializeToString())
+    assert check_contract(open_package(copy)).parity == tuple(rungs)
 
 
 def test_missing_weights_are_named(exported: run.Report, tmp_path: Path) -> None:
