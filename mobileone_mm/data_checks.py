@@ -218,7 +218,13 @@ def require_images(folder: str, names: Sequence[str], backend_args: Mapping[str,
         if base not in present[parent]:
             missing.append(name)
     if missing:
-        raise _missing_images(folder, missing, len(names), next(iter(present.values())))
+        raise _missing_images(
+            folder,
+            missing,
+            len(names),
+            next(iter(present.values())),
+            'otherwise take these images out of the annotation file',
+        )
 
 
 def require_stems(folder: str, stems: Sequence[str], backend_args: Mapping[str, Any] | None) -> dict[str, str]:
@@ -233,7 +239,9 @@ def require_stems(folder: str, stems: Sequence[str], backend_args: Mapping[str, 
             ranked[stem].append((IMAGE_ENDINGS.index(ending.lower()), name))
     missing = [stem for stem in stems if stem not in ranked]
     if missing:
-        raise _missing_images(folder, missing, len(stems), present)
+        raise _missing_images(
+            folder, missing, len(stems), present, 'the list needs one image name a line, without ending or more columns'
+        )
     return {stem: min(ranked[stem])[1] for stem in stems}
 
 
@@ -241,10 +249,10 @@ def _listing(folder: str) -> frozenset[str]:
     return frozenset(os.listdir(folder)) if os.path.isdir(folder) else frozenset()
 
 
-def _missing_images(folder: str, missing: Sequence[str], total: int, present: Iterable[str]) -> DataError:
+def _missing_images(folder: str, missing: Sequence[str], total: int, present: Iterable[str], advice: str) -> DataError:
     found = sorted(present)
     holds = f'it holds {len(found)} files: {shown(found)}' if found else 'it holds no files or does not exist'
     return DataError(
         f'{len(missing)} of {total} images are missing in {folder}: {shown(missing)}; {holds}; '
-        'set data_root and data_prefix in the config, or take these images out of the annotation file'
+        f'set data_root and data_prefix in the config; {advice}'
     )

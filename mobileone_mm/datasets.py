@@ -8,8 +8,9 @@ import logging
 import math
 import os
 import xml.etree.ElementTree as ET
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import mmcv
@@ -229,7 +230,11 @@ class VOCDataset(_Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is u
         """Read the list and every XML file; boxes as x1, y1, x2, y2 in pixels from 0 (VOC counts from 1)."""
         classes = self._checked_classes()
         self.cat2label = {name: label for label, name in enumerate(classes)}
-        stems = [line.strip() for line in self._read(list_from_file) if line.strip()]
+        lines = self._read(partial(list_from_file, encoding='utf-8-sig'))  # Windows editors write a byte order mark
+        stems = [line.strip() for line in lines if line.strip()]
+        twice = [stem for stem, count in Counter(stems).items() if count > 1]
+        if twice:
+            raise DataError(f'{self.ann_file}: {shown(twice)} stands more than once; list each image once')
         folder = os.path.join(self.sub_data_root, self.img_subdir)
         files = require_stems(folder, stems, self.backend_args)
         self._tally = Tally()
@@ -254,18 +259,26 @@ class VOCDataset(_Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is u
         try:
             root = ET.fromstring(get_text(xml_path, backend_args=self.backend_args))
             width, height = (int(float(root.findtext(f'size/{side}') or 0)) for side in ('width', 'height'))
+            if min(width, height) < 0:
+                raise ValueError(f'its size is {width} x {height} pixels')
             if not (width and height):  # some writers leave the size out or zero
-                pixels = mmcv.imfrombytes(get(img_path, backend_args=self.backend_args))
-                height, width = pixels.shape[:2]
+                width, height = self._image_size(img_path)
             self._drop_unusable(root, width, height, os.path.basename(xml_path))
             instances = self._parse_instance_info(root, minus_one=True)
-        except (OSError, ET.ParseError, ValueError, TypeError, AttributeError) as error:
+        except (OSError, ET.ParseError, ValueError, TypeError, OverflowError) as error:
             raise DataError(
                 f'{xml_path}: cannot be read as a VOC annotation ({error}); expected <size> and <object> with <name> '
                 'and <bndbox>; mend the file or take its line out of the list'
             ) from error
         self._tally.kept += len(instances)
         return {**img_info, 'img_path': img_path, 'height': height, 'width': width, 'instances': instances}
+
+    def _image_size(self, img_path: str) -> tuple[int, int]:
+        content = get(img_path, backend_args=self.backend_args)
+        pixels = mmcv.imfrombytes(content) if content else None  # OpenCV raises on nothing at all
+        if pixels is None:
+            raise ValueError(f'it gives no size, and {img_path} is no image that can be read')
+        return pixels.shape[1], pixels.shape[0]
 
     def _drop_unusable(self, root: ET.Element, width: int, height: int, place: str) -> None:
         """Take out the objects that mmdet's parser would choke on or pass on to a loss that becomes NaN."""

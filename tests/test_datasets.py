@@ -376,6 +376,7 @@ BAD_VOC = [
         {'a': voc_object((1, 1, 9, 9), more='<difficult>maybe</difficult>')},
         r'a\.xml: cannot be read as a VOC annotation',
     ),
+    ({'a': voc_object((1, 1, 9, 9), more='<difficult></difficult>')}, r'a\.xml: cannot be read as a VOC annotation'),
     ({'a': '<object>'}, r'a\.xml: cannot be read as a VOC annotation'),
     ({'a': ''}, '1 images listed, none of them usable'),
     ({}, '0 images listed, none of them usable'),
@@ -403,10 +404,55 @@ def test_voc_refuses_what_is_missing(tmp_path: Path, gone: str, message: str) ->
         read_voc(root)
 
 
-def test_voc_list_may_have_blank_lines_and_spaces(tmp_path: Path) -> None:
-    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))})
-    (root / 'ImageSets/Main/train.txt').write_text(' a \r\n\n')
-    assert len(read_voc(root)) == 1
+BAD_SIZES = [
+    ('inf', '30', 'cannot convert float infinity'),
+    ('40', '-30', 'its size is 40 x -30 pixels'),
+    ('-40', '30', 'its size is -40 x 30 pixels'),
+    ('-40', '0', 'its size is -40 x 0 pixels'),
+    ('nan', '30', 'cannot convert float NaN'),
+    ('wide', '30', 'could not convert string'),
+]
+
+
+@pytest.mark.parametrize(('width', 'height', 'message'), BAD_SIZES)
+def test_voc_refuses_a_size_that_is_none(tmp_path: Path, width: str, height: str, message: str) -> None:
+    size = f'<size><width>{width}</width><height>{height}</height></size>'
+    with pytest.raises(DataError, match=rf'a\.xml: cannot be read as a VOC annotation \({message}.*expected <size>'):
+        read_voc(voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))}, size=size))
+
+
+@pytest.mark.parametrize('content', [b'', b'no image'])
+def test_voc_without_a_size_refuses_an_image_that_cannot_be_read(tmp_path: Path, content: bytes) -> None:
+    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))}, size='')
+    (root / 'JPEGImages/a.jpg').write_bytes(content)
+    with pytest.raises(DataError, match=r'it gives no size, and .*a\.jpg is no image that can be read'):
+        read_voc(root)
+
+
+@pytest.mark.parametrize('content', [b' a \r\n\nb\r\n', b'\xef\xbb\xbfa\r\nb\r\n', b'\xef\xbb\xbfa\nb'])
+def test_voc_list_may_have_blank_lines_spaces_and_what_windows_writes(tmp_path: Path, content: bytes) -> None:
+    root = voc_set(tmp_path, {stem: voc_object((1, 1, 9, 9)) for stem in 'ab'})
+    (root / 'ImageSets/Main/train.txt').write_bytes(content)
+    dataset = read_voc(root)
+    assert [dataset.get_data_info(index)['img_id'] for index in range(len(dataset))] == ['a', 'b']
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        ('a\nb\n a\n', r'train\.txt: a stands more than once; list each image once'),
+        (
+            'a  1\nb -1\n',
+            r'2 of 2 images are missing in .*: a  1, b -1; .*one image name a line, without ending or more',
+        ),
+        ('a.jpg\nb\n', r'1 of 2 images are missing in .*: a\.jpg; .*without ending'),
+    ],
+)
+def test_voc_refuses_lists_of_another_kind(tmp_path: Path, content: str, message: str) -> None:
+    root = voc_set(tmp_path, {stem: voc_object((1, 1, 9, 9)) for stem in 'ab'})
+    (root / 'ImageSets/Main/train.txt').write_text(content)
+    with pytest.raises(DataError, match=message):
+        read_voc(root)
 
 
 def test_images_without_boxes_can_be_kept(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
