@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -58,8 +59,7 @@ class StopOnInvalidLoss(Hook):  # type: ignore[misc]  # mmengine is untyped
         raise MobileOneError(
             f'training stopped at iteration {runner.iter + 1}: {found}. Expected finite losses; the weights are spoilt '
             'and were not saved. Look at the boxes or masks of these images; if they are sound, lower the learning '
-            f'rate (now {_learning_rate(runner):.3g}) or lengthen the warm-up, and go on from the last checkpoint with '
-            '--resume'
+            f'rate (now {_learning_rate(runner):.3g}) or lengthen the warm-up, and {_way_on(runner)}'
         )
 
 
@@ -75,6 +75,13 @@ def _image_names(data_batch: Any) -> list[str]:
     return [str(getattr(sample, 'img_path', 'an image without img_path')) for sample in samples or ()] or [
         'unknown images'
     ]
+
+
+def _way_on(runner: Runner) -> str:
+    """How to train on: --resume needs the file in which mmengine notes its last checkpoint."""
+    if Path(runner.work_dir, 'last_checkpoint').is_file():
+        return 'go on from the last checkpoint with --resume'
+    return 'start again: there is no checkpoint yet'
 
 
 def _learning_rate(runner: Runner) -> float:

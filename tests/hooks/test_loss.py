@@ -53,8 +53,8 @@ def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def train(folder: Path, value: float, length: int = 20) -> None:
-    dataset = Numbered(bad=(BAD_STEP - 1) * BATCH, value=value, length=length)
+def train(folder: Path, value: float, length: int = 20, bad_step: int = BAD_STEP) -> None:
+    dataset = Numbered(bad=(bad_step - 1) * BATCH, value=value, length=length)
     Runner(
         Line(),
         work_dir=str(folder),
@@ -76,6 +76,15 @@ def test_stops_at_that_iteration_before_its_weights_are_saved(tmp_path: Path, va
     assert sorted(file.name for file in tmp_path.glob('*.pth')) == ['iter_1.pth', 'iter_2.pth']
 
 
+@pytest.mark.parametrize(
+    ('bad_step', 'message'),
+    [(1, 'start again: there is no checkpoint yet$'), (2, 'the last checkpoint with --resume$')],
+)
+def test_says_resume_only_once_there_is_a_checkpoint(tmp_path: Path, bad_step: int, message: str) -> None:
+    with pytest.raises(MobileOneError, match=message):
+        train(tmp_path, float('nan'), bad_step=bad_step)
+
+
 def test_a_finite_loss_and_a_nan_accuracy_go_on_to_the_end(tmp_path: Path) -> None:
     train(tmp_path, 1.0)
     assert (tmp_path / 'iter_10.pth').exists()
@@ -92,7 +101,7 @@ from types import SimpleNamespace
 from mobileone_mm.hooks import StopOnInvalidLoss
 torch.distributed.init_process_group('gloo')
 rank = torch.distributed.get_rank()
-runner = SimpleNamespace(iter=6, optim_wrapper=SimpleNamespace(get_lr=lambda: {'lr': [0.1]}))
+runner = SimpleNamespace(iter=6, work_dir='', optim_wrapper=SimpleNamespace(get_lr=lambda: {'lr': [0.1]}))
 batch = {'data_samples': [SimpleNamespace(img_path=f'of_rank_{rank}.jpg')]}
 hook = StopOnInvalidLoss()
 hook.after_train_iter(runner, 0, batch, {'loss': 1.0})
