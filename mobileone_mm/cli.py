@@ -1,15 +1,14 @@
-"""What every command-line tool shares: errors to one line and a status, progress, a report file, the next command."""
+"""What every command-line tool shares: errors to one line and a status, a report file, the next command."""
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError
 
-T = TypeVar('T')
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
 
 
@@ -40,14 +39,6 @@ def say(message: str) -> None:
 def next_command(command: str) -> None:
     """Print, as a tool's last line, the command a user is likely to want now."""
     print(f'next: {command}', flush=True)
-
-
-def progress(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-    """Wrap an iterable in a progress bar on stderr; silent where stderr is not a terminal."""
-    from tqdm import tqdm
-
-    bar: Iterable[T] = tqdm(items, desc=what, total=total, file=sys.stderr, disable=None, leave=False)
-    return bar
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

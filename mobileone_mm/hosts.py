@@ -1,9 +1,7 @@
 """The mm package behind a config: which one it is, its classes, and its model built without weights."""
 
 import copy
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -16,8 +14,8 @@ TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classific
 PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
 
 
-def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) -> Config:
-    """Read a config file, with `--cfg-options` style `overrides` ({'model.backbone.init_cfg': None}) applied.
+def load_config(path: str | Path) -> Config:
+    """Read a config file.
 
     Raises:
         ConfigError: no such file, not Python, a missing `_base_`, no model, or a `default_scope` we do not know.
@@ -27,8 +25,6 @@ def load_config(path: str | Path, overrides: Mapping[str, Any] | None = None) ->
         raise ConfigError(f'{path}: no such config file')
     try:
         config = Config.fromfile(path)
-        if overrides:
-            config.merge_from_dict(dict(overrides))
     except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:

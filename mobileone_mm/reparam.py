@@ -131,8 +131,11 @@ def _pairs(module: nn.Module) -> list[tuple[nn.Module, str, str]]:
 
 def _foldable(conv: nn.Module | None, norm: nn.Module | None) -> bool:
     return (
-        type(conv) in PLAIN_CONVS
-        and not torch.nn.utils.parametrize.is_parametrized(conv)  # type: ignore[arg-type]
+        isinstance(conv, nn.Conv2d)
+        and type(conv) in PLAIN_CONVS
+        # A parametrisation or a hook (spectral norm) that computes the weight anew each time would undo the fold.
+        and 'weight' in conv._parameters
+        and not conv._forward_pre_hooks
         and isinstance(norm, _BatchNorm)
         and norm.running_mean is not None
     )

@@ -25,6 +25,7 @@ HUES = {
 }  # of 1, far apart on the colour circle
 CORNERS = {'square': 4, 'triangle': 3}
 CLASSES = tuple(HUES)
+SPLITS = ('train', 'val')
 HUE_JITTER = 0.05  # of 1, either way
 SMALLEST, LARGEST = (
     0.15,
@@ -127,15 +128,13 @@ def write_coco(out: str | Path, options: ToyOptions) -> dict[str, int]:
     """Write `annotations/{train,val}.json` and `images/{train,val}/*.png` under `out`; count the boxes of each split.
 
     Raises:
-        UsageError: `out` holds something that this function did not write, which it will not replace.
+        UsageError: `out` is a file, or holds something that this function did not write.
     """
     out = Path(out)
-    if out.exists() and not _is_ours(out):
-        raise UsageError(f'{out}: exists and is not a set of drawn shapes; choose a new folder, or remove it yourself')
     boxes = {}
-    with replacing(out) as fresh:
+    with replacing(out, _is_ours) as fresh:
         (fresh / 'annotations').mkdir(parents=True)
-        for split_index, (split, count) in enumerate({'train': options.images, 'val': options.val}.items()):
+        for split_index, (split, count) in enumerate(zip(SPLITS, (options.images, options.val), strict=True)):
             folder = fresh / 'images' / split
             folder.mkdir(parents=True)
             # A generator for each picture: picture 7 stays the same however many are asked for.
@@ -210,12 +209,13 @@ def _colour(rng: np.random.Generator, name: str) -> NDArray[np.float64]:
 
 
 def _is_ours(folder: Path) -> bool:
-    if not folder.is_dir():
+    """Whether a folder holds what `write_coco` writes and nothing else."""
+    files = {path.relative_to(folder) for path in folder.rglob('*') if not path.is_dir()}
+    described = {Path('annotations', f'{split}.json') for split in SPLITS}
+    if any(path.suffix != '.png' or path.parts[0] != 'images' for path in files - described):
         return False
-    if not any(folder.iterdir()):
-        return True
     try:
-        content = json.loads((folder / 'annotations' / 'train.json').read_text())
-        return bool(content['info']['description'] == DESCRIPTION)
-    except (OSError, ValueError, KeyError, TypeError):
+        contents = [json.loads((folder / path).read_text()) for path in files & described]
+        return all(content['info']['description'] == DESCRIPTION for content in contents)
+    except (ValueError, KeyError, TypeError):
         return False

@@ -51,11 +51,6 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     assert capsys.readouterr() == ('next: make test\n', 'reading\n')
 
 
-def test_progress_hands_on_every_item_and_is_silent_in_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(cli.progress(iter('abc'), 'letters', total=3)) == ['a', 'b', 'c']
-    assert capsys.readouterr() == ('', '')
-
-
 def test_a_report_is_sorted_json_with_an_end_of_line(tmp_path: Path) -> None:
     path = tmp_path / 'report.json'
     cli.write_report(path, {'b': 1, 'a': [0.5, None]})

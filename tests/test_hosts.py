@@ -32,12 +32,6 @@ def test_a_model_is_built_in_eval_mode_and_its_init_weights_are_not_fetched(tmp_
     assert not model.training
 
 
-def test_overrides_reach_nested_keys(tmp_path):
-    (tmp_path / 'config.py').write_text(TINY_CLASSIFIER)
-    config = load_config(tmp_path / 'config.py', {'model.head.num_classes': 7})
-    assert config.model.head.num_classes == 7
-
-
 @pytest.mark.parametrize(
     ('dataset', 'expected'),
     [

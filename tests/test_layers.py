@@ -24,6 +24,7 @@ ARROWS: dict[str, set[str]] = {
     'atomic': set(),
     'parity': set(),
     'plain': set(),
+    'unpickle': set(),
     'download': set(),
     'example': set(),
     'registry': set(),
@@ -50,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     'weight_keys': {'backbones.variants', 'weight_layouts'},
     'expand': {'backbones.base', 'backbones.block', 'backbones.fold', 'parity'},
     'fit': {'backbones.base', 'weight_keys'},
-    'checkpoint': {'atomic', 'backbones.base', 'download', 'expand', 'fit', 'plain', 'weight_keys'},
+    'checkpoint': {'atomic', 'backbones.base', 'download', 'expand', 'fit', 'plain', 'unpickle', 'weight_keys'},
     'pretrained': {'backbones.base', 'checkpoint', 'registry'},
     # whole models
     'reparam': {'backbones.block', 'backbones.fold', 'backbones.mobileone', 'parity'},
@@ -96,7 +97,7 @@ EVERYONE = {'', 'errors'}  # '' is the package itself: its version
 
 EVERY_TOOL = {'', 'errors', 'atomic', 'cli'}
 DOORS: dict[str, set[str]] = {
-    'convert_weights': {'checkpoint', 'weight_keys'},
+    'convert_weights': {'backbones.variants', 'checkpoint', 'weight_keys'},
     'demo': {'demo', 'pictures'},
     'doctor': {'doctor'},
     'export': {'export.options', 'export.run', 'export.verify'},

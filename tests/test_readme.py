@@ -41,4 +41,5 @@ def test_python_names_in_the_readme_exist() -> None:
 
 def test_the_readme_begins_with_the_two_commands() -> None:
     first_screen = (ROOT / 'README.md').read_text().splitlines()[:12]
-    assert [line.split('#')[0].strip() for line in first_screen if line.startswith('make ')] == ['make demo', 'make test']
+    commands = [line.split('#')[0].strip() for line in first_screen if line.startswith('make ')]
+    assert commands == ['make demo', 'make test']

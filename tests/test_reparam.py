@@ -173,8 +173,18 @@ def test_a_shared_convolution_with_two_norms_becomes_two_convolutions(randomise_
         nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4, track_running_stats=False)),
         ConvModule(3, 4, 1, norm_cfg={'type': 'BN'}, order=('norm', 'conv', 'act')),
         ConvModule(3, 4, 1, conv_cfg={'type': 'ConvAWS'}, norm_cfg={'type': 'BN'}),
+        nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1)), nn.BatchNorm2d(4)),
+        nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(3, 4, 1)), nn.BatchNorm2d(4)),
     ],
-    ids=['instance norm', 'norm after ReLU', 'no running statistics', 'norm first', 'standardised weights'],
+    ids=[
+        'instance norm',
+        'norm after ReLU',
+        'no running statistics',
+        'norm first',
+        'standardised weights',
+        'weight norm',
+        'spectral norm',
+    ],
 )
 def test_what_does_not_fold_stays_as_it_is(kept):
     assert fuse(kept).state_dict().keys() == kept.state_dict().keys()

@@ -134,12 +134,18 @@ def test_an_older_set_is_replaced_and_anything_else_is_kept(tmp_path: Path) -> N
     toy.write_coco(tmp_path / 'set', small)
     assert len(list((tmp_path / 'set' / 'images' / 'train').iterdir())) == 1
 
-    mine = tmp_path / 'mine'
-    (mine / 'annotations').mkdir(parents=True)
-    (mine / 'annotations' / 'train.json').write_text(json.dumps({'info': {'description': 'mine'}}))
-    with pytest.raises(UsageError, match='is not a set of drawn shapes'):
-        toy.write_coco(mine, small)
-    assert (mine / 'annotations' / 'train.json').exists()
+    toy.write_coco(tmp_path / 'set with notes', small)
+    for mine, text in (
+        (tmp_path / 'mine/annotations/train.json', json.dumps({'info': {'description': 'mine'}})),
+        (tmp_path / 'set with notes/notes.txt', 'mine'),
+        (tmp_path / 'set with notes/annotations/more.json', '{}'),
+    ):
+        mine.parent.mkdir(parents=True, exist_ok=True)
+        mine.write_text(text)
+        with pytest.raises(UsageError, match='a folder stands there that would be lost'):
+            toy.write_coco(tmp_path / mine.relative_to(tmp_path).parts[0], small)
+        assert mine.read_text() == text
+        mine.unlink()
 
 
 @pytest.mark.parametrize('bad', [{'images': 0}, {'val': 0}, {'size': 31}, {'seed': -1}])

@@ -1,14 +1,16 @@
 """Rename MobileOne weights between the layouts of Apple (and of this package), mmpretrain and timm."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm import weight_keys
-from mobileone_mm.atomic import require_writable_parent
+from mobileone_mm.atomic import require_writable
+from mobileone_mm.backbones.variants import ARCHITECTURES
 from mobileone_mm.checkpoint import read_checkpoint, save_checkpoint
 from mobileone_mm.cli import next_command, run
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, UsageError
 
 EXAMPLE = """example:
   python tools/convert_weights.py mobileone_s0.pth.tar mobileone_s0_mmpretrain.pth --to mmpretrain
@@ -17,6 +19,8 @@ SRC may be in any of the layouts, or CoreNet's, trained or fused, with or withou
 No number changes, and converting back restores every name.
 """
 LAYOUTS = ('apple', 'timm', 'mmpretrain')  # written; CoreNet's names were read from its source and never loaded by it
+
+ENDINGS = ('.pth', '.tar', '.pt')  # Apple's are .pth.tar, CoreNet's .pt
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -30,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('destination', metavar='DST', type=Path, help='.pth file to write')
     parser.add_argument('--to', choices=LAYOUTS, required=True, help='layout to write')
     args = parser.parse_args(argv)
-    require_writable_parent(args.destination)
+    if args.destination.suffix not in ENDINGS:
+        raise UsageError(f'{args.destination}: expected a name that ends in {" or ".join(ENDINGS)}')
+    require_writable(args.destination)
 
     source = read_checkpoint(args.source)
     try:
@@ -40,10 +46,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     # Apple and timm load a bare state dict, mm packages one with a meta block beside it.
     save_checkpoint(args.destination, converted, source.meta if args.to == 'mmpretrain' else None)
     print(f'{args.destination}: {weight_keys.describe(converted)}, {len(converted)} entries')
-    variant = weight_keys.parse(converted).variant
-    config = 'CONFIG' if variant == 'custom' else f'configs/detection/ssd_mobileone_{variant}.py'
-    next_command(f'mim train mmdet {config} --cfg-options model.backbone.init_cfg.checkpoint={args.destination}')
+    next_command(
+        f'mim train mmdet {_config_for(weight_keys.parse(converted))} --cfg-options '
+        + shlex.quote(f'model.backbone.init_cfg.checkpoint={args.destination}')
+    )
     return 0
+
+
+def _config_for(weights: weight_keys.Weights) -> str:
+    published = ARCHITECTURES.get(weights.variant, {}).get('num_conv_branches', [None])[0]
+    fits = weights.form == 'fused' or weights.num_conv_branches == published
+    return f'configs/detection/ssd_mobileone_{weights.variant}.py' if published and fits else 'CONFIG'
 
 
 if __name__ == '__main__':

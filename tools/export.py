@@ -3,10 +3,9 @@
 import argparse
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from mobileone_mm import cli
-from mobileone_mm.atomic import require_writable_parent
+from mobileone_mm.atomic import require_writable
 from mobileone_mm.export.options import SPEC_VERSIONS, DetectorOptions, parse_size, require_package_path
 
 HELP = """example: python tools/export.py configs/detection/ssd_mobileone_s2.py best.pth --out detector.mlpackage
@@ -28,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     out = require_package_path(args.out)
     if args.report:
-        require_writable_parent(Path(args.report))
+        require_writable(args.report)
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.export import run, verify
 

@@ -1,11 +1,12 @@
 """Write the fused form of a trained checkpoint, checked against it, and the config that loads it."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mobileone_mm.atomic import require_writable_parent
+from mobileone_mm.atomic import require_writable
 from mobileone_mm.checkpoint import Checkpoint, file_sha256
 from mobileone_mm.cli import next_command, run, say, write_report
 from mobileone_mm.errors import UsageError
@@ -15,7 +16,7 @@ from mobileone_mm.models import open_model
 
 EXAMPLE = """example:
   python tools/fuse.py configs/detection/ssd_mobileone_s2.py \\
-      work_dirs/ssd_mobileone_s2/epoch_300.pth --out ssd_s2_fused.pth
+      work_dirs/ssd_mobileone_s2/epoch_200.pth --out ssd_s2_fused.pth
 
 Beside FUSED.pth it writes FUSED.py, the config that builds the fused model in any mm tool.
 """
@@ -33,9 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', metavar='FUSED.pth', type=Path, required=True, help='where to write')
     parser.add_argument('--report', metavar='FILE.json', type=Path, help='write what was measured')
     args = parser.parse_args(argv)
-    if args.out.suffix != '.pth':
-        raise UsageError(f'--out {args.out}: expected a name that ends in .pth')
-    require_writable_parent(args.out)
+    _require_free(args.out, args.config, args.checkpoint)
+    if args.report:
+        require_writable(args.report)
 
     config = load_config(args.config)
     model, source = open_model(config, args.checkpoint)
@@ -49,8 +50,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(f'warning: {written.fault}')
     if args.report:
         write_report(args.report, _report(source, written, before))
-    next_command(f'python tools/export.py {written.config or args.config} {args.out} --out model.mlpackage')
+    config_path = str(written.config or args.config)
+    next_command(shlex.join(['python', 'tools/export.py', config_path, str(args.out), '--out', 'model.mlpackage']))
     return 0
+
+
+def _require_free(out: Path, config: Path, checkpoint: str) -> None:
+    if out.suffix != '.pth':
+        raise UsageError(f'--out {out}: expected a name that ends in .pth')
+    described = out.with_suffix('.py')
+    for written, read in ((out, Path(checkpoint)), (described, config)):
+        if written.resolve() == read.resolve():
+            raise UsageError(f'--out {out}: would replace {read}, which is read; choose another name')
+    if described.exists() and not out.exists():
+        raise UsageError(f'--out {out}: {described} stands there and is not from here; choose another name')
+    require_writable(out)
+    require_writable(described)
 
 
 def _report(source: Checkpoint, written: FusedFile, before: int) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Draw a small COCO-format detection set of circles, squares and triangles."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import toy
@@ -28,7 +29,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = toy.ToyOptions(images=args.images, val=args.val, size=args.size, seed=args.seed)
     boxes = toy.write_coco(args.out, options)
     print(f'{args.out}: train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
-    next_command('python tools/demo.py')
+    root = f'{args.out.rstrip("/")}/'
+    places = [f'{split}_dataloader.dataset.data_root={root}' for split in ('train', 'val', 'test')]
+    places += [f'{split}_evaluator.ann_file={root}annotations/val.json' for split in ('val', 'test')]
+    next_command(shlex.join(['mim', 'train', 'mmdet', 'configs/detection/demo_ssd.py', '--cfg-options', *places]))
     return 0
 
 

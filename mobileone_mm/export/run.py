@@ -13,7 +13,7 @@ import torch
 from mmengine.config import Config
 
 from mobileone_mm import __version__, checkpoint, hosts, models
-from mobileone_mm.atomic import replacing, require_writable_parent
+from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
@@ -86,7 +86,7 @@ def export(
         ExportError: the conversion failed, or the saved package breaks the contract.
     """
     out = require_package_path(out)
-    require_writable_parent(out)
+    require_writable(out, _is_package)
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         config = _ssd_config(config_path)
@@ -108,13 +108,17 @@ def export(
     with clock.station('convert'):
         program = convert.to_program(graph, size, options)
     info = _info(config_path, source, classes, size, options, rungs, Path(program.weights_dir))
-    with clock.station('save and check'), replacing(out) as fresh:
+    with clock.station('save and check'), replacing(out, _is_package) as fresh:
         vision.detector_pipeline(program, info, options).save(str(fresh))
         verify.verify(fresh)
         rungs += verify.coreml_rungs(fresh, probes, raw, size)
         verify.require_rungs(rungs)
     operations = convert.operations(program.get_spec())
     return Report(out, info, tuple(rungs), graph.rows, columns, operations, size_of(out), clock.seconds)
+
+
+def _is_package(folder: Path) -> bool:
+    return {file.name for file in folder.iterdir()} == {'Manifest.json', 'Data'}
 
 
 def summary(report: Report) -> str:

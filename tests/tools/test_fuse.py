@@ -62,6 +62,10 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
         ('none.py trained.pth --out f.pth', 1, 'no such config file'),
         ('config.py other.pth --out f.pth', 1, 'this is no MobileOne'),
         ('config.py fused.pth --out f.pth', 2, 'this is a fused .* so there is nothing to fuse'),
+        ('config.py trained.pth --out trained.pth', 2, r'would replace .*trained\.pth, which is read'),
+        ('config.py trained.pth --out config.pth', 2, r'would replace .*config\.py, which is read'),
+        ('config.py trained.pth --out mine.pth', 2, r'mine\.py stands there and is not from here'),
+        ('config.py trained.pth --out f.pth --report missing/r.json', 2, 'does not exist'),
     ],
 )
 def test_bad_input_writes_nothing(
@@ -70,11 +74,12 @@ def test_bad_input_writes_nothing(
     torch.save({'a': torch.zeros(1)}, folder / 'other.pth')
     model = models.open_model(hosts.load_config(folder / 'config.py'), folder / 'trained.pth')[0]
     checkpoint.save_checkpoint(folder / 'fused.pth', reparam.fuse(model).state_dict(), {})
-    before = {path.name for path in folder.iterdir()}
+    (folder / 'mine.py').write_text('precious = True')
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     words = [word if word.startswith('--') else str(folder / word) for word in arguments.split()]
     assert run(main, words) == status
     assert re.search(message, capsys.readouterr().err)
-    assert {path.name for path in folder.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
