@@ -4,18 +4,16 @@ Reading never runs code from a file: tensors, numbers, strings and containers ar
 """
 
 import hashlib
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
-from mobileone_mm import expand, fit, weight_keys
+from mobileone_mm import expand, fit, unpickle, weight_keys
 from mobileone_mm.atomic import replacing
 from mobileone_mm.backbones.base import BlockBackbone
 from mobileone_mm.download import local_file
@@ -26,23 +24,6 @@ from mobileone_mm.weight_keys import Weights, listed
 BLOCK = 'mobileone_mm'  # the name of this package's own block in a file's `meta`
 FORMAT_VERSION = 1
 HASH_CHUNK_BYTES = 1 << 20
-
-# What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
-# each is read as an inert `_Discarded`, and the message hub is thrown away.
-MESSAGE_HUB_GLOBALS = frozenset(
-    (
-        'mmengine.logging.history_buffer.HistoryBuffer',
-        'numpy._core.multiarray._reconstruct',
-        'numpy._core.multiarray.scalar',
-        'numpy.core.multiarray._reconstruct',
-        'numpy.core.multiarray.scalar',
-        'numpy.ndarray',
-        'numpy.dtype',
-        '_codecs.encode',
-        'builtins.getattr',
-        '__builtin__.getattr',
-    )
-)
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,9 @@ class Checkpoint:
         """Class names the model was trained on, where the file tells."""
         named = self.meta.get('dataset_meta') or {}
         classes = named.get('classes') if isinstance(named, Mapping) else None
-        return tuple(classes) if classes else None
+        if isinstance(classes, str):
+            return (classes,)
+        return tuple(classes) if classes and isinstance(classes, list | tuple) else None
 
     def __str__(self) -> str:
         return f'{self.path}: this is {weight_keys.describe(self.state_dict)}'
@@ -101,7 +84,7 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
         CheckpointError: no such file, no weight file, or one that names code.
     """
     path = local_file(source)
-    contents = _load(path)
+    contents = unpickle.read(path)
     stored = contents.get('meta') if isinstance(contents, Mapping) else None
     meta = plain(stored) if isinstance(stored, Mapping) else {}
     try:
@@ -166,6 +149,11 @@ def load_backbone_weights(backbone: BlockBackbone, path: str | Path) -> Checkpoi
 def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
     assert isinstance(backbone, BlockBackbone)
     weights = _weights(checkpoint)
+    if weights.misplaced:
+        raise CheckpointError(
+            f'{checkpoint}: unexpected {listed(weights.misplaced)}; expected a backbone with or without its linear '
+            "classifier, or a whole mm model, whose backbone's names begin with 'backbone.'"
+        )
     state, expected, expanding = weights.backbone, backbone.state_dict(), False
     if backbone.deploy and weights.form == 'trained':
         state = expand.fold_state(state)
@@ -183,11 +171,10 @@ def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
     )
     if expanding:
         print_log(
-            'these fused weights were expanded into branches: evaluation computes the fused function as it is; before '
-            "training, custom_hooks must hold dict(type='mobileone_mm.ExpandHook'), which sets the BatchNorms to your "
-            'images. Without it training starts from wrong statistics.',
+            'these fused weights were expanded into branches: evaluation computes the fused function at once; when '
+            "training starts, dict(type='mobileone_mm.ExpandHook') in custom_hooks (every shipped config has it) sets "
+            'the BatchNorms to the training images',
             logger='current',
-            level=logging.WARNING,
         )
 
 
@@ -208,11 +195,11 @@ def _require_fit(
     expected: Mapping[str, Tensor], given: Mapping[str, Tensor], model: nn.Module, checkpoint: Checkpoint
 ) -> None:
     """`model` is what the message describes; `expected` may be another form of it."""
-    faults = fit.faults(expected, given)
+    faults = [*fit.faults(expected, given), *fit.not_finite(given)]
     if not faults:
         return
     counts = fit.class_counts(model, checkpoint.classes, checkpoint.state_dict)
-    wanted = weight_keys.describe(model.state_dict())
+    wanted = weight_keys.describe(model.state_dict()) if fit.backbone_prefix(model) is not None else 'another network'
     raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {"; ".join([*faults, *counts])}')
 
 
@@ -224,49 +211,15 @@ def _weights(checkpoint: Checkpoint) -> Weights:
 
 
 def _require_known_format(meta: Mapping[str, Any]) -> None:
-    version = meta.get(BLOCK, {}).get('format_version', FORMAT_VERSION)
+    block = meta.get(BLOCK, {})
+    version = block.get('format_version', FORMAT_VERSION) if isinstance(block, Mapping) else None
+    if type(version) is not int:
+        raise CheckpointError(
+            f"meta[{BLOCK!r}] = {block!r} given, expected a dict whose 'format_version' is a whole number up to "
+            f'{FORMAT_VERSION}; write the file again with tools/fuse.py'
+        )
     if version > FORMAT_VERSION:
         raise CheckpointError(
             f'written in format {version} by a newer mobileone-mm, this one reads up to {FORMAT_VERSION}; '
             'run: pip install --upgrade mobileone-mm'
         )
-
-
-class _Discarded:
-    """Stands for any class or function of `MESSAGE_HUB_GLOBALS`: takes whatever it is given, does and keeps nothing."""
-
-    def __new__(cls, *args: object) -> '_Discarded':
-        return super().__new__(cls)
-
-    def __init__(self, *args: object) -> None: ...
-
-    def __setstate__(self, state: object) -> None: ...
-
-
-def _load(path: Path) -> Any:
-    try:
-        return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
-    except UnpicklingError as error:
-        refused = error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f'{path}: cannot be read as a weight file (.pth): {_first_line(error)}') from error
-    try:
-        named = set(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except ValueError:  # the format before torch 1.6, or no checkpoint at all
-        named = set()
-    if not named or not named <= MESSAGE_HUB_GLOBALS:
-        what = f'it names code: {", ".join(sorted(named - MESSAGE_HUB_GLOBALS))}' if named else _first_line(refused)
-        raise CheckpointError(
-            f'{path}: refused, since reading must not run code from a file ({what}); expected tensors, numbers, '
-            'strings and containers. If you trust it, save its weights alone where its code is installed: '
-            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'weights.pth')"
-        ) from refused
-    with torch.serialization.safe_globals([(_Discarded, name) for name in named]):
-        contents = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
-    if isinstance(contents, dict):
-        contents.pop('message_hub', None)
-    return contents
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]

@@ -33,7 +33,7 @@ def fold_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """A trained backbone's state dict (our names) as the fused one of the same function; any k, any branches.
 
     Raises:
-        CheckpointError: a unit lacks entries.
+        CheckpointError: a unit lacks entries, or they do not belong together.
     """
     units: dict[str, dict[str, Tensor]] = {}
     for key, value in state.items():
@@ -46,6 +46,10 @@ def fold_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             kernel, bias = _fold_unit(entries)
         except KeyError as error:
             raise CheckpointError(f'this trained MobileOne cannot be folded: {unit} lacks {error}') from error
+        except (RuntimeError, ValueError) as error:
+            raise CheckpointError(
+                f'this trained MobileOne cannot be folded: the shapes in {unit} do not belong together ({error})'
+            ) from error
         like = entries['rbr_conv.0.conv.weight']
         folded |= {f'{unit}.{key}': value for key, value in entries.items() if key.startswith('se.')}
         folded |= {f'{unit}.reparam_conv.weight': kernel.to(like), f'{unit}.reparam_conv.bias': bias.to(like)}

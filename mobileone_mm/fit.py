@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from mobileone_mm import weight_keys
 from mobileone_mm.backbones.base import BlockBackbone
+from mobileone_mm.errors import CheckpointError
 from mobileone_mm.weight_keys import Weights, listed
 
 HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
@@ -46,11 +47,22 @@ def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[
     return found
 
 
+def not_finite(given: Mapping[str, Tensor]) -> list[str]:
+    """One sentence naming the entries that hold NaN or infinity, else none."""
+    spoilt = [key for key, value in given.items() if value.is_floating_point() and not value.double().isfinite().all()]
+    return [f'NaN or infinite {listed(spoilt)}: what a diverged training leaves; take an earlier checkpoint'] * bool(
+        spoilt
+    )
+
+
 def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> list[str]:
     """One sentence where file and model are known to have different numbers of classes, else none."""
     given = len(classes) if classes else None
     if given is None and HOST_CLASSIFIER[0] in model.state_dict():
-        given = weight_keys.parse(state).num_classes
+        try:
+            given = weight_keys.parse(state).num_classes
+        except CheckpointError:  # another network's file: its names tell nothing
+            return []
     heads = [getattr(model, name, None) for name in HEADS]
     wanted = next((head.num_classes for head in heads if head is not None and hasattr(head, 'num_classes')), None)
     if given is None or wanted is None or given == wanted:

@@ -36,7 +36,7 @@ class Weights:
         prefix: what stood before the backbone's names.
         backbone: the backbone's entries under our names ('stage0.reparam_conv.weight').
         classifier: 'linear.weight' and 'linear.bias', or empty.
-        rest: entries of other parts of a larger model (neck, head), under their own names.
+        rest: entries of other parts of a larger model (neck, head), and of unknown ones, under their own names.
     """
 
     layout: str
@@ -78,11 +78,22 @@ class Weights:
         text = f'{self.form} {self.variant.upper() if named else "MobileOne of custom widths"}'
         if k is not None and not (named and k == ARCHITECTURES[self.variant]['num_conv_branches'][0]):
             text += f' with k={k}'
+        lacking = [kind for kind in ('scale', 'skip') if not any(f'.rbr_{kind}.' in key for key in self.backbone)]
+        if lacking and self.form == 'trained':
+            text += f' without {" and ".join(lacking)} branches'
         return text
+
+    @property
+    def misplaced(self) -> list[str]:
+        """Names in `rest` that no other part of a model can have: all of a bare backbone, and those of a stage."""
+        stages = (HOST_PREFIX, *(f'{layout.stem}.' for layout in LAYOUTS.values()), 'stage')
+        return [key for key in self.rest if not self.prefix or key.startswith(stages)]
 
     def __str__(self) -> str:
         text = f'a {self.short}'
-        if self.rest:
+        if self.rest and not self.prefix:
+            text += f' beside {listed(self.rest)} of no known place'
+        elif self.rest:
             text += f' inside a larger model ({", ".join(sorted({key.split(".")[0] for key in self.rest}))})'
         elif self.classifier:
             text += f' with a {self.num_classes}-class classifier'
@@ -104,11 +115,13 @@ def parse(state: State) -> Weights:
         ours = rename(key.removeprefix(prefix), layout, APPLE) if key.startswith(prefix) else None
         if ours is not None:
             backbone[ours] = value
-        elif key.startswith(f'{classifier_path}.'):
+        elif key in (f'{classifier_path}.weight', f'{classifier_path}.bias'):
             classifier[f'linear.{key.rpartition(".")[2]}'] = value
         else:
             rest[key] = value
-    if (prefix and rest) or set(classifier) != set(CLASSIFIER):  # part of a larger model's head, or of none
+    if len(classifier) == 1 and not (prefix and rest):
+        raise CheckpointError(f'half a classifier: {listed(classifier)} given, expected {" and ".join(CLASSIFIER)}')
+    if prefix and rest:  # part of a larger model's head
         rest = {key: value for key, value in state.items() if key in rest or key.startswith(f'{classifier_path}.')}
         classifier = {}
     weights = Weights(layout.name, prefix, backbone, classifier, rest)
@@ -140,11 +153,11 @@ def convert(state: State, to: str) -> dict[str, Tensor]:
 
 
 def describe(state: State) -> str:
-    """What a state dict looks like: 'a fused S0 with a 1000-class classifier (Apple keys)'."""
+    """What a state dict looks like: 'a fused S0 with a 1000-class classifier (Apple keys)', 'no MobileOne: no keys'."""
     try:
         return str(parse(state))
     except CheckpointError as error:
-        return str(error)
+        return str(error).removeprefix('this is ')
 
 
 def unwrap(contents: object) -> dict[str, Tensor]:
@@ -169,7 +182,7 @@ def unwrap(contents: object) -> dict[str, Tensor]:
             break
     if not isinstance(inner, Mapping):
         raise CheckpointError(f'holds a {type(inner).__name__}; expected a state dict: names with their tensors')
-    state = {key: value for key, value in inner.items() if isinstance(value, Tensor)}
+    state = {key: value for key, value in inner.items() if isinstance(key, str) and isinstance(value, Tensor)}
     if state and all(key.startswith('module.') for key in state if key != 'steps'):  # `steps` counts EMA updates
         state = {key.removeprefix('module.'): value for key, value in state.items() if key != 'steps'}
     if not state or len(state) < len(inner) - ('steps' in inner):

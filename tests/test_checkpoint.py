@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import pickle
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from mobileone_mm import checkpoint, expand, hosts, models, reparam, weight_keys
 from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.backbones.variants import ARCHITECTURES
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, compare
 
@@ -126,6 +128,20 @@ def test_a_file_of_a_newer_format_is_refused(trained: MobileOne, tmp_path: Path)
         checkpoint.read_checkpoint(tmp_path / 'a.pth')
 
 
+@pytest.mark.parametrize('block', ['x', {'format_version': 'two'}, {'format_version': None}])
+def test_a_block_that_is_not_ours_is_refused(block: object, trained: MobileOne, tmp_path: Path) -> None:
+    checkpoint.save_checkpoint(tmp_path / 'a.pth', trained.state_dict(), {'mobileone_mm': block})
+    with pytest.raises(CheckpointError, match=r"a\.pth: meta\['mobileone_mm'\] = .* given, expected a dict"):
+        checkpoint.read_checkpoint(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize(('classes', 'expected'), [(5, None), ('cat', ('cat',)), (['a', 'b'], ('a', 'b')), ([], None)])
+def test_class_names_are_read_where_there_are_any(classes: object, expected: object, tmp_path: Path) -> None:
+    meta = {'dataset_meta': {'classes': classes}}
+    checkpoint.save_checkpoint(tmp_path / 'a.pth', {'a': torch.zeros(1)}, meta)
+    assert checkpoint.read_checkpoint(tmp_path / 'a.pth').classes == expected
+
+
 def message_hub() -> dict[str, Any]:
     """What mmengine 0.10.7 stores: histories as objects, numpy numbers among the values."""
     history = HistoryBuffer()
@@ -192,9 +208,9 @@ def truncated(path: Path) -> None:
 @pytest.mark.parametrize(
     ('make', 'message'),
     [
-        (html, 'cannot be read as a weight file|refused'),
+        (html, r"this is no \.pth \(it begins with '<html>404</html>'\)"),
         (truncated, 'cannot be read as a weight file'),
-        (Path.touch, 'cannot be read as a weight file'),
+        (Path.touch, r'this is no \.pth \(it is empty\)'),
         (lambda path: save(path, torch.zeros(1)), 'holds a Tensor; expected a state dict'),
         (lambda path: None, 'no such weight file'),
     ],
@@ -263,7 +279,7 @@ def test_the_classifier_that_is_left_out_is_logged(bare_file: Path, log: pytest.
 
 def test_an_expanded_backbone_asks_for_the_hook_in_the_log(fused_file: Path, log: pytest.LogCaptureFixture) -> None:
     checkpoint.load_backbone_weights(MobileOne(ARCH), fused_file)
-    assert [record.levelname for record in log.records if 'ExpandHook' in record.message] == ['WARNING']
+    assert [record.levelname for record in log.records if 'ExpandHook' in record.message] == ['INFO']
 
 
 @pytest.mark.parametrize(
@@ -290,6 +306,75 @@ def test_the_wrong_variant_is_named(file: dict[str, Any], wanted: dict[str, Any]
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load_weights(model, path)
     torch.testing.assert_close(dict(model.state_dict()), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ('extra', 'prefix', 'message'),
+    [
+        (
+            {'stage1.0.reparam_convv.weight': torch.zeros(1)},
+            '',
+            r'unexpected 1 key \(stage1\.0\.reparam_convv\.weight\)',
+        ),
+        (
+            {'foo': torch.zeros(1)},
+            '',
+            r'beside 1 key \(foo\) of no known place .*: unexpected 1 key \(foo\); expected a',
+        ),
+        ({'linear.weight': torch.zeros(1)}, '', r'half a classifier: 1 key \(linear\.weight\) given'),
+        ({'head.fc.bias': torch.zeros(1)}, 'backbone.', r'half a classifier: 1 key \(linear\.bias\) given'),
+        ({'backbone.stage1.0.foo': torch.zeros(1)}, 'backbone.', r'unexpected 1 key \(backbone\.stage1\.0\.foo\)'),
+        ({'stage1.0.foo': torch.zeros(1)}, 'backbone.', r'unexpected 1 key \(stage1\.0\.foo\)'),
+    ],
+)
+def test_every_entry_finds_its_place_or_is_named(
+    extra: dict[str, Tensor], prefix: str, message: str, trained: MobileOne, tmp_path: Path
+) -> None:
+    state = {f'{prefix}{key}': value for key, value in trained.state_dict().items()}
+    path = save(tmp_path / 'a.pth', {**state, **extra})
+    for load in (checkpoint.load_weights, checkpoint.load_backbone_weights):
+        with pytest.raises(CheckpointError, match=rf'a\.pth: .*{message}'):
+            load(MobileOne(ARCH), path)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+@pytest.mark.parametrize('deploy', [False, True], ids=['as it is', 'folded'])
+def test_weights_that_are_not_finite_are_refused(
+    value: float, deploy: bool, trained: MobileOne, tmp_path: Path
+) -> None:
+    state = trained.state_dict()
+    state['stage2.0.rbr_conv.1.conv.weight'][0, 0, 0, 0] = value
+    key = 'stage2.0.reparam_conv.weight' if deploy else 'stage2.0.rbr_conv.1.conv.weight'
+    message = rf'NaN or infinite 1 key \({re.escape(key)}\)'
+    with pytest.raises(CheckpointError, match=message):
+        checkpoint.load_weights(MobileOne(ARCH, deploy=deploy), save(tmp_path / 'a.pth', state))
+
+
+def test_a_missing_kind_of_branch_is_named(tmp_path: Path) -> None:
+    path = save(tmp_path / 'a.pth', MobileOne('s0').state_dict())
+    model = MobileOne({**ARCHITECTURES['s0'], 'use_skip': False})
+    with pytest.raises(CheckpointError, match=r'this is a trained S0 with.* wants a trained S0 without skip branches'):
+        checkpoint.load_weights(model, path)
+
+
+def test_a_shape_that_cannot_be_folded_is_an_error(trained: MobileOne, tmp_path: Path) -> None:
+    state = {**trained.state_dict(), 'stage0.rbr_conv.0.conv.weight': torch.tensor(1.0)}
+    with pytest.raises(CheckpointError, match='the shapes in stage0 do not belong together'):
+        checkpoint.load_weights(MobileOne(ARCH, deploy=True), save(tmp_path / 'a.pth', state))
+
+
+def test_another_network_for_a_model_without_mobileone_is_named_with_its_path(tmp_path: Path) -> None:
+    class Host(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.head = nn.Module()
+            self.head.fc = nn.Linear(2, 2)
+
+    path = save(tmp_path / 'other.pth', {'a': torch.zeros(1)})
+    with pytest.raises(
+        CheckpointError, match=r'other\.pth: this is no MobileOne: 1 key \(a\); the config wants another'
+    ):
+        checkpoint.load_weights(Host(), path)
 
 
 def test_another_network_is_no_mobileone(tmp_path: Path) -> None:

@@ -123,8 +123,14 @@ def test_mmpretrain_loads_what_is_converted_and_computes_the_same(
             | {'neck.a.weight': torch.zeros(1), 'bbox_head.b.weight': torch.zeros(1)},
             'a trained S1 inside a larger model (bbox_head, neck) (Apple keys)',
         ),
-        ({'layer1.0.conv1.weight': torch.zeros(1)}, 'this is no MobileOne: 1 key (layer1.0.conv1.weight)'),
-        ({}, 'this is no MobileOne: no keys'),
+        (whole({**ARCHITECTURES['s0'], 'use_scale': False}), 'a trained S0 without scale branches with a 7-class'),
+        (
+            whole({**ARCHITECTURES['s0'], 'use_scale': False, 'use_skip': False}),
+            'a trained S0 without scale and skip branches with',
+        ),
+        (whole('s1', classifier=False) | {'foo': torch.zeros(1)}, 'a trained S1 beside 1 key (foo) of no known place'),
+        ({'layer1.0.conv1.weight': torch.zeros(1)}, 'no MobileOne: 1 key (layer1.0.conv1.weight)'),
+        ({}, 'no MobileOne: no keys'),
     ],
 )
 def test_says_what_a_file_looks_like(state: dict[str, Tensor], expected: str) -> None:
@@ -182,6 +188,7 @@ def test_wrappers_are_taken_off(contents: dict[str, object]) -> None:
     [
         ([1, 2], 'holds a list; expected a state dict'),
         ({}, 'holds no keys; expected a state dict'),
+        ({1: torch.zeros(1)}, r'holds 1 key \(1\); expected a state dict'),
         ({'a': 1, 'b': 'x'}, r'holds 2 keys \(a, b\); expected a state dict'),
         ({'state_dict': {'a': torch.zeros(1), 'b': None}}, r'holds 2 keys \(a, b\)'),
     ],
