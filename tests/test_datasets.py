@@ -104,6 +104,7 @@ def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.L
         2,
         [{'ignore_flag': 0, 'bbox': [2, 3, 12, 23], 'bbox_label': 1}],
     ]
+    assert {type(side) for side in dataset.get_data_info(0)['instances'][0]['bbox']} == {float}
     assert len(dataset) == 1
     lines = [record.getMessage() for record in log.records]
     assert len([line for line in lines if 'dropped' in line]) == 1
