@@ -5,7 +5,8 @@ The numbers follow the released code (apple/ml-mobileone), which differs from th
 """
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
@@ -23,6 +24,7 @@ from mobileone_mm.registry import MODELS, SCOPE
 
 STAGE_KEYS = ('num_blocks', 'width_factor', 'num_conv_branches', 'num_se_blocks')
 BRANCH_SWITCHES = ('use_scale', 'use_skip')
+NORMS = ('BN', 'BN2d', 'SyncBN', nn.BatchNorm2d, nn.SyncBatchNorm)  # what can be fused, by name or as a class
 # By output stride, for stages 1-4: (stride, (dilation of the first depthwise block, of the others)). The first block
 # reads the previous stage's grid with that stage's dilation, so weights and outputs stay those of stride 32.
 GEOMETRY = {
@@ -48,9 +50,9 @@ class MobileOne(BlockBackbone):
         frozen_stages: -1 trains everything, 0 freezes the stem, n also stages 1 to n: no gradients, and the statistics
             of all their branches stand still.
         conv_cfg: mm config of the convolutions.
-        norm_cfg: mm config of the norms, BN or SyncBN.
+        norm_cfg: mm config of the norms, BN or SyncBN (by no other norm can a convolution be fused).
         act_cfg: mm config of the activations.
-        se_cfg: `ratio` of the squeeze-excite blocks.
+        se_cfg: `ratio` of the squeeze-excite blocks, nothing else.
         deploy: build the fused form, which can only infer.
         norm_eval: keep every branch's BN statistics still in training mode.
         with_cp: recompute each block's activations in the backward pass to save memory.
@@ -81,8 +83,9 @@ class MobileOne(BlockBackbone):
     ) -> None:
         super().__init__(init_cfg or [_init('Kaiming', 'Conv2d'), _init('Constant', '_BatchNorm', val=1)])
         self.arch = _checked_arch(arch)
+        _check_layers(in_channels, norm_cfg, se_cfg if any(self.arch['num_se_blocks']) else {}, deploy)
         self.out_indices = _checked_out_indices(out_indices)
-        if output_stride not in GEOMETRY:
+        if output_stride not in tuple(GEOMETRY):
             raise ConfigError(f'output_stride={output_stride!r} given, expected 8, 16 or 32')
         if frozen_stages not in range(-1, 5):
             raise ConfigError(f'frozen_stages={frozen_stages!r} given, expected -1 (none), 0 (stem) to 4 (all)')
@@ -217,8 +220,16 @@ def _checked_arch(arch: str | Mapping[str, Any]) -> dict[str, Any]:
             f'expected {", ".join(STAGE_KEYS)} and optionally {", ".join(BRANCH_SWITCHES)}'
         )
     for key in STAGE_KEYS:
-        if not isinstance(arch[key], Sequence) or len(arch[key]) != 4:
-            raise ConfigError(f'arch[{key!r}]={arch[key]!r} given, expected a list of four, one for each stage')
+        kinds = (int, float) if key == 'width_factor' else (int,)
+        given = arch[key]
+        if not isinstance(given, list | tuple) or len(given) != 4 or any(type(value) not in kinds for value in given):
+            words = ' or '.join(kind.__name__ for kind in kinds)
+            raise ConfigError(f'arch[{key!r}]={given!r} given, expected a list of four ({words}), one for each stage')
+    if not all(1 <= base * factor < math.inf for base, factor in zip(BASE_CHANNELS, arch['width_factor'], strict=True)):
+        raise ConfigError(
+            f"arch['width_factor']={arch['width_factor']!r} given, expected factors of {BASE_CHANNELS} that leave each "
+            'stage a channel'
+        )
     for blocks, k, squeezed in zip(arch['num_blocks'], arch['num_conv_branches'], arch['num_se_blocks'], strict=True):
         if blocks < 1 or k < 1 or not 0 <= squeezed <= blocks:
             raise ConfigError(
@@ -229,10 +240,24 @@ def _checked_arch(arch: str | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _checked_out_indices(out_indices: int | Sequence[int]) -> tuple[int, ...]:
-    indices = (out_indices,) if isinstance(out_indices, int) else tuple(out_indices)
+    indices = tuple(out_indices) if isinstance(out_indices, Iterable) else (out_indices,)
     if not indices or any(index not in range(-4, 4) for index in indices):
         raise ConfigError(f'out_indices={out_indices!r} given, expected stages among 0, 1, 2, 3 or -4 to -1')
     return tuple(index % 4 for index in indices)
+
+
+def _check_layers(in_channels: Any, norm_cfg: Any, se_cfg: Any, deploy: bool) -> None:
+    if type(in_channels) is not int or in_channels < 1:
+        raise ConfigError(f'in_channels={in_channels!r} given, expected a whole number from 1')
+    norm = norm_cfg.get('type') if isinstance(norm_cfg, Mapping) else None
+    if not deploy and norm not in NORMS:  # the fused form has no norm
+        raise ConfigError(f"norm_cfg={norm_cfg!r} given, expected dict(type='BN'), 'BN2d' or 'SyncBN'")
+    ratio = se_cfg.get('ratio', 1) if isinstance(se_cfg, Mapping) and set(se_cfg) <= {'ratio'} else None
+    if type(ratio) is not int or ratio < 1:
+        raise ConfigError(
+            f'se_cfg={se_cfg!r} given, expected dict(ratio=16) or another ratio, and no other key: as in the released '
+            'code, C channels are squeezed to C // ratio without rounding, by convolutions with bias, ReLU and sigmoid'
+        )
 
 
 def _recompute_contexts(

@@ -199,6 +199,17 @@ def test_sync_bn_is_built_and_fused(randomise_batch_norm):
     require(compare(expected, model(x)[0].detach()), FLOAT32_RELATIVE_LIMIT, 'SyncBN')
 
 
+@pytest.mark.parametrize('kind', ['BN2d', nn.BatchNorm2d, nn.SyncBatchNorm])
+def test_other_names_of_the_norms_are_built(kind):
+    model = MobileOne(TINY, norm_cfg={'type': kind})
+    assert any(isinstance(module, _BatchNorm) for module in model.modules())
+    model.switch_to_deploy()
+
+
+def test_the_fused_form_needs_no_norm():
+    assert not any(isinstance(module, _BatchNorm) for module in MobileOne(TINY, norm_cfg=None, deploy=True).modules())
+
+
 def test_ablation_switches_leave_branches_out():
     bare = MobileOne({**TINY, 'num_conv_branches': [1, 2, 3, 4], 'use_scale': False, 'use_skip': False})
     blocks = [m for m in bare.modules() if isinstance(m, MobileOneBlock)]
@@ -242,6 +253,27 @@ def test_a_prefix_that_would_be_ignored_is_refused(tmp_path):
         ({'arch': {**TINY, 'depth': 3}}, "unknown keys \\['depth'\\]"),
         ({'arch': {**TINY, 'num_blocks': [1, 2]}}, 'expected a list of four'),
         ({'arch': {**TINY, 'num_se_blocks': [2, 0, 0, 0]}}, 'no more squeeze-excite blocks than blocks'),
+        (
+            {'arch': {**TINY, 'num_blocks': '1234'}},
+            r"arch\['num_blocks'\]='1234' given, expected a list of four \(int\)",
+        ),
+        ({'arch': {**TINY, 'num_blocks': [1.5, 1, 1, 1]}}, 'expected a list of four'),
+        ({'arch': {**TINY, 'width_factor': ['a', 1, 1, 1]}}, r'expected a list of four \(int or float\)'),
+        ({'arch': {**TINY, 'width_factor': [0, 1, 1, 1]}}, 'that leave each stage a channel'),
+        ({'arch': {**TINY, 'width_factor': [1, -1, 1, 1]}}, 'that leave each stage a channel'),
+        ({'arch': {**TINY, 'width_factor': [1, 1, 1, float('nan')]}}, 'that leave each stage a channel'),
+        ({'arch': {**TINY, 'width_factor': [1, 1, 1, float('inf')]}}, 'that leave each stage a channel'),
+        ({'in_channels': 0}, 'in_channels=0 given'),
+        ({'norm_cfg': None}, 'norm_cfg=None given, expected'),
+        ({'norm_cfg': {'type': 'GN', 'num_groups': 2}}, "expected dict.type='BN'., 'BN2d' or 'SyncBN'"),
+        ({'norm_cfg': {'type': 'LN'}}, 'norm_cfg=.*LN.* given'),
+        ({'arch': 's4', 'se_cfg': {'ratio': 16, 'bias': True}}, 'se_cfg=.*bias.* given, expected dict.ratio=16.'),
+        ({'arch': 's4', 'se_cfg': {'ratio': 16, 'divisor': 8}}, 'without rounding'),
+        ({'arch': 's4', 'se_cfg': {'ratio': 0}}, 'se_cfg=.* given'),
+        ({'arch': 's4', 'se_cfg': None}, 'se_cfg=None given'),
+        ({'out_indices': None}, 'out_indices=None given'),
+        ({'out_indices': 'ab'}, "out_indices='ab' given"),
+        ({'output_stride': [8]}, 'expected 8, 16 or 32'),
         ({'out_indices': (4,)}, 'expected stages among 0, 1, 2, 3'),
         ({'output_stride': 4}, 'expected 8, 16 or 32'),
         ({'frozen_stages': 5}, 'expected -1'),
