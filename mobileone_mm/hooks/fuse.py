@@ -1,6 +1,7 @@
 """Hooks that put the fused form of a model where it belongs: into validation and test, and beside the checkpoints."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mobileone_mm import reparam
-from mobileone_mm.checkpoint import form_of, load_weights
+from mobileone_mm.checkpoint import BLOCK, form_of, load_weights, read_checkpoint
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.fused_file import fuse_checked, write_fused
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.registry import HOOKS
+
+SUFFIX = '_fused'  # NAME.pth has its fused form in NAME_fused.pth
 
 
 @HOOKS.register_module()
@@ -92,25 +95,54 @@ class SaveFusedHook(Hook):  # type: ignore[misc]
     """At the end of training writes `NAME_fused.pth` beside the last and the best checkpoints, and its config `.py`.
 
     `mim test mmdet NAME_fused.py --checkpoint NAME_fused.pth` tests it. An interrupted run has none: tools/fuse.py
-    makes the same files from any checkpoint.
+    makes the same files from any checkpoint. Where a resumed run deletes a checkpoint of the run before (a better one
+    was found), its fused files go with it; those whose checkpoint was gone already are the user's, and stay.
     """
 
     priority = 'LOWEST'  # after CheckpointHook
 
+    def __init__(self) -> None:
+        self._pairs: list[tuple[Path, Path]] = []
+
+    def before_train(self, runner: Runner) -> None:
+        folders = {Path(runner.work_dir), *(path.parent for path in _checkpoints(runner))}
+        fused = [path for folder in folders for path in folder.glob(f'*{SUFFIX}.pth')]
+        pairs = [(path.with_name(f'{path.stem.removesuffix(SUFFIX)}.pth'), path) for path in fused]
+        self._pairs = [(source, path) for source, path in pairs if source.is_file()]
+
     def after_train(self, runner: Runner) -> None:
         if not is_main_process():
             return
-        info = runner.message_hub.runtime_info
-        names = [str(info[key]) for key in info if key == 'last_ckpt' or key.startswith('best_ckpt')]
-        for path in map(Path, dict.fromkeys(names)):
+        for source, path in self._pairs:
+            if not source.is_file() and _is_ours(path):
+                path.unlink()
+                path.with_suffix('.py').unlink(missing_ok=True)
+                runner.logger.info(f'{path}: removed with {source.name}, which this run deleted')
+        for path in _checkpoints(runner):
             if not path.is_file():  # removed since, or in a remote store
                 continue
-            out = path.with_name(f'{path.stem}_fused.pth')
+            out = path.with_name(f'{path.stem}{SUFFIX}.pth')
             model = on_cpu(unwrapped(runner.model))
             written = write_fused(model, load_weights(model, path), runner.cfg, out)
             runner.logger.info(f'{out}: the fused form of {path.name}; against it: {written.parity}')
             if written.fault:
                 runner.logger.warning(f'{out}: written without a config of its own: {written.fault}')
+
+
+def _checkpoints(runner: Runner) -> list[Path]:
+    """The last and the best checkpoints that the run knows of."""
+    info = runner.message_hub.runtime_info
+    names = [str(info[key]) for key in info if key == 'last_ckpt' or key.startswith('best_ckpt')]
+    return [Path(name) for name in dict.fromkeys(names)]
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `write_fused` wrote the file."""
+    try:
+        block = read_checkpoint(path).meta.get(BLOCK)
+    except CheckpointError:
+        return False
+    return isinstance(block, Mapping) and block.get('kind') == 'fused'
 
 
 def on_cpu(model: nn.Module) -> nn.Module:

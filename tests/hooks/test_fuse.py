@@ -1,6 +1,7 @@
 """Evaluation on a fused copy, training on the untouched trained form, fused files beside the checkpoints."""
 
 import copy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,17 @@ class Watch(Hook):
     def after_val(self, runner: Runner) -> None:
         self.states.append(state_of(runner.model))
         assert id(runner.model) == self.trained
+
+
+@HOOKS.register_module(force=True)
+class DeleteOther(Hook):
+    """Deletes other.pth during training."""
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        (Path(runner.work_dir) / 'other.pth').unlink(missing_ok=True)
+
+
+DELETE = {'type': 'DeleteOther'}
 
 
 @pytest.fixture(scope='module')
@@ -161,6 +173,27 @@ def test_fused_files_lie_beside_last_and_best_and_load_everywhere(finished: tupl
     # Without any hook of ours, as another tool would load it.
     plain = hosts.build_model(described)
     plain.load_state_dict(torch.load(fused, weights_only=True)['state_dict'], strict=True)  # noqa: TID251
+
+
+def test_fused_files_go_with_the_checkpoint_that_a_resumed_run_deletes(config: Config, build: Build) -> None:
+    folder = work_dir(config)
+    keep_last = {'checkpoint': {'max_keep_ckpts': 1}}
+    build(config, SAVE, PLAIN, train_cfg={'max_epochs': 1}, default_hooks=keep_last).train()
+    assert (folder / 'epoch_1_fused.py').is_file()
+    mine = folder / 'mine_fused.pth'  # its checkpoint is gone before this run: the user's business
+    shutil.copy(folder / 'epoch_1_fused.pth', mine)
+    foreign = folder / 'other_fused.pth'  # deleted beside, but not written by us
+    foreign.write_text('notes')
+    (folder / 'other.pth').write_text('')
+    build(config, SAVE, PLAIN, DELETE, resume=True, default_hooks=keep_last).train()
+    assert not (folder / 'epoch_1.pth').exists()
+    assert not (folder / 'other.pth').exists()
+    assert {path.name for path in folder.glob('*_fused.*') if not path.name.startswith('best')} == {
+        'epoch_2_fused.pth',
+        'epoch_2_fused.py',
+        'mine_fused.pth',
+        'other_fused.pth',
+    }
 
 
 @pytest.mark.parametrize('kind', ['trained', 'fused config', 'fused file'])
