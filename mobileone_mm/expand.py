@@ -132,7 +132,8 @@ def calibrate(backbone: BlockBackbone, batches: Iterable[Tensor]) -> Parity:
 
     Returns:
         Training mode after calibration against the fused function, on the first batch; the feature map that differs
-        most.
+        most. With one batch this is rounding. With several, the largest error says little, since single channels of
+        a small batch stray far from the mean of all: read `psnr_db`.
 
     Raises:
         DataError: there is no batch.

@@ -43,9 +43,13 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             for value in backbone.state_dict().values():
                 broadcast(value)
             runner.logger.info(
-                f'expanded fused weights, calibrated on {sum(map(len, batches))} training images; training mode '
-                f'against the fused function on the first {len(batches[0])} of them: {parity} '
-                "(what one batch's own statistics differ from those of all)"
+                f'expanded fused weights, calibrated on {sum(map(len, batches))} training images. On the first '
+                f'{len(batches[0])} of them training mode follows the fused function to {parity.psnr_db:.1f} dB PSNR; '
+                + (
+                    "the rest is how far one batch's statistics are from those of all, which larger batches make less"
+                    if len(batches) > 1
+                    else 'the rest is rounding'
+                )
             )
 
     def _images(self, runner: Runner, model: BaseModel) -> list[Tensor]:

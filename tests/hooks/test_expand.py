@@ -1,5 +1,6 @@
 """Fused weights in a training run: calibrated once on the run's own images, and only then."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from mobileone_mm.parity import compare
 EXPAND = {'type': 'mobileone_mm.ExpandHook', 'num_batches': 2}  # all 16 pictures
 PLAIN = {'type': 'mobileone_mm.PlainCheckpointHook'}
 EMA = {'type': 'EMAHook', 'momentum': 0.3}
+SPREAD_PSNR = 10.0  # dB, between batches of eight pictures
+ROUNDING_PSNR = 80.0  # dB, float32
 LIMIT = 1e-4  # training mode on all pictures against the fused function, fraction of the range, float32
 
 Build = Callable[..., Runner]
@@ -93,7 +96,23 @@ def test_the_measured_difference_is_logged(
     runner.train()
     lines = [record.message for record in caplog.records if 'calibrated on 16 training images' in record.message]
     assert len(lines) == 1
-    assert 'against the fused function on the first 8 of them: max abs error' in lines[0]
+    found = re.search(r'On the first 8 of them training mode follows the fused function to (\d+\.\d) dB PSNR', lines[0])
+    assert found is not None
+    assert 'max abs error' not in lines[0]
+    assert float(found[1]) > SPREAD_PSNR
+    assert "one batch's statistics" in lines[0]
+
+
+def test_one_batch_leaves_rounding_only(
+    fused: MobileOne, config: Config, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    runner = build(config, {**EXPAND, 'num_batches': 1}, PLAIN, log_level='INFO', train_cfg={'max_epochs': 1})
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    line = next(record.message for record in caplog.records if 'calibrated on 8 training images' in record.message)
+    found = re.search(r'to (\d+\.\d) dB PSNR; the rest is rounding', line)
+    assert found is not None
+    assert float(found[1]) > ROUNDING_PSNR
 
 
 def test_an_averaged_copy_starts_from_the_calibrated_weights(fused: MobileOne, config: Config, build: Build) -> None:
