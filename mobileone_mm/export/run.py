@@ -17,8 +17,8 @@ from mobileone_mm.atomic import replacing, require_writable_parent
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export import convert, probe, verify, vision
-from mobileone_mm.export.graphs import DetectorGraph, require_ssd
+from mobileone_mm.export import convert, probe, saved, verify, vision
+from mobileone_mm.export.graphs import DetectorGraph, as_stored, require_ssd
 from mobileone_mm.export.options import DetectorOptions, require_package_path
 from mobileone_mm.export.package import SCALE_FILL, PackageInfo, size_of
 from mobileone_mm.export.probe import Picture
@@ -105,13 +105,15 @@ def export(
         raw = [verify.graph_boxes(graph, picture, len(classes)) for picture in probes]
         rungs = [verify.fused_rung(parity), *verify.graph_rungs(list(zip(trained, raw, strict=True)), size)]
         verify.require_rungs(rungs)
+        rounded = as_stored(graph)
+        stored = [verify.graph_boxes(rounded, picture, len(classes)) for picture in probes]
     with clock.station('convert'):
         program = convert.to_program(graph, size, options)
     info = _info(config_path, source, classes, size, options, rungs, Path(program.weights_dir))
     with clock.station('save and check'), replacing(out) as fresh:
         vision.detector_pipeline(program, info, options).save(str(fresh))
         verify.verify(fresh)
-        rungs += verify.coreml_rungs(fresh, probes, raw, size)
+        rungs += saved.package_rungs(fresh, info, probes, raw, stored)
         verify.require_rungs(rungs)
     operations = convert.operations(program.get_spec())
     return Report(out, info, tuple(rungs), graph.rows, columns, operations, size_of(out), clock.seconds)
