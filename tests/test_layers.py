@@ -29,6 +29,7 @@ ARROWS: dict[str, set[str]] = {
     'registry': set(),
     'hosts': set(),
     'mmcv_ops': set(),
+    'threads': set(),
     'trials': set(),
     'cli': {'atomic'},
     'doctor': {'cli', 'trials'},
@@ -84,6 +85,7 @@ ARROWS: dict[str, set[str]] = {
         'export.ops',
         'export.package',
         'export.suppress',
+        'threads',
     },
     'export.runtime': {
         'export.coreml',
@@ -117,6 +119,7 @@ ARROWS: dict[str, set[str]] = {
         'models',
         'parity',
         'reparam',
+        'threads',
     },
     'demo': {'cli'},
 }

@@ -20,6 +20,7 @@ from mobileone_mm.export.features import Array, checked_inputs, require_readable
 from mobileone_mm.export.ops import OPERATIONS
 from mobileone_mm.export.package import SavedPackage, open_package
 from mobileone_mm.export.suppress import STAGE, Suppression, read_suppression
+from mobileone_mm.threads import one_thread
 
 Precision = Literal['float16', 'float32']
 HALF: Precision = 'float16'
@@ -59,8 +60,7 @@ class Step:
             output = OPERATIONS[self.operation](**given)
         except (ExportError, TypeError) as error:  # an argument that the operation does not know is a TypeError
             raise ExportError(f'{self}: {error}') from error
-        if tuple(output.shape) != self.shape:
-            raise ExportError(f'{self} gives shape {tuple(output.shape)}, the program says {self.shape}')
+        assert tuple(output.shape) == self.shape, f'{self} gives shape {tuple(output.shape)}, expected {self.shape}'
         return output
 
 
@@ -90,7 +90,7 @@ class Program:
         rounded.
         """
         values = {**self.constants, **inputs}
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             for step in self.steps:
                 output = step.compute(values)
                 if watch is not None:

@@ -25,6 +25,7 @@ from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.verify import Rung
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.reparam import fuse_checked
+from mobileone_mm.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def export(
         model, source = models.open_model(config, checkpoint_path)
         classes = _classes(config, model, source)
         _require_divisible(size, model)
-    with clock.station('fuse'), _one_thread():
+    with clock.station('fuse'), one_thread():
         trained = [verify.trained_boxes(model.double(), picture) for picture in probes]
         # One picture says all about a fold; the others are for the boxes.
         fused, parity = fuse_checked(model, _normalised(model, probes[0]), FLOAT64_RELATIVE_LIMIT)
@@ -172,17 +173,6 @@ def _require_divisible(size: tuple[int, int], model: Any) -> None:
             f'input size {size[0]}x{size[1]}: the data preprocessor pads to multiples of {divisor}, which a package '
             'cannot; choose such a size with --input-size'
         )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Float64 depthwise convolutions go group by group: two threads on busy cores took 70 s, one takes 2 s."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _normalised(model: Any, picture: Picture) -> torch.Tensor:

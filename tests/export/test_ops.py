@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -13,21 +12,13 @@ from torch.nn import functional
 from mobileone_mm.backbones.block import MobileOneBlock
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export import ops
-from mobileone_mm.export.coreml import coremltools, silent
-from mobileone_mm.export.interpret import Interpreter, open_interpreter
+from mobileone_mm.export.interpret import Interpreter
+
+from .programs import Of, convert, saved
 
 HALF_ROUNDING = {'rtol': 2**-11, 'atol': 2**-25}  # half a unit in the last place; the same of the subnormal ones
 FLOAT32 = {'rtol': 1e-6, 'atol': 1e-6}
 ODD = (1, 6, 5, 7)
-
-
-class Of(nn.Module):
-    def __init__(self, function: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.function(*inputs)
 
 
 class WithConstant(nn.Module):
@@ -42,29 +33,6 @@ class WithConstant(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(x, self.constant)
-
-
-def convert(module: nn.Module, inputs: Sequence[Tensor], target: str = 'iOS16', **options: Any) -> Any:
-    """A module as an ML program; inputs a, b, ... unless `inputs` of coremltools are given."""
-    ct = coremltools()
-    with torch.no_grad():
-        program = torch.export.export(module.eval(), tuple(inputs)).run_decompositions({})
-    named = [ct.TensorType(name=chr(ord('a') + index), shape=x.shape) for index, x in enumerate(inputs)]
-    with silent():
-        return ct.convert(
-            program,
-            convert_to='mlprogram',
-            inputs=options.get('inputs', named),
-            outputs=[ct.TensorType(name='out', dtype=np.float32)],
-            minimum_deployment_target=getattr(ct.target, target),
-            compute_precision=ct.precision.FLOAT16,
-            skip_model_load=True,
-        )
-
-
-def saved(model: Any, folder: Path) -> Interpreter:
-    model.save(str(folder / 'tiny.mlpackage'))
-    return open_interpreter(folder / 'tiny.mlpackage')
 
 
 def operations(interpreter: Interpreter) -> set[str]:
