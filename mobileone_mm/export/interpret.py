@@ -48,7 +48,8 @@ class Step:
     spent: Sequence[str]
 
     def __str__(self) -> str:
-        return f'operation {self.output} ({self.operation})'
+        weight = self.arguments.get('weight')  # the converter calls it after the layer
+        return f'operation {self.output} ({self.operation}{f" with {weight}" if weight else ""})'
 
     def compute(self, values: Mapping[str, Any]) -> Tensor:
         """The output, not rounded."""

@@ -126,7 +126,7 @@ def test_an_unknown_operation_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('module', 'message'),
     [
-        (nn.Conv1d(6, 4, 3), r'operation \w+ \(conv\): 3 dimensions given, 4 known'),
+        (nn.Conv1d(6, 4, 3), r'operation \w+ \(conv with p_\w+\): 3 dimensions given, 4 known'),
         (
             Of(lambda a: functional.pad(a, (1, 1), mode='reflect')),
             r'operation \w+ \(pad\): mode reflect given, constant',

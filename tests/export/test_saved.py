@@ -61,7 +61,11 @@ def scaled(folder: Path, detector: tuple[Path, Path], factor: float) -> tuple[Pa
 @pytest.mark.parametrize(
     ('factor', 'place'),
     [
-        pytest.param(2.0**15, r'operation conv2d_cast_fp16 \(conv\)', id='an activation'),
+        pytest.param(
+            2.0**15,
+            r'operation conv2d_cast_fp16 \(conv with p_model_backbone_stage0_reparam_conv_weight_to_fp16\)',
+            id='a layer',
+        ),
         pytest.param(2.0**22, r'operation conv2d\w*_to_fp16 \(cast\)', id='weights that stay float32'),
     ],
 )
