@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from mobileone_mm import cli
 
-HELP = """example: python tools/verify.py detector.mlpackage
+HELP = """example: python tools/verify.py detector.mlpackage --image street.jpg
 
-Judges a package from its files alone: stages, names, shapes, types, labels, thresholds, weights and metadata. Prints
-the comparisons with the trained model that its export made."""
+Judges a package from its files alone: stages, names, shapes, types, labels, thresholds, weights and metadata; then
+executes it, in float16 and in float32, and its suppression stage. Prints the comparisons with the trained model that
+its export made, and those that were made now."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -18,15 +19,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('package', help='a .mlpackage that tools/export.py wrote')
+    parser.add_argument('--image', nargs='+', default=[], help='pictures to check on; a drawn one without any')
     parser.add_argument('--report', metavar='FILE.json', help='write what was found')
     args = parser.parse_args(argv)
 
-    from mobileone_mm.export import verify
+    from mobileone_mm.export import saved, verify
 
-    info = verify.verify(args.package)
+    info, rungs = saved.reclimb(args.package, args.image)
+    print(verify.table([*(verify.Rung(**rung) for rung in info.parity), *rungs]))
+    verify.require_rungs(rungs)
     if args.report:
-        cli.write_report(args.report, info.as_metadata())
-    print(verify.table(verify.Rung(**rung) for rung in info.parity))
+        cli.write_report(args.report, {**info.as_metadata(), 'ladder': verify.as_dicts(rungs)})
     print(
         f'{args.package}: sound; {info.task}, {len(info.classes)} classes, {info.input_size[0]}x{info.input_size[1]} px'
     )

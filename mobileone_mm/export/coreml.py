@@ -5,9 +5,13 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from mobileone_mm.errors import ExportError
+
+COMPRESSED = 'constexpr_'  # what operations that unpack a constant are called
 
 
 def coremltools() -> ModuleType:
@@ -28,6 +32,30 @@ def coremltools() -> ModuleType:
             ) from error
     module: ModuleType = coremltools
     return module
+
+
+def constants_of(spec: Any, weights: Path) -> dict[str, Any]:
+    """Read the constants of an ML program (`Model_pb2.Model`) by name, compressed ones unpacked.
+
+    Raises:
+        ExportError: the program cannot be read, or its weights in the folder `weights`.
+    """
+    coremltools()  # its remarks come with its first import
+    from coremltools.converters.mil.frontend.milproto.load import load
+
+    try:
+        with silent():
+            (function,) = load(spec, spec.specificationVersion, str(weights)).functions.values()
+    except Exception as error:  # whatever the reader raises is about this file
+        reason = ' '.join(str(error).split())
+        raise ExportError(f'the program cannot be read: {reason}') from error
+    constants = {}
+    for operation in function.operations:
+        if operation.op_type == 'const':
+            constants[operation.outputs[0].name] = operation.outputs[0].val
+        elif operation.op_type.startswith(COMPRESSED):
+            constants[operation.outputs[0].name] = operation.materialized_val_inference()
+    return constants
 
 
 @contextlib.contextmanager

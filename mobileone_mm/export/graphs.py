@@ -6,6 +6,7 @@ some levels, H x W the picture in pixels.
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import groupby
 from typing import Any
 
@@ -129,6 +130,21 @@ class LevelRun(nn.Module):
 
     def _rows(self, values: Tensor, numbers: int) -> Tensor:
         return values.permute(2, 0, 1).reshape(self.total * self.priors, numbers)
+
+
+def as_stored(graph: DetectorGraph) -> DetectorGraph:
+    """A copy that computes in float32 with the constants of a float16 program: batch norms folded, then all rounded."""
+    from mmcv.cnn import fuse_conv_bn
+
+    copy: DetectorGraph = fuse_conv_bn(deepcopy(graph))
+    for constant in (*copy.parameters(), *copy.buffers()):
+        rounded = constant.detach().half().float()
+        if rounded.isfinite().all():  # coremltools leaves an operation in float32 whose constants float16 cannot hold
+            constant.data = rounded
+    for module in copy.modules():
+        if isinstance(module, BoxDecoder):
+            module.limit = torch.tensor(module.limit).half().item()
+    return copy
 
 
 def require_ssd(model: Any) -> None:

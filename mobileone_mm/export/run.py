@@ -17,14 +17,15 @@ from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export import convert, probe, verify, vision
-from mobileone_mm.export.graphs import DetectorGraph, require_ssd
+from mobileone_mm.export import convert, probe, saved, verify, vision
+from mobileone_mm.export.graphs import DetectorGraph, as_stored, require_ssd
 from mobileone_mm.export.options import DetectorOptions, require_package_path
 from mobileone_mm.export.package import SCALE_FILL, PackageInfo, size_of
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.verify import Rung
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.reparam import fuse_checked
+from mobileone_mm.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def export(
         model, source = models.open_model(config, checkpoint_path)
         classes = _classes(config, model, source)
         _require_divisible(size, model)
-    with clock.station('fuse'), _one_thread():
+    with clock.station('fuse'), one_thread():
         trained = [verify.trained_boxes(model.double(), picture) for picture in probes]
         # One picture says all about a fold; the others are for the boxes.
         fused, parity = fuse_checked(model, _normalised(model, probes[0]), FLOAT64_RELATIVE_LIMIT)
@@ -105,13 +106,15 @@ def export(
         raw = [verify.graph_boxes(graph, picture, len(classes)) for picture in probes]
         rungs = [verify.fused_rung(parity), *verify.graph_rungs(list(zip(trained, raw, strict=True)), size)]
         verify.require_rungs(rungs)
+        rounded = as_stored(graph)
+        stored = [verify.graph_boxes(rounded, picture, len(classes)) for picture in probes]
     with clock.station('convert'):
         program = convert.to_program(graph, size, options)
     info = _info(config_path, source, classes, size, options, rungs, Path(program.weights_dir))
     with clock.station('save and check'), replacing(out, _is_package) as fresh:
         vision.detector_pipeline(program, info, options).save(str(fresh))
         verify.verify(fresh)
-        rungs += verify.coreml_rungs(fresh, probes, raw, size)
+        rungs += saved.package_rungs(fresh, info, probes, raw, stored)
         verify.require_rungs(rungs)
     operations = convert.operations(program.get_spec())
     return Report(out, info, tuple(rungs), graph.rows, columns, operations, size_of(out), clock.seconds)
@@ -174,17 +177,6 @@ def _require_divisible(size: tuple[int, int], model: Any) -> None:
             f'input size {size[0]}x{size[1]}: the data preprocessor pads to multiples of {divisor}, which a package '
             'cannot; choose such a size with --input-size'
         )
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Float64 depthwise convolutions go group by group: two threads on busy cores took 70 s, one takes 2 s."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _normalised(model: Any, picture: Picture) -> torch.Tensor:

@@ -4,7 +4,6 @@ Letters as in `graphs`: N priors, C classes, K confidence columns.
 """
 
 import math
-import platform
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,8 +16,7 @@ from torch import nn
 
 from mobileone_mm.errors import ParityError
 from mobileone_mm.export.contract import check_contract
-from mobileone_mm.export.coreml import coremltools
-from mobileone_mm.export.package import CONFIDENCE, CONFIDENCE_THRESHOLD, COORDINATES, IMAGE, PackageInfo, open_package
+from mobileone_mm.export.package import PackageInfo, open_package
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 
@@ -26,13 +24,9 @@ Array = npt.NDArray[np.float64]
 
 GRAPH_SCORE_LIMIT = 1e-3  # score; float32 graph against the trained model in float64
 GRAPH_BOX_LIMIT = 0.5  # px of the input picture; the same
-PACKAGE_SCORE_LIMIT = 0.02  # score; float16 package against the graph (a trained S0 showed 0.006)
-PACKAGE_BOX_LIMIT = 1.0  # px of the input picture; the same (0.47)
-PROBE_THRESHOLD = 0.05  # score; Core ML is compared on all boxes above it
 
 FUSED_RUNG = 'trained -> fused, float64'
 GRAPH_RUNG = 'trained -> graph, float32'
-COREML_RUNG = 'graph -> saved package, Core ML'
 
 
 @dataclass(frozen=True)
@@ -103,59 +97,9 @@ def graph_rungs(pairs: Sequence[tuple[Boxes, Boxes]], input_size: tuple[int, int
     for trained, graph in pairs:
         if (trained.confidence.shape, trained.coordinates.shape) != (graph.confidence.shape, graph.coordinates.shape):
             raise ParityError(f'{GRAPH_RUNG}: {graph.confidence.shape} rows given, {trained.confidence.shape} expected')
-    score = _largest([graph.confidence - trained.confidence for trained, graph in pairs])
-    box = _largest([(graph.coordinates - trained.coordinates) * (*input_size, *input_size) for trained, graph in pairs])
+    score = largest([graph.confidence - trained.confidence for trained, graph in pairs])
+    box = largest([(graph.coordinates - trained.coordinates) * (*input_size, *input_size) for trained, graph in pairs])
     return [Rung(GRAPH_RUNG, score, GRAPH_SCORE_LIMIT, 'score'), Rung(GRAPH_RUNG, box, GRAPH_BOX_LIMIT, 'px')]
-
-
-def coreml_rungs(
-    package: Path, pictures: Sequence[Picture], raw: Sequence[Boxes], input_size: tuple[int, int]
-) -> list[Rung]:
-    """What Core ML itself detects with the saved package against the graph's raw rows; macOS only."""
-    if platform.system() != 'Darwin':
-        return package_rungs([], f'not run: Core ML predicts on macOS only, this is {platform.system()}')
-    found = [
-        distance(detections, rows, input_size)
-        for detections, rows in zip(_coreml(package, pictures), raw, strict=True)
-        if len(detections.confidence)
-    ]
-    return package_rungs(found, f'not run: Core ML finds no box above {PROBE_THRESHOLD} in these pictures')
-
-
-def package_rungs(found: Sequence[tuple[float, float]], without: str) -> list[Rung]:
-    """The worst of the pictures' distances in score and px; `without` any, rungs that were not made and say so."""
-    score, box = np.max(found, axis=0).tolist() if found else (None, None)
-    note = '' if found else without
-    return [
-        Rung(COREML_RUNG, score, PACKAGE_SCORE_LIMIT, 'score', note),
-        Rung(COREML_RUNG, box, PACKAGE_BOX_LIMIT, 'px', note),
-    ]
-
-
-def _coreml(package: Path, pictures: Sequence[Picture]) -> list[Boxes]:
-    from PIL import Image
-
-    ct = coremltools()
-    # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
-    model = ct.models.MLModel(str(package), compute_units=ct.ComputeUnit.CPU_AND_NE)
-    inputs = [{IMAGE: Image.fromarray(picture), CONFIDENCE_THRESHOLD: PROBE_THRESHOLD} for picture in pictures]
-    outputs = [model.predict(given) for given in inputs]
-    return [Boxes(np.asarray(out[CONFIDENCE], np.float64), np.asarray(out[COORDINATES], np.float64)) for out in outputs]
-
-
-def distance(detections: Boxes, raw: Boxes, input_size: tuple[int, int]) -> tuple[float, float]:
-    """How far detections are from the raw rows they came from: largest error in score, and in px.
-
-    A detection's row is the one nearest in box and score together, each measured in its limit. No detections: 0, 0.
-    """
-    pixels = np.array((*input_size, *input_size))
-    score_error = box_error = 0.0
-    for confidence, coordinates in zip(detections.confidence, detections.coordinates, strict=True):
-        scores = np.abs(raw.confidence - confidence[: raw.confidence.shape[1]]).max(axis=1)
-        boxes = np.abs((raw.coordinates - coordinates) * pixels).max(axis=1)
-        row = int(np.argmin(np.maximum(scores / PACKAGE_SCORE_LIMIT, boxes / PACKAGE_BOX_LIMIT)))
-        score_error, box_error = max(score_error, float(scores[row])), max(box_error, float(boxes[row]))
-    return score_error, box_error
 
 
 def require_rungs(rungs: Iterable[Rung]) -> None:
@@ -166,7 +110,8 @@ def require_rungs(rungs: Iterable[Rung]) -> None:
     """
     for rung in rungs:
         if rung.value is not None and not rung.holds:
-            raise ParityError(f'{rung.name}: {rung.value:.2e} {rung.unit}, limit {rung.limit:g} {rung.unit}')
+            note = f' ({rung.note})' if rung.note else ''
+            raise ParityError(f'{rung.name}: {rung.value:.2e} {rung.unit}, limit {rung.limit:g} {rung.unit}{note}')
 
 
 def table(rungs: Iterable[Rung]) -> str:
@@ -192,7 +137,8 @@ def verify(path: str | Path) -> PackageInfo:
     return check_contract(open_package(path))
 
 
-def _largest(differences: Sequence[Array]) -> float:
+def largest(differences: Sequence[Array]) -> float:
+    """The largest magnitude in arrays of one shape; NaN if any entry is no finite number."""
     # NumPy's max of all, since Python's loses a NaN that is not the first.
-    largest = float(np.abs(np.stack(differences)).max())
-    return largest if math.isfinite(largest) else math.nan
+    found = float(np.abs(np.stack(differences)).max())
+    return found if math.isfinite(found) else math.nan

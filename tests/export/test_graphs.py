@@ -12,7 +12,7 @@ from mmengine.config import Config
 
 from mobileone_mm import hosts
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.export.graphs import BoxDecoder, DetectorGraph, require_ssd
+from mobileone_mm.export.graphs import BoxDecoder, DetectorGraph, as_stored, require_ssd
 from mobileone_mm.export.probe import Picture, drawn_picture, read_picture
 from mobileone_mm.reparam import fuse
 
@@ -137,6 +137,37 @@ def test_boxes_are_not_clipped(tmp_path: Path) -> None:
 def test_graph_takes_another_size_than_the_config(tmp_path: Path) -> None:
     model = detector_of(tmp_path)
     assert assert_every_detection_is_a_row(model, graph_of(model, (64, 128), 3), drawn_picture((64, 128))) >= 50
+
+
+def test_as_stored_rounds_every_constant_that_float16_holds(tmp_path: Path) -> None:
+    graph = graph_of(detector_of(tmp_path), (96, 64), 3)
+    weight = graph.model.backbone.stage0.reparam_conv.weight
+    with torch.no_grad():
+        weight[0, 0, 0, 0] = 1e6
+    stored = as_stored(graph)
+    kept = stored.model.backbone.stage0.reparam_conv
+    assert torch.equal(kept.weight, weight)
+    others = [tensor for tensor in (*stored.parameters(), *stored.buffers()) if tensor is not kept.weight]
+    assert len(others) > 50
+    assert all(torch.equal(tensor, tensor.half().float()) for tensor in others)
+    assert stored.runs[0].decode.limit == 4.13671875  # log(1000 / 16) to 11 bits
+    assert graph.runs[0].decode.limit == pytest.approx(4.1351666)
+    assert not torch.equal(graph.normalise.mean, stored.normalise.mean)
+
+
+def test_as_stored_folds_norms_that_fusing_leaves(tmp_path: Path) -> None:
+    config = hosts.load_config(write_config(tmp_path))
+    config.model.backbone = {'type': 'ResNet', 'depth': 18, 'base_channels': 8, 'out_indices': (2, 3)}
+    config.model.neck.in_channels = config.model.neck.out_channels[:2]
+    model = lively(hosts.build_model(config), (96, 64))
+    graph = graph_of(model, (96, 64), 3)
+    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in graph.modules())
+    stored = as_stored(graph)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in stored.modules())
+    for exact, rounded in zip(
+        run_graph(graph, drawn_picture((96, 64))), run_graph(stored, drawn_picture((96, 64))), strict=True
+    ):
+        torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02)
 
 
 REAL_PICTURES = 6

@@ -1,10 +1,8 @@
 """The ladder's rungs: each goes red for what it is there for."""
 
 import math
-import platform
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -80,48 +78,6 @@ def test_rows_that_differ_are_no_comparison(trained: Boxes) -> None:
 def test_fused_rung() -> None:
     assert verify.fused_rung(Parity(max_abs=1e-9, scale=100.0, psnr_db=200.0, size=9)).holds
     assert not verify.fused_rung(Parity(max_abs=1e-7, scale=100.0, psnr_db=200.0, size=9)).holds
-
-
-RAW = Boxes(
-    np.array([[0.9, 0.05], [0.2, 0.7], [0.2, 0.7]]),
-    np.array([[0.5, 0.5, 0.2, 0.2], [0.3, 0.3, 0.1, 0.1], [0.7, 0.3, 0.1, 0.1]]),
-)
-
-
-@pytest.mark.parametrize(
-    ('confidence', 'coordinates', 'expected'),
-    [
-        pytest.param(np.empty((0, 4)), np.empty((0, 4)), (0, 0), id='nothing detected'),
-        pytest.param([[0.2, 0.7, 0, 0]], [[0.7, 0.3, 0.1, 0.1]], (0, 0), id='the row itself, padding left out'),
-        pytest.param([[0.2, 0.69, 0, 0]], [[0.7, 0.3, 0.1, 0.11]], (0.01, 0.64), id='near the third row'),
-        pytest.param([[0.9, 0.55]], [[0.5, 0.5, 0.2, 0.2]], (0.5, 0), id='another score'),
-    ],
-)
-def test_distance(confidence: object, coordinates: object, expected: tuple[float, float]) -> None:
-    found = verify.distance(Boxes(np.asarray(confidence), np.asarray(coordinates)), RAW, SIZE)
-    assert found == pytest.approx(expected, abs=1e-9)
-
-
-def test_package_rungs_take_the_worst_picture() -> None:
-    score, box = verify.package_rungs([(0.001, 0.9), (0.03, 0.1)], 'not run')
-    assert (score.value, score.holds, score.note) == (0.03, False, '')
-    assert (box.value, box.holds, box.note) == (0.9, True, '')
-    assert not verify.package_rungs([(0.0, math.nan), (0.0, 0.0)], 'not run')[1].holds
-    assert [(rung.value, rung.note) for rung in verify.package_rungs([], 'no box')] == [(None, 'no box')] * 2
-
-
-@pytest.mark.skipif(platform.system() == 'Darwin', reason='Core ML predicts here')
-def test_core_mls_rung_says_that_it_was_not_run(exported: run.Report) -> None:
-    skipped = exported.rungs[-2:]
-    assert [rung.value for rung in skipped] == [None, None]
-    assert not any(rung.holds for rung in skipped)
-    verify.require_rungs(skipped)
-    assert verify.table(exported.rungs).count('not run: Core ML predicts on macOS only, this is Linux') == 2
-
-
-@pytest.mark.skipif(platform.system() != 'Darwin', reason='Core ML predicts on macOS only')
-def test_core_mls_rung_holds(exported: run.Report) -> None:
-    assert all(rung.holds for rung in exported.rungs)
 
 
 def test_table_has_a_line_a_rung() -> None:

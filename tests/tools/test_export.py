@@ -8,10 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mmcv
+import numpy as np
 import pytest
 
 from mobileone_mm import cli
 from mobileone_mm.export import run
+from mobileone_mm.export.package import open_package
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
@@ -41,25 +44,51 @@ def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None
     assert f'{out}: 0.1 MB, iOS16, 96x64 px, 3 classes in 80 columns, 198 raw boxes' in lines
     assert lines[-1] == f'next: python tools/verify.py {out}'
     report = json.loads((tmp_path / 'report.json').read_text())
-    assert [rung['unit'] for rung in report['ladder']] == ['of range', 'score', 'px', 'score', 'px']
+    units = ['of range', 'score', 'px', 'magnitude', 'score', 'px', 'score', 'px', 'rows', 'score', 'px']
+    assert [rung['unit'] for rung in report['ladder']] == units
 
 
 def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
     package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
-    assert cli.run(main, [str(package), '--report', str(tmp_path / 'r.json')]) == 0
+    mmcv.imwrite(np.random.default_rng(1).integers(0, 255, (50, 70, 3), np.uint8), str(tmp_path / 'a.png'))
+    assert cli.run(main, [str(package), '--image', str(tmp_path / 'a.png'), '--report', str(tmp_path / 'r.json')]) == 0
     out, err = capsys.readouterr()
     assert err == ''
     assert out.splitlines()[1].startswith('trained -> fused, float64')
     assert out.splitlines()[-2] == f'{package}: sound; detection, 3 classes, 96x64 px'
     assert out.splitlines()[-1].startswith(f'next: open {package}')
-    assert json.loads((tmp_path / 'r.json').read_text()) == exported.info.as_metadata()
+    report = json.loads((tmp_path / 'r.json').read_text())
+    ladder = {(rung['name'], rung['unit']): rung['value'] for rung in report.pop('ladder')}
+    assert report == exported.info.as_metadata()
+    assert ladder['saved package, float32 -> float16', 'score'] > 0
+    assert ladder['saved package, suppression', 'rows'] == 0
+
+    assert cli.run(main, [str(package), '--image', str(tmp_path / 'b.png')]) == 1
+    assert re.fullmatch(r'error: --image .*b\.png: no such file\n', capsys.readouterr().err)
 
     shutil.rmtree(package / 'Data' / 'com.apple.CoreML' / 'weights')
     assert cli.run(main, [str(package)]) == 1
     out, err = capsys.readouterr()
     assert out == ''
     assert re.fullmatch(r'error: .*d\.mlpackage: not a sound .*the weights are missing: .*\n', err)
+
+
+def test_verify_of_a_package_that_fails_is_status_1(
+    exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
+    package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    spec = open_package(package).spec
+    (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
+    (scale,) = (one for one in block.operations if one.outputs[0].name == 'b_normalise_scale_to_fp16')
+    scale.attributes['val'].immediateValue.tensor.bytes.values = np.full(3, 6e4, np.float16).tobytes()
+    (package / 'Data' / 'com.apple.CoreML' / 'model.mlmodel').write_bytes(spec.SerializeToString())
+    assert cli.run(main, [str(package), '--report', str(tmp_path / 'r.json')]) == 1
+    out, err = capsys.readouterr()
+    assert 'sound' not in out
+    assert re.fullmatch(r'error: saved package, largest value: .*mul_cast_fp16 \(mul\): it overflows float16.*\n', err)
+    assert not (tmp_path / 'r.json').exists()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+"""One door to run what an export wrote: the same names and shapes on every system."""
+
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from mobileone_mm.errors import UsageError
+from mobileone_mm.export.coreml import coremltools
+from mobileone_mm.export.features import Array, checked_inputs
+from mobileone_mm.export.interpret import open_interpreter
+from mobileone_mm.export.options import PACKAGE_ENDING
+from mobileone_mm.export.package import open_package
+
+
+class Artifact(Protocol):
+    """Something that predicts."""
+
+    def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        """Outputs by name, from inputs by name: a picture is uint8 RGB (H, W, 3); thresholds may be left out.
+
+        Raises:
+            DataError: the inputs are not what it takes.
+        """
+
+
+@dataclass(frozen=True)
+class CoreML:
+    """A package that Core ML itself runs.
+
+    Attributes:
+        inputs: what the package takes (`FeatureDescription`s).
+        model: `coremltools.models.MLModel`.
+    """
+
+    inputs: Any
+    model: Any
+
+    def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
+        from PIL import Image
+
+        checked = checked_inputs(self.inputs, inputs)
+        given = {
+            name: Image.fromarray(value) if value.dtype == np.uint8 else value if value.shape else float(value)
+            for name, value in checked.items()
+        }
+        return {name: np.asarray(value) for name, value in self.model.predict(given).items()}
+
+
+def open_artifact(path: str | Path) -> Artifact:
+    """Open what an export wrote: a `.mlpackage` runs in Core ML on macOS, and in `interpret` elsewhere.
+
+    Raises:
+        UsageError: the ending is of nothing that is known.
+        ExportError: it cannot be read or run.
+    """
+    path = Path(path)
+    if path.suffix not in OPENERS:
+        raise UsageError(f'{path}: ending {path.suffix!r} given, expected {" or ".join(OPENERS)}')
+    return OPENERS[path.suffix](path)
+
+
+def _open_package(path: Path) -> Artifact:
+    if platform.system() != 'Darwin':
+        return open_interpreter(path)
+    ct = coremltools()
+    # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
+    model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit.CPU_AND_NE)
+    return CoreML(open_package(path).spec.description.input, model)
+
+
+OPENERS: Mapping[str, Callable[[Path], Artifact]] = {PACKAGE_ENDING: _open_package}
