@@ -87,8 +87,11 @@ def graph_boxes(graph: nn.Module, picture: Picture, classes: int) -> Boxes:
     return Boxes(confidence[:, :classes].double().numpy(), coordinates.double().numpy())
 
 
-def fused_rung(parity: Parity) -> Rung:
-    """Fused against trained model, both in float64, as a fraction of the output's range."""
+def fused_rung(parity: Parity, form: str) -> Rung:
+    """Fused against trained model, both in float64, as a fraction of the output's range; `form` is the checkpoint's."""
+    if form == 'fused':
+        note = 'not run: the checkpoint was fused before'
+        return Rung(FUSED_RUNG, None, FLOAT64_RELATIVE_LIMIT, 'of range', note)
     return Rung(FUSED_RUNG, parity.relative, FLOAT64_RELATIVE_LIMIT, 'of range')
 
 

@@ -76,8 +76,14 @@ def test_rows_that_differ_are_no_comparison(trained: Boxes) -> None:
 
 
 def test_fused_rung() -> None:
-    assert verify.fused_rung(Parity(max_abs=1e-9, scale=100.0, psnr_db=200.0, size=9)).holds
-    assert not verify.fused_rung(Parity(max_abs=1e-7, scale=100.0, psnr_db=200.0, size=9)).holds
+    good, bad = (Parity(max_abs=error, scale=100.0, psnr_db=200.0, size=9) for error in (1e-9, 1e-7))
+    assert verify.fused_rung(good, 'trained').holds
+    assert not verify.fused_rung(bad, 'trained').holds
+
+
+def test_a_fused_checkpoint_has_no_trained_form_to_be_compared_with() -> None:
+    rung = verify.fused_rung(Parity(max_abs=0.0, scale=1.0, psnr_db=float('inf'), size=9), 'fused')
+    assert (rung.value, rung.note) == (None, 'not run: the checkpoint was fused before')
 
 
 def test_table_has_a_line_a_rung() -> None:
