@@ -113,6 +113,11 @@ def test_an_array_of_another_shape_is_refused(tmp_path: Path) -> None:
         program.predict({'a': np.zeros((3, 2))})
 
 
+def test_an_input_of_float16_is_rounded(tmp_path: Path) -> None:
+    program = saved(convert(nn.ReLU(), [torch.zeros(2)], 'iOS16'), tmp_path)
+    assert program.raw({'a': [1 + 2**-12, 3]}, 'float32')['out'].tolist() == [1, 3]
+
+
 def test_scale_and_bias_of_a_picture(tmp_path: Path) -> None:
     picture = PICTURE[:9, :7]
     image = {'scale': 1 / 64, 'bias': [-1.0, 0.5, 2.0]}

@@ -32,10 +32,12 @@ def test_a_package_predicts_on_every_system(exported: run.Report) -> None:
 
 
 def test_torchs_threads_are_given_back(exported: run.Report) -> None:
-    threads = torch.get_num_threads()
+    threads, inside = torch.get_num_threads(), set()
     try:
         torch.set_num_threads(2)
-        open_artifact(exported.package).predict({'image': PICTURE})
+        interpreter = open_interpreter(exported.package)
+        interpreter.raw({'image': PICTURE}, watch=lambda step, output: inside.add(torch.get_num_threads()))
+        assert inside == {1}
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(threads)

@@ -196,14 +196,15 @@ def test_reclimb_judges_the_contract(exported: run.Report, tmp_path: Path) -> No
         saved.reclimb(broken_program(exported.package, tmp_path, no_fixed_shape))
 
 
-def test_reclimb_sees_an_overflow(exported: run.Report, tmp_path: Path) -> None:
-    def divide_by_small_deviations(operations: Any) -> None:
+@pytest.mark.parametrize('gain', [6e4, np.nan])
+def test_reclimb_sees_what_is_no_number(gain: float, exported: run.Report, tmp_path: Path) -> None:
+    def other_scale(operations: Any) -> None:
         (scale,) = (one for one in operations if one.outputs[0].name == 'b_normalise_scale_to_fp16')
         value = scale.attributes['val']
-        halves = np.full((1, 3, 1, 1), 6e4, np.float16)
+        halves = np.full((1, 3, 1, 1), gain, np.float16)
         value.immediateValue.tensor.bytes.values = halves.tobytes()
 
-    _, rungs = saved.reclimb(broken_program(exported.package, tmp_path, divide_by_small_deviations))
+    _, rungs = saved.reclimb(broken_program(exported.package, tmp_path, other_scale))
     assert not rungs[0].holds
     assert rungs[0].note.startswith('in operation mul_cast_fp16 (mul): it overflows float16')
 
