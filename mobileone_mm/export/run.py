@@ -104,7 +104,8 @@ def export(
         columns = vision.columns_for(classes, options)
         graph = DetectorGraph(fused.float(), size, columns).eval()
         raw = [verify.graph_boxes(graph, picture, len(classes)) for picture in probes]
-        rungs = [verify.fused_rung(parity, source.form), *verify.graph_rungs(list(zip(trained, raw, strict=True)), size)]
+        pairs = list(zip(trained, raw, strict=True))
+        rungs = [verify.fused_rung(parity, source.form), *verify.graph_rungs(pairs, size)]
         verify.require_rungs(rungs)
         rounded = as_stored(graph)
         stored = [verify.graph_boxes(rounded, picture, len(classes)) for picture in probes]
