@@ -195,7 +195,13 @@ def _require_fit(
     expected: Mapping[str, Tensor], given: Mapping[str, Tensor], model: nn.Module, checkpoint: Checkpoint
 ) -> None:
     """`model` is what the message describes; `expected` may be another form of it."""
-    faults = [*fit.faults(expected, given), *fit.not_finite(given)]
+    spoilt = fit.not_finite(given)
+    if spoilt:
+        raise CheckpointError(
+            f'{checkpoint.path}: NaN or infinity in {listed(spoilt)}, left by a diverged training; take an earlier '
+            'checkpoint'
+        )
+    faults = fit.faults(expected, given)
     if not faults:
         return
     counts = fit.class_counts(model, checkpoint.classes, checkpoint.state_dict)

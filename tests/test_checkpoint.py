@@ -345,7 +345,7 @@ def test_weights_that_are_not_finite_are_refused(
     state = trained.state_dict()
     state['stage2.0.rbr_conv.1.conv.weight'][0, 0, 0, 0] = value
     key = 'stage2.0.reparam_conv.weight' if deploy else 'stage2.0.rbr_conv.1.conv.weight'
-    message = rf'NaN or infinite 1 key \({re.escape(key)}\)'
+    message = rf'a\.pth: NaN or infinity in 1 key \({re.escape(key)}\)'
     with pytest.raises(CheckpointError, match=message):
         checkpoint.load_weights(MobileOne(ARCH, deploy=deploy), save(tmp_path / 'a.pth', state))
 

@@ -57,7 +57,8 @@ def test_starts_from_the_official_trained_weights_of_its_variant(path: Path) -> 
 
 @pytest.mark.parametrize('path', [path for path in DETECTORS if path not in OWN], ids=name)
 def test_predicts_and_fuses(path: Path) -> None:
-    config = hosts.load_config(path, {'model.test_cfg.score_thr': 0.0})  # a fresh head gives each class 1 / 81
+    config = hosts.load_config(path)
+    config.model.test_cfg.score_thr = 0.0  # a fresh head gives each class 1 / 81
     model = hosts.build_model(config)
     # float64, because fresh weights let activations grow until float32 rounding is all that a comparison sees.
     noise = example_images(config, count=1).double()

@@ -83,18 +83,18 @@ def test_an_older_package_is_replaced_only_when_all_is_well(
     for image in images:
         mmcv.imwrite(np.random.default_rng(1).integers(0, 255, (50, 70, 3), np.uint8), str(image))
     out = shutil.copytree(exported.package, tmp_path / 'out' / 'd.mlpackage')
-    (out / 'mark').touch()
+    (out / 'Data/mark').touch()
 
     # Two labels change places on the way: the fault shows in the file that was written, and only there.
     with monkeypatch.context() as faulty:
         faulty.setattr(run.vision, 'labels_for', lambda classes, columns: labels_for(classes[::-1], columns))
         with pytest.raises(ExportError, match='the labels begin with'):
             run.export(*detector, DetectorOptions(), out)
-    assert (out / 'mark').exists()
+    assert (out / 'Data/mark').exists()
 
     report = run.export(*detector, DetectorOptions(), out, images)
     assert list(out.parent.iterdir()) == [out]
-    assert not (out / 'mark').exists()
+    assert not (out / 'Data/mark').exists()
     assert verify.verify(out).weights_sha256 == exported.info.weights_sha256
     assert [rung.holds for rung in report.rungs[:3]] == [True] * 3
     assert report.rungs[1].value != exported.rungs[1].value  # other pictures
@@ -195,7 +195,7 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
             'input size 96x64: the data preprocessor pads to multiples of 128',
             id='padding',
         ),
-        pytest.param(of_nan_weights, ParityError, 'nan', id='NaN in the weights'),
+        pytest.param(of_nan_weights, CheckpointError, 'NaN or infinity in 1 key', id='NaN in the weights'),
     ],
 )
 def test_refused_inputs_leave_nothing(
