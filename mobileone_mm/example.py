@@ -1,10 +1,10 @@
 """A seeded image batch at the size a config tests at, to compare two forms of a model on."""
 
-from typing import Any
-
 import torch
 from mmengine.config import Config
 from torch import Tensor
+
+from mobileone_mm import hosts
 
 SEED = 0
 DEFAULT_SIDE = 224  # px; ImageNet's, where a config's test pipeline fixes no size
@@ -18,12 +18,8 @@ def example_images(config: Config, count: int = 2) -> Tensor:
 
 def test_size_hw(config: Config) -> tuple[int, int]:
     """(height, width) that the config's test pipeline brings images to: its last resize or crop, else 224."""
-    loader = config.get('test_dataloader') or config.get('val_dataloader') or {}
-    dataset: Any = loader.get('dataset') or {}
-    while 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
-        dataset = dataset['dataset']
     height, width = DEFAULT_SIDE, DEFAULT_SIDE
-    for transform in dataset.get('pipeline', ()):
+    for transform in (hosts.test_dataset(config) or {}).get('pipeline', ()):
         size = transform.get('crop_size') or transform.get('scale')
         if isinstance(size, int):
             height, width = size, size

@@ -1,7 +1,9 @@
 """The mm package behind a config: which one it is, its classes, and its model built without weights."""
 
 import copy
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -57,6 +59,15 @@ def build_model(config: Config) -> nn.Module:
     return model.eval()
 
 
+def test_dataset(config: Config) -> Mapping[str, Any] | None:
+    """The config of the data set that is tested on, out of whatever is wrapped around it; None where there is none."""
+    loader = config.get('test_dataloader')
+    dataset = loader.get('dataset') if isinstance(loader, dict) else None
+    while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
+        dataset = dataset['dataset']
+    return dataset if isinstance(dataset, dict) else None
+
+
 def class_names(config: Config) -> tuple[str, ...]:
     """The classes of the config's test data set, in the order of the model's outputs.
 
@@ -65,13 +76,11 @@ def class_names(config: Config) -> tuple[str, ...]:
     Raises:
         ConfigError: there is no test data set, or neither names any class.
     """
-    loader = config.get('test_dataloader')
-    dataset = loader.get('dataset') if isinstance(loader, dict) else None
-    while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
-        dataset = dataset['dataset']
-    if not isinstance(dataset, dict):
+    dataset = test_dataset(config)
+    if dataset is None:
+        given = config.get('test_dataloader')
         raise ConfigError(
-            f'{config.filename}: test_dataloader is {loader!r}, expected one with a data set, which names the classes; '
+            f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
             'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
         )
     named = (dataset.get('metainfo') or {}).get('classes')

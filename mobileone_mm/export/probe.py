@@ -1,12 +1,12 @@
 """The pictures an export is checked on, at the size the package takes: uint8 RGB arrays (H, W, 3)."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from mmengine.config import Config
 
+from mobileone_mm import hosts
 from mobileone_mm.errors import ConfigError, DataError
 
 Picture = npt.NDArray[np.uint8]
@@ -22,7 +22,7 @@ def input_size_of(config: Config) -> tuple[int, int]:
     Raises:
         ConfigError: the pipeline has no fixed size: no Resize with a scale, or one that keeps the aspect ratio.
     """
-    for step in _test_pipeline(config):
+    for step in (hosts.test_dataset(config) or {}).get('pipeline', ()):
         if str(step.get('type')).rpartition('.')[2] != 'Resize':
             continue
         if step.get('keep_ratio'):
@@ -38,13 +38,6 @@ def input_size_of(config: Config) -> tuple[int, int]:
     raise ConfigError(
         f'{config.filename}: the test pipeline has no Resize with a scale of (width, height); give --input-size WxH'
     )
-
-
-def _test_pipeline(config: Config) -> list[Any]:
-    dataset = config.get('test_dataloader', {}).get('dataset', {})
-    while 'dataset' in dataset:
-        dataset = dataset['dataset']
-    return list(dataset.get('pipeline', ()))
 
 
 def read_picture(path: str | Path, size: tuple[int, int]) -> Picture:
