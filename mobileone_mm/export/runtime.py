@@ -1,7 +1,7 @@
 """One door to run what an export wrote: the same names and shapes on every system."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,14 @@ from mobileone_mm.export.package import open_package
 class Artifact(Protocol):
     """Something that predicts."""
 
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself: `export.info.info_of` reads it."""
+
+    @property
+    def inputs(self) -> Iterable[Any]:
+        """Descriptions of what it takes, each with a `name`."""
+
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
         """Outputs by name, from inputs by name: a picture is uint8 RGB (H, W, 3); thresholds may be left out.
 
@@ -33,10 +41,12 @@ class CoreML:
 
     Attributes:
         inputs: what the package takes (`FeatureDescription`s).
+        metadata: its user-defined metadata.
         model: `coremltools.models.MLModel`.
     """
 
     inputs: Any
+    metadata: Mapping[str, str]
     model: Any
 
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, Array]:
@@ -69,7 +79,8 @@ def _open_package(path: Path) -> Artifact:
     ct = coremltools()
     # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
     model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit.CPU_AND_NE)
-    return CoreML(open_package(path).spec.description.input, model)
+    package = open_package(path)
+    return CoreML(package.spec.description.input, package.metadata, model)
 
 
 OPENERS: Mapping[str, Callable[[Path], Artifact]] = {PACKAGE_ENDING: _open_package}
