@@ -5,7 +5,8 @@ import os
 import statistics
 import time
 
-from mobileone_mm.export.package import IMAGE, info_of, open_package
+from mobileone_mm.export.info import IMAGE, info_of
+from mobileone_mm.export.package import open_package
 from mobileone_mm.export.probe import drawn_picture
 from mobileone_mm.export.runtime import open_artifact
 

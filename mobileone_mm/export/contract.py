@@ -12,8 +12,7 @@ from mobileone_mm.checkpoint import file_sha256
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export.convert import block
 from mobileone_mm.export.coreml import coremltools
-from mobileone_mm.export.options import SPEC_VERSIONS
-from mobileone_mm.export.package import (
+from mobileone_mm.export.info import (
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
@@ -21,10 +20,11 @@ from mobileone_mm.export.package import (
     IOU_THRESHOLD,
     RAW_CONFIDENCE,
     RAW_COORDINATES,
-    PackageInfo,
-    SavedPackage,
+    ArtifactInfo,
     info_of,
 )
+from mobileone_mm.export.options import SPEC_VERSIONS
+from mobileone_mm.export.package import SavedPackage
 
 STAGE_NAMES = ('detector', 'suppression')
 STAGES = ('mlProgram', 'nonMaximumSuppression')
@@ -37,7 +37,7 @@ class _Subject:
     """A package whose stages and own account of itself are known to be there."""
 
     package: SavedPackage
-    info: PackageInfo
+    info: ArtifactInfo
 
     @property
     def spec(self) -> Any:
@@ -60,7 +60,7 @@ class _Subject:
         return list(self.suppression.stringClassLabels.vector)
 
 
-def check_contract(package: SavedPackage) -> PackageInfo:
+def check_contract(package: SavedPackage) -> ArtifactInfo:
     """Judge a saved package by every rule, and return what it says about itself.
 
     Raises:

@@ -9,8 +9,8 @@ from torch import nn
 
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export.coreml import coremltools, silent
+from mobileone_mm.export.info import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
 from mobileone_mm.export.options import DetectorOptions
-from mobileone_mm.export.package import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
 
 PRECISION = 'float16'
 MAIN = 'main'

@@ -109,11 +109,13 @@ class Interpreter:
 
     Attributes:
         inputs: what the package takes (`FeatureDescription`s).
+        metadata: its user-defined metadata.
         program: the ML program.
         suppression: the stage behind it.
     """
 
     inputs: Any
+    metadata: Mapping[str, str]
     program: Program
     suppression: Suppression | None
 
@@ -150,7 +152,7 @@ def open_interpreter(path: str | Path) -> Interpreter:
     try:
         require_readable(spec.description.input)
         suppression = read_suppression(models[1]) if len(models) > 1 else None
-        return Interpreter(spec.description.input, _program(package, models[0]), suppression)
+        return Interpreter(spec.description.input, package.metadata, _program(package, models[0]), suppression)
     except ExportError as error:
         raise ExportError(f'{package.path}: {error}') from error
 

@@ -1,14 +1,11 @@
-"""A saved Core ML package as this project writes it: its names, what it says about itself, and how to open it.
+"""A saved Core ML package: opened, not judged.
 
-The format is specified in docs/package.md. coremltools validates nothing when it opens a package on Linux, so
-neither does this module: `contract` does.
+coremltools validates nothing when it opens a package on Linux, so neither does this module: `contract` does.
 """
 
 import json
-import re
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,179 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export.coreml import coremltools
 
-FORMAT_VERSION = 1
-TASK = 'detection'
-PRECISIONS = ('float16',)  # in which a program may compute
-KEY_PREFIX = 'mobileone_mm.'  # of every key in the user-defined metadata
-
-IMAGE = 'image'
-RAW_CONFIDENCE, RAW_COORDINATES = 'raw_confidence', 'raw_coordinates'
-CONFIDENCE, COORDINATES = 'confidence', 'coordinates'
-IOU_THRESHOLD, CONFIDENCE_THRESHOLD = 'iouThreshold', 'confidenceThreshold'
-
-SCALE_FILL = 'scaleFill'  # VNImageCropAndScaleOption: stretch to the input size, as keep_ratio=False trains
-LONGEST_SHOWN = 200  # characters of a wrong value in a message
 WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
-
-
-@dataclass(frozen=True)
-class PackageInfo:
-    """What a package says about itself; each field is one entry `mobileone_mm.<field>` of its metadata, as JSON.
-
-    Attributes:
-        task: 'detection'.
-        config: path of the config, as it was given.
-        checkpoint: path of the checkpoint, as it was given.
-        checkpoint_sha256: of the checkpoint file.
-        classes: the real classes, in order; columns and labels beyond them are padding.
-        input_size: (width, height) in pixels.
-        crop: Vision option that repeats the training's resize.
-        clips_to_image: whether boxes are clipped to the picture.
-        labels_per_box: how many labels one box can have.
-        target: oldest system the package is for.
-        precision: type the program computes in, one of `PRECISIONS`.
-        iou_threshold: default of the input `iouThreshold`.
-        confidence_threshold: default of the input `confidenceThreshold`.
-        weights_sha256: of the file `WEIGHTS`.
-        versions: of what made the package, by name.
-        parity: the rungs it climbed before it was saved (`verify.Rung`), as dicts.
-        format: version of this list.
-    """
-
-    task: str
-    config: str
-    checkpoint: str
-    checkpoint_sha256: str
-    classes: tuple[str, ...]
-    input_size: tuple[int, int]
-    crop: str
-    clips_to_image: bool
-    labels_per_box: int
-    target: str
-    precision: str
-    iou_threshold: float
-    confidence_threshold: float
-    weights_sha256: str
-    versions: Mapping[str, str]
-    parity: tuple[Mapping[str, Any], ...]
-    format: int = FORMAT_VERSION
-
-    def as_metadata(self) -> dict[str, str]:
-        """The entries of the user-defined metadata."""
-        return {KEY_PREFIX + key: json.dumps(value, sort_keys=True) for key, value in asdict(self).items()}
-
-
-@dataclass(frozen=True)
-class _Check:
-    """What a value read from JSON has to be, in words and as a test that is safe for any value."""
-
-    expected: str
-    holds: Callable[[Any], bool]
-
-
-def _one_of(*values: Any) -> _Check:
-    # By type too: to Python, true is 1.
-    allowed = [(type(value), value) for value in values]
-    return _Check(' or '.join(json.dumps(value) for value in values), lambda value: (type(value), value) in allowed)
-
-
-def _is_number(value: Any) -> bool:
-    """Whether it is a finite number; NaN and infinity are not, nor is a boolean."""
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ''
-
-
-def _is_list_of(check: Callable[[Any], bool], value: Any) -> bool:
-    return isinstance(value, list) and value != [] and all(check(item) for item in value)
-
-
-def _is_rung(value: Any) -> bool:
-    if not isinstance(value, dict) or set(value) != {'name', 'value', 'limit', 'unit', 'note'}:
-        return False
-    texts = (value['name'], value['unit'], value['note'])
-    measured = value['value'] is None or (_is_number(value['value']) and value['value'] >= 0)
-    # Printable, since they are printed as they are.
-    return (
-        measured and _is_number(value['limit']) and all(isinstance(text, str) and text.isprintable() for text in texts)
-    )
-
-
-_TEXT = _Check('a text', _is_text)
-_FRACTION = _Check('a number in 0..1', lambda value: _is_number(value) and 0 <= value <= 1)
-_SHA256 = _Check('64 hex digits', lambda value: isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value)))
-
-# One check for each field of PackageInfo; the version first, since it says what the others may be.
-CHECKS: Mapping[str, _Check] = {
-    'format': _one_of(FORMAT_VERSION),
-    'task': _one_of(TASK),
-    'config': _TEXT,
-    'checkpoint': _TEXT,
-    'checkpoint_sha256': _SHA256,
-    'classes': _Check(
-        'a list of texts, at least one and none twice',
-        lambda value: _is_list_of(_is_text, value) and len(set(value)) == len(value),
-    ),
-    'input_size': _Check(
-        '[width, height] in whole pixels',
-        lambda value: _is_list_of(lambda side: type(side) is int and side > 0, value) and len(value) == 2,
-    ),
-    'crop': _one_of(SCALE_FILL),
-    'clips_to_image': _one_of(False),
-    'labels_per_box': _one_of(1),
-    'target': _TEXT,
-    'precision': _one_of(*PRECISIONS),
-    'iou_threshold': _FRACTION,
-    'confidence_threshold': _FRACTION,
-    'weights_sha256': _SHA256,
-    'versions': _Check(
-        'versions as texts, by name', lambda value: isinstance(value, dict) and _is_list_of(_is_text, [*value.values()])
-    ),
-    'parity': _Check(
-        'a list of rungs: name, value (a number from 0, or null), limit (a number), unit, note',
-        lambda value: _is_list_of(_is_rung, value),
-    ),
-}
-
-
-def info_of(metadata: Mapping[str, str]) -> PackageInfo:
-    """Read `PackageInfo` back from user-defined metadata, each value checked by itself.
-
-    Raises:
-        ExportError: entries are missing, or are not what they have to be (all of them are named), or another version
-            wrote them.
-    """
-    values: dict[str, Any] = {}
-    faults = []
-    for name, check in CHECKS.items():
-        try:
-            value = _value(metadata, name, check)
-        except ExportError as error:
-            if name == 'format':
-                raise ExportError(f'{error}; export again with this version of tools/export.py') from error
-            faults.append(str(error))
-            continue
-        values[name] = tuple(value) if isinstance(value, list) else value
-    if faults:
-        raise ExportError('; '.join(faults))
-    return PackageInfo(**values)
-
-
-def _value(metadata: Mapping[str, str], name: str, check: _Check) -> Any:
-    key = KEY_PREFIX + name
-    if key not in metadata:
-        raise ExportError(f'metadata: no entry {key}, expected {check.expected}')
-    text = metadata[key]
-    shown = text if len(text) <= LONGEST_SHOWN else f'{text[:LONGEST_SHOWN]}...'
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ExportError(f'metadata: {key} is {shown!r}, expected JSON: {check.expected}') from error
-    if not check.holds(value):
-        raise ExportError(f'metadata: {key} is {shown}, expected {check.expected}')
-    return value
 
 
 @dataclass(frozen=True)

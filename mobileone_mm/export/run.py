@@ -19,8 +19,9 @@ from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.export import convert, probe, saved, verify, vision
 from mobileone_mm.export.graphs import DetectorGraph, as_stored, require_ssd
+from mobileone_mm.export.info import SCALE_FILL, ArtifactInfo
 from mobileone_mm.export.options import DetectorOptions, require_package_path
-from mobileone_mm.export.package import SCALE_FILL, PackageInfo, size_of
+from mobileone_mm.export.package import size_of
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.verify import Rung
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
@@ -44,7 +45,7 @@ class Report:
     """
 
     package: Path
-    info: PackageInfo
+    info: ArtifactInfo
     rungs: tuple[Rung, ...]
     rows: int
     columns: int
@@ -194,9 +195,9 @@ def _info(
     options: DetectorOptions,
     rungs: Sequence[Rung],
     weights_dir: Path,
-) -> PackageInfo:
+) -> ArtifactInfo:
     packages = ('torch', 'coremltools', 'mmdet', 'mmengine')
-    return PackageInfo(
+    return ArtifactInfo(
         task='detection',
         config=str(config_path),
         checkpoint=str(source.path),

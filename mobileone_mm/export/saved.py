@@ -17,16 +17,16 @@ from torch import Tensor
 from torchvision.ops import box_convert, nms
 
 from mobileone_mm.export.features import Array
-from mobileone_mm.export.interpret import Interpreter, Step, open_interpreter
-from mobileone_mm.export.package import (
+from mobileone_mm.export.info import (
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
     IMAGE,
     RAW_CONFIDENCE,
     RAW_COORDINATES,
-    PackageInfo,
+    ArtifactInfo,
 )
+from mobileone_mm.export.interpret import Interpreter, Step, open_interpreter
 from mobileone_mm.export.probe import Picture, drawn_picture, read_picture
 from mobileone_mm.export.runtime import open_artifact
 from mobileone_mm.export.suppress import Suppression
@@ -72,7 +72,7 @@ class Execution:
 
 
 def package_rungs(
-    package: Path, info: PackageInfo, pictures: Sequence[Picture], raw: Sequence[Boxes], stored: Sequence[Boxes]
+    package: Path, info: ArtifactInfo, pictures: Sequence[Picture], raw: Sequence[Boxes], stored: Sequence[Boxes]
 ) -> list[Rung]:
     """Judge a saved package by the graph's boxes: `raw`, and `stored` by the graph with the package's own constants."""
     suppression, runs = _executed(package, pictures)
@@ -87,7 +87,7 @@ def package_rungs(
     ]
 
 
-def reclimb(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[PackageInfo, list[Rung]]:
+def reclimb(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[ArtifactInfo, list[Rung]]:
     """Judge a saved package by itself: the contract, and what needs neither config nor checkpoint.
 
     Raises:
@@ -182,7 +182,7 @@ def _distances(
     return largest(scores), box if compared or math.isnan(box) else None
 
 
-def suppression_rung(suppression: Suppression, raw: Sequence[Mapping[str, Array]], info: PackageInfo) -> Rung:
+def suppression_rung(suppression: Suppression, raw: Sequence[Mapping[str, Array]], info: ArtifactInfo) -> Rung:
     """What the package's suppression stage keeps of its raw boxes, against torchvision's suppression of each class.
 
     At the package's own thresholds, which the metadata name, and at a low one that leaves more to suppress.

@@ -16,7 +16,8 @@ from torch import nn
 
 from mobileone_mm.errors import ParityError
 from mobileone_mm.export.contract import check_contract
-from mobileone_mm.export.package import PackageInfo, open_package
+from mobileone_mm.export.info import ArtifactInfo
+from mobileone_mm.export.package import open_package
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 
@@ -131,7 +132,7 @@ def as_dicts(rungs: Iterable[Rung]) -> tuple[dict[str, Any], ...]:
     return tuple(asdict(rung) for rung in rungs)
 
 
-def verify(path: str | Path) -> PackageInfo:
+def verify(path: str | Path) -> ArtifactInfo:
     """Open a saved package and judge it by the contract.
 
     Raises:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mobileone_mm.export.coreml import coremltools
-from mobileone_mm.export.options import DetectorOptions
-from mobileone_mm.export.package import (
+from mobileone_mm.export.info import (
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
@@ -16,8 +15,9 @@ from mobileone_mm.export.package import (
     IOU_THRESHOLD,
     RAW_CONFIDENCE,
     RAW_COORDINATES,
-    PackageInfo,
+    ArtifactInfo,
 )
+from mobileone_mm.export.options import DetectorOptions
 
 PAD_TO = 80  # confidence columns; other counts lose detections between the two stages (apple/coremltools#2445)
 BOX = 4
@@ -45,7 +45,7 @@ def labels_for(classes: Sequence[str], columns: int) -> list[str]:
     return [*classes, *(f'{prefix}_{index}' for index in range(len(classes), columns))]
 
 
-def detector_pipeline(program: Any, info: PackageInfo, options: DetectorOptions) -> Any:
+def detector_pipeline(program: Any, info: ArtifactInfo, options: DetectorOptions) -> Any:
     """Put the suppression stage behind an ML program with raw outputs: a `coremltools.models.MLModel` ready to save."""
     ct = coremltools()
     first = program.get_spec()
@@ -90,7 +90,7 @@ def _describe(description: Any, first: Any, columns: int, options: DetectorOptio
         feature.shortDescription = DESCRIPTIONS[feature.name].format(defaults.get(feature.name))
 
 
-def _add_metadata(metadata: Any, info: PackageInfo) -> None:
+def _add_metadata(metadata: Any, info: ArtifactInfo) -> None:
     metadata.shortDescription = (
         f'SSD detector, {len(info.classes)} classes, {info.input_size[0]}x{info.input_size[1]} px'
     )
