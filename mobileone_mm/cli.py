@@ -1,15 +1,22 @@
-"""What every command-line tool shares: errors to one line and a status, a report file, the next command."""
+"""What every command-line tool shares: errors to one line and a status, progress, a report file, the next command."""
 
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError
 
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
+BAR = 30  # characters
+BAR_INTERVAL = 0.2  # seconds between two pictures of the bar at a terminal
+LINE_INTERVAL = 30.0  # seconds between two lines elsewhere, such as a log file
+CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's line
+
+Item = TypeVar('Item')
 
 
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
@@ -33,7 +40,32 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
 
 def say(message: str) -> None:
     """Print a message for the person at the terminal, on stderr: stdout is for results."""
-    print(message, file=sys.stderr, flush=True)
+    # Over what a bar left behind when its work was stopped.
+    print(f'{CLEAR_REST}{message}' if sys.stderr.isatty() else message, file=sys.stderr, flush=True)
+
+
+def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, one by one; says on stderr how many are done and how long the others will take.
+
+    At a terminal a bar, which goes when all are done; elsewhere a line now and then, and none if they take no time.
+    """
+    at_terminal = sys.stderr.isatty()
+    interval = BAR_INTERVAL if at_terminal else LINE_INTERVAL
+    start = said = time.monotonic()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - said < interval:
+            continue
+        said = now
+        left = f'{done} of {len(items)} {what}, {(now - start) / done * (len(items) - done):.0f} s left'
+        if at_terminal:
+            bar = ('#' * (BAR * done // len(items))).ljust(BAR, '.')
+            print(f'{bar} {left}{CLEAR_REST}', end='\r', file=sys.stderr, flush=True)
+        else:
+            say(left)
+    if at_terminal:
+        print(CLEAR_REST, end='', file=sys.stderr, flush=True)
 
 
 def next_command(command: str) -> None:

@@ -1,7 +1,10 @@
 """What a tool's exit status, streams and report file say."""
 
+import io
 import json
 import math
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -49,6 +52,36 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     cli.say('reading')
     cli.next_command('make test')
     assert capsys.readouterr() == ('next: make test\n', 'reading\n')
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_a_bar_at_a_terminal_and_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, 'BAR_INTERVAL', 0)
+    monkeypatch.setattr(sys, 'stderr', terminal := Terminal())
+    assert list(cli.progress('abc', 'letters')) == ['a', 'b', 'c']
+    *shown, last = terminal.getvalue().split('\r')
+    bars = ['#' * 10 + '.' * 20, '#' * 20 + '.' * 10, '#' * 30]
+    assert shown == [f'{bar} {done} of 3 letters, 0 s left\033[K' for done, bar in enumerate(bars, 1)]
+    assert last == '\033[K'
+
+
+def test_a_message_covers_the_bar_of_stopped_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, 'stderr', terminal := Terminal())
+    cli.say('stopped')
+    assert terminal.getvalue() == '\033[Kstopped\n'
+
+
+def test_progress_is_a_line_now_and_then_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([0.0, 20.0, 40.0, 60.0, 80.0])  # at the start and after each item
+    monkeypatch.setattr(time, 'monotonic', lambda: next(seconds))
+    assert list(cli.progress([5, 6, 7, 8], 'pictures')) == [5, 6, 7, 8]
+    assert capsys.readouterr() == ('', '2 of 4 pictures, 40 s left\n4 of 4 pictures, 0 s left\n')
 
 
 def test_a_report_is_sorted_json_with_an_end_of_line(tmp_path: Path) -> None:
