@@ -6,7 +6,15 @@ from collections.abc import Sequence
 
 from mobileone_mm import cli
 from mobileone_mm.atomic import require_writable
-from mobileone_mm.export.options import SPEC_VERSIONS, DetectorOptions, parse_size, require_package_path
+from mobileone_mm.export.options import (
+    EXPERIMENTAL,
+    FLOATS,
+    SPEC_VERSIONS,
+    WEIGHTS,
+    DetectorOptions,
+    parse_size,
+    require_output,
+)
 
 HELP = """example: python tools/export.py configs/detection/ssd_mobileone_s2.py best.pth --out detector.mlpackage
 
@@ -24,19 +32,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         confidence_threshold=args.confidence_threshold,
         input_size=parse_size(args.input_size) if args.input_size else None,
         pad_classes=args.pad_classes,
+        weights=args.weights,
+        precision=args.precision,
+        fp32_ops=tuple(args.fp32_op),
+        nms=args.nms,
     )
-    out = require_package_path(args.out)
+    out = require_output(args.out, options)
     if args.report:
         require_writable(args.report)
     # After the options: a wrong one shall not wait for torch and mmdet.
-    from mobileone_mm.export import run, verify
+    from mobileone_mm.export import ladder, run
 
     report = run.export(args.config, args.checkpoint, options, out, args.image)
     if args.report:
         cli.write_report(args.report, report.as_dict())
-    print(verify.table(report.rungs))
+    print(ladder.table(report.rungs))
     print(run.summary(report))
-    cli.next_command(f'python tools/verify.py {shlex.quote(str(report.package))}')
+    cli.next_command(f'python tools/verify.py {shlex.quote(str(report.artifact))}')
     return 0
 
 
@@ -68,6 +80,14 @@ def _parser() -> argparse.ArgumentParser:
         action='store_false',
         help='as many confidence columns as classes, not the next multiple of 80 (see docs/package.md)',
     )
+    parser.add_argument(
+        '--weights',
+        default=defaults.weights,
+        help=f'how weights are stored: {", ".join(WEIGHTS)} (%(default)s); {", ".join(EXPERIMENTAL)}: experimental',
+    )
+    parser.add_argument('--precision', default=defaults.precision, help=f'{" or ".join(FLOATS)} (%(default)s)')
+    parser.add_argument('--fp32-op', metavar='LAYER', action='append', default=[], help='keep it in float32; a pattern')
+    parser.add_argument('--nms', action='store_true', help='.onnx: with suppression; without it, raw boxes')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     return parser
 

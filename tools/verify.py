@@ -23,13 +23,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--report', metavar='FILE.json', help='write what was found')
     args = parser.parse_args(argv)
 
-    from mobileone_mm.export import saved, verify
+    from mobileone_mm.export import ladder, targets
 
-    info, rungs = saved.reclimb(args.package, args.image)
-    print(verify.table([*(verify.Rung(**rung) for rung in info.parity), *rungs]))
-    verify.require_rungs(rungs)
+    info, rungs = targets.reclimb(args.package, args.image)
+    print(ladder.table([*(ladder.Rung(**rung) for rung in info.parity), *rungs]))
+    ladder.require_rungs(rungs)
     if args.report:
-        cli.write_report(args.report, {**info.as_metadata(), 'ladder': verify.as_dicts(rungs)})
+        cli.write_report(args.report, {**info.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
     print(
         f'{args.package}: sound; {info.task}, {len(info.classes)} classes, {info.input_size[0]}x{info.input_size[1]} px'
     )

@@ -1,6 +1,9 @@
-"""Graph to ML program: the only caller of coremltools' converter."""
+"""Graph to ML program: the only caller of coremltools' converter and of its compression of weights."""
 
 from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,43 +11,105 @@ import torch
 from torch import nn
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export.coreml import coremltools, silent
+from mobileone_mm.export.coreml import compression, coremltools, silent
 from mobileone_mm.export.info import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
+from mobileone_mm.export.layers import layers_of, layers_of_operations, named_by
 from mobileone_mm.export.options import DetectorOptions
 
-PRECISION = 'float16'
 MAIN = 'main'
+PALETTE_BITS = {'palette8': 8, 'palette6': 6}
 
 
-def to_program(graph: nn.Module, input_size: tuple[int, int], options: DetectorOptions) -> Any:
-    """Convert a detector graph into an ML program (`coremltools.models.MLModel`) that computes in float16.
+@dataclass(frozen=True)
+class Converted:
+    """A graph as an ML program.
+
+    Attributes:
+        program: `coremltools.models.MLModel`, not saved.
+        layers: layer of the torch model, by the name of an operation's output.
+    """
+
+    program: Any
+    layers: Mapping[str, str]
+
+
+def to_program(graph: nn.Module, input_size: tuple[int, int], options: DetectorOptions) -> Converted:
+    """Convert a detector graph into an ML program.
 
     Input `image`: RGB picture of `input_size` (width, height). Outputs `raw_confidence` and `raw_coordinates` in
     float32: the suppression stage reads no float16 at any version.
 
     Raises:
-        ExportError: coremltools cannot convert it.
+        ExportError: coremltools cannot convert it, or cannot compress its weights.
+        UsageError: a pattern of `options.fp32_ops` names no layer.
     """
     ct = coremltools()
     width, height = input_size
     shape = (1, 3, height, width)
     with torch.no_grad():
         # Not torch.jit.trace, which torch 2.15 deprecates; both give the same operations.
-        program = torch.export.export(graph.eval(), (torch.zeros(shape),), strict=False).run_decompositions({})
+        exported = torch.export.export(graph.eval(), (torch.zeros(shape),), strict=False).run_decompositions({})
+    nodes = layers_of(exported)
+    precision = _precision(options, nodes)
+    program = _quietly(
+        'convert this model',
+        lambda: ct.convert(
+            exported,
+            convert_to='mlprogram',
+            inputs=[ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)],
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in (RAW_CONFIDENCE, RAW_COORDINATES)],
+            minimum_deployment_target=getattr(ct.target, options.target),
+            compute_precision=precision,
+            skip_model_load=True,
+        ),
+    )
+    if options.weights != 'fp16':
+        program = _quietly(f'store weights as {options.weights}', lambda: _compressed(program, options.weights))
+    return Converted(program, layers_of_operations(block(program.get_spec()).operations, nodes))
+
+
+def _precision(options: DetectorOptions, nodes: Mapping[str, str]) -> Any:
+    ct = coremltools()
+    if options.precision == 'fp32':
+        return ct.precision.FLOAT32
+    if not options.fp32_ops:
+        return ct.precision.FLOAT16
+    kept = named_by(options.fp32_ops, nodes.values())
+    return ct.transform.FP16ComputePrecision(op_selector=lambda operation: nodes.get(operation.name) not in kept)
+
+
+def _compressed(program: Any, weights: str) -> Any:
+    """Weights as whole numbers with a scale a channel, or as indices into a palette a tensor; small ones stay."""
+    optimize = compression()
+    if weights in PALETTE_BITS:
+        palette = optimize.OpPalettizerConfig(mode='kmeans', nbits=PALETTE_BITS[weights])
+        return optimize.palettize_weights(program, optimize.OptimizationConfig(palette))
+    linear = optimize.OpLinearQuantizerConfig(mode='linear_symmetric', dtype='int8', granularity='per_channel')
+    return optimize.linear_quantize_weights(program, optimize.OptimizationConfig(linear))
+
+
+def _quietly(what: str, call: Callable[[], Any]) -> Any:
     try:
         with silent():
-            return ct.convert(
-                program,
-                convert_to='mlprogram',
-                inputs=[ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)],
-                outputs=[ct.TensorType(name=name, dtype=np.float32) for name in (RAW_CONFIDENCE, RAW_COORDINATES)],
-                minimum_deployment_target=getattr(ct.target, options.target),
-                compute_precision=ct.precision.FLOAT16,
-                skip_model_load=True,
-            )
+            return call()
     except Exception as error:  # whatever the converter raises is about this graph
         reason = ' '.join(str(error).split())
-        raise ExportError(f'coremltools cannot convert this model: {reason}') from error
+        raise ExportError(f'coremltools cannot {what}: {reason}') from error
+
+
+def save(model: Any, path: Path) -> None:
+    """Save a `coremltools.models.MLModel`.
+
+    Raises:
+        ExportError: it cannot be written.
+    """
+    try:
+        with silent():
+            model.save(str(path))
+    except OSError:
+        raise
+    except Exception as error:  # its writer is C++, and says of a full disk what it wants
+        raise ExportError(f'{path.name} cannot be saved: {" ".join(str(error).split())}') from error
 
 
 def operations(program_spec: Any) -> Counter[str]:

@@ -34,6 +34,15 @@ def coremltools() -> ModuleType:
     return module
 
 
+def compression() -> ModuleType:
+    """coremltools' functions that compress the weights of an ML program."""
+    coremltools()  # its remarks come with its first import
+    with silent():
+        from coremltools.optimize import coreml
+    module: ModuleType = coreml
+    return module
+
+
 def constants_of(spec: Any, weights: Path) -> dict[str, Any]:
     """Read the constants of an ML program (`Model_pb2.Model`) by name, compressed ones unpacked.
 

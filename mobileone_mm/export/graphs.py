@@ -5,7 +5,7 @@ some levels, H x W the picture in pixels.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from itertools import groupby
 from typing import Any
@@ -18,6 +18,9 @@ from mobileone_mm.errors import ConfigError
 
 WH_RATIO_CLIP = 16 / 1000  # DeltaXYWHBBoxCoder.decode's default: a box is at most 62.5 times its prior, or that less
 BOX = 4  # numbers a box
+SMALLEST = 1e-12  # what a tensor of zeros is divided by
+# What the converter adds to a constant's name.
+ENDINGS = tuple(half + packed for half in ('', '_to_fp16') for packed in ('', '_quantized', '_palettized'))
 
 
 class DetectorGraph(nn.Module):
@@ -132,19 +135,37 @@ class LevelRun(nn.Module):
         return values.permute(2, 0, 1).reshape(self.total * self.priors, numbers)
 
 
-def as_stored(graph: DetectorGraph) -> DetectorGraph:
-    """A copy that computes in float32 with the constants of a float16 program: batch norms folded, then all rounded."""
-    from mmcv.cnn import fuse_conv_bn
+def as_stored(graph: DetectorGraph, constants: Mapping[str, Any], half: bool) -> tuple[DetectorGraph, float]:
+    """A copy that computes in float32 with the constants that a program stores, and how far they are from the graph's.
 
-    copy: DetectorGraph = fuse_conv_bn(deepcopy(graph))
-    for constant in (*copy.parameters(), *copy.buffers()):
-        rounded = constant.detach().half().float()
-        if rounded.isfinite().all():  # coremltools leaves an operation in float32 whose constants float16 cannot hold
-            constant.data = rounded
-    for module in copy.modules():
-        if isinstance(module, BoxDecoder):
+    `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. The distance is the
+    largest error of a constant as a fraction of the largest magnitude in its tensor.
+    """
+    copy = deepcopy(graph)
+    worst = 0.0
+    for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
+        stored = _stored(name, tensor.detach(), constants, half)
+        error = (stored - tensor.detach()).abs().max() / tensor.detach().abs().max().clamp(min=SMALLEST)
+        worst = max(worst, float(error)) if stored.isfinite().all() else math.nan
+        tensor.data = stored
+    for name, module in copy.named_modules():
+        # Its limit has no name of its own; it goes with the decoder's other constants.
+        if isinstance(module, BoxDecoder) and f'b_{name}_gain_to_fp16'.replace('.', '_') in constants:
             module.limit = torch.tensor(module.limit).half().item()
-    return copy
+    return copy, worst
+
+
+def _stored(name: str, tensor: Tensor, constants: Mapping[str, Any], half: bool) -> Tensor:
+    """A parameter or buffer as the program has it; the converter calls constants after them."""
+    key = name.replace('.', '_')
+    for stem in (f'p_{key}', f'b_{key}'):
+        for ending in ENDINGS:
+            found = constants.get(stem + ending)
+            if isinstance(found, Tensor) and found.shape == tensor.shape:
+                return found.clone()
+    rounded = tensor.half().float()
+    # The converter leaves an operation in float32 whose constants float16 cannot hold.
+    return rounded if half and rounded.isfinite().all() else tensor
 
 
 def require_ssd(model: Any) -> None:

@@ -11,10 +11,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mobileone_mm.errors import ExportError
+from mobileone_mm.export.fingerprint import is_fingerprint
 
 FORMAT_VERSION = 1
 TASK = 'detection'
-PRECISIONS = ('float16',)  # in which a program may compute
+PRECISIONS = ('float16', 'float32')  # in which a program may compute
+STORED = (*PRECISIONS, 'int8', 'palette8', 'palette6')  # how weights may be stored
 KEY_PREFIX = 'mobileone_mm.'  # of every key in the user-defined metadata
 
 IMAGE = 'image'
@@ -22,6 +24,7 @@ RAW_CONFIDENCE, RAW_COORDINATES = 'raw_confidence', 'raw_coordinates'
 CONFIDENCE, COORDINATES = 'confidence', 'coordinates'
 IOU_THRESHOLD, CONFIDENCE_THRESHOLD = 'iouThreshold', 'confidenceThreshold'
 
+RUNG_FIELDS = {'name', 'value', 'limit', 'unit', 'note', 'psnr_db'}
 SCALE_FILL = 'scaleFill'  # VNImageCropAndScaleOption: stretch to the input size, as keep_ratio=False trains
 LONGEST_SHOWN = 200  # characters of a wrong value in a message
 
@@ -40,13 +43,17 @@ class ArtifactInfo:
         crop: Vision option that repeats the training's resize.
         clips_to_image: whether boxes are clipped to the picture.
         labels_per_box: how many labels one box can have.
-        target: oldest system the package is for.
+        target: oldest system a package is for; of an ONNX file, its operator set.
         precision: type the program computes in, one of `PRECISIONS`.
+        fp32_ops: patterns of the layers that compute in float32 nevertheless.
+        weights: how weights are stored, one of `STORED`.
         iou_threshold: default of the input `iouThreshold`.
         confidence_threshold: default of the input `confidenceThreshold`.
         weights_sha256: of the weights: the file `weight.bin` of a package.
         versions: of what made the package, by name.
-        parity: the rungs it climbed before it was saved (`verify.Rung`), as dicts.
+        layers: layer of the torch model that an operation of the program computes, by the operation's output.
+        probe: what the graph gives for the drawn picture (`fingerprint`).
+        parity: the rungs it climbed before it was saved (`ladder.Rung`), as dicts.
         format: version of this list.
     """
 
@@ -61,10 +68,14 @@ class ArtifactInfo:
     labels_per_box: int
     target: str
     precision: str
+    fp32_ops: tuple[str, ...]
+    weights: str
     iou_threshold: float
     confidence_threshold: float
     weights_sha256: str
     versions: Mapping[str, str]
+    layers: Mapping[str, str]
+    probe: Mapping[str, Any]
     parity: tuple[Mapping[str, Any], ...]
     format: int = FORMAT_VERSION
 
@@ -101,14 +112,17 @@ def _is_list_of(check: Callable[[Any], bool], value: Any) -> bool:
 
 
 def _is_rung(value: Any) -> bool:
-    if not isinstance(value, dict) or set(value) != {'name', 'value', 'limit', 'unit', 'note'}:
+    if not isinstance(value, dict) or set(value) != RUNG_FIELDS:
         return False
     texts = (value['name'], value['unit'], value['note'])
     measured = value['value'] is None or (_is_number(value['value']) and value['value'] >= 0)
+    numbers = measured and _is_number(value['limit']) and (value['psnr_db'] is None or _is_number(value['psnr_db']))
     # Printable, since they are printed as they are.
-    return (
-        measured and _is_number(value['limit']) and all(isinstance(text, str) and text.isprintable() for text in texts)
-    )
+    return numbers and all(isinstance(text, str) and text.isprintable() for text in texts)
+
+
+def _is_dict_of_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(_is_text(item) for item in value.values())
 
 
 _TEXT = _Check('a text', _is_text)
@@ -135,14 +149,16 @@ CHECKS: Mapping[str, _Check] = {
     'labels_per_box': _one_of(1),
     'target': _TEXT,
     'precision': _one_of(*PRECISIONS),
+    'fp32_ops': _Check('a list of texts', lambda value: value == [] or _is_list_of(_is_text, value)),
+    'weights': _one_of(*STORED),
     'iou_threshold': _FRACTION,
     'confidence_threshold': _FRACTION,
     'weights_sha256': _SHA256,
-    'versions': _Check(
-        'versions as texts, by name', lambda value: isinstance(value, dict) and _is_list_of(_is_text, [*value.values()])
-    ),
+    'versions': _Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
+    'layers': _Check('layers as texts, by operation', _is_dict_of_texts),
+    'probe': _Check('a fingerprint: rows and means', is_fingerprint),
     'parity': _Check(
-        'a list of rungs: name, value (a number from 0, or null), limit (a number), unit, note',
+        'a list of rungs: name, value (a number from 0, or null), limit (a number), unit, note, psnr_db (or null)',
         lambda value: _is_list_of(_is_rung, value),
     ),
 }

@@ -54,5 +54,6 @@ def open_package(path: str | Path) -> SavedPackage:
 
 
 def size_of(path: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in path.rglob('*') if file.is_file())
+    """Bytes of a file, or of all files in a folder."""
+    files = path.rglob('*') if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())

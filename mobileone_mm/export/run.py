@@ -12,18 +12,20 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from mobileone_mm import __version__, checkpoint, hosts, models
+from mobileone_mm import __version__, hosts, models
 from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export import convert, probe, saved, verify, vision
-from mobileone_mm.export.graphs import DetectorGraph, as_stored, require_ssd
+from mobileone_mm.export import ladder, probe, verify
+from mobileone_mm.export.fingerprint import fingerprint
+from mobileone_mm.export.graphs import DetectorGraph, require_ssd
 from mobileone_mm.export.info import SCALE_FILL, ArtifactInfo
-from mobileone_mm.export.options import DetectorOptions, require_package_path
+from mobileone_mm.export.ladder import Rung
+from mobileone_mm.export.options import DetectorOptions, require_output
 from mobileone_mm.export.package import size_of
 from mobileone_mm.export.probe import Picture
-from mobileone_mm.export.verify import Rung
+from mobileone_mm.export.targets import target_of
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.reparam import fuse_checked
 from mobileone_mm.threads import one_thread
@@ -34,17 +36,17 @@ class Report:
     """What an export wrote and measured.
 
     Attributes:
-        package: the folder.
-        info: its metadata.
+        artifact: the package or file.
+        info: what it says about itself.
         rungs: the ladder, unmade rungs included.
         rows: N, raw boxes a picture.
         columns: K, confidence columns.
-        operations: how often each operation stands in the ML program.
-        bytes: size of the folder.
+        operations: how often each operation stands in it.
+        bytes: its size.
         seconds: time of each station.
     """
 
-    package: Path
+    artifact: Path
     info: ArtifactInfo
     rungs: tuple[Rung, ...]
     rows: int
@@ -56,9 +58,9 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
         return {
-            'package': str(self.package),
+            'artifact': str(self.artifact),
             'info': self.info.as_metadata(),
-            'ladder': verify.as_dicts(self.rungs),
+            'ladder': ladder.as_dicts(self.rungs),
             'rows': self.rows,
             'columns': self.columns,
             'operations': dict(self.operations),
@@ -74,7 +76,7 @@ def export(
     out: str | Path,
     images: Sequence[str | Path] = (),
 ) -> Report:
-    """Write a checked Core ML detector from a config and its checkpoint, trained or fused.
+    """Write a checked detector from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
     `images` are what the ladder is climbed on; without any, a drawn picture. What stood at `out` before is replaced
     only when every check has passed.
@@ -85,45 +87,63 @@ def export(
         CheckpointError: the checkpoint is unreadable or belongs to something else.
         DataError: a picture cannot be read.
         ParityError: a rung of the ladder is off.
-        ExportError: the conversion failed, or the saved package breaks the contract.
+        ExportError: the conversion failed, or the saved file breaks the contract of its format.
     """
-    out = require_package_path(out)
-    require_writable(out, _is_package)
+    out = require_output(out, options)
+    target = target_of(out)
+    require_writable(out, target.recognise)
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         config = _ssd_config(config_path)
         size = options.input_size or probe.input_size_of(config)
-        probes = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
+        pictures = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
         model, source = models.open_model(config, checkpoint_path)
         classes = _classes(config, model, source)
         _require_divisible(size, model)
     with clock.station('fuse'), one_thread():
-        trained = [verify.trained_boxes(model.double(), picture) for picture in probes]
+        trained = [verify.trained_boxes(model.double(), picture) for picture in pictures]
         # One picture says all about a fold; the others are for the boxes.
-        fused, parity = fuse_checked(model, _normalised(model, probes[0]), FLOAT64_RELATIVE_LIMIT)
+        fused, parity = fuse_checked(model, _normalised(model, pictures[0]), FLOAT64_RELATIVE_LIMIT)
     with clock.station('graph'):
-        columns = vision.columns_for(classes, options)
+        columns = target.columns(classes, options)
         graph = DetectorGraph(fused.float(), size, columns).eval()
-        raw = [verify.graph_boxes(graph, picture, len(classes)) for picture in probes]
-        pairs = list(zip(trained, raw, strict=True))
-        rungs = [verify.fused_rung(parity, source.form), *verify.graph_rungs(pairs, size)]
-        verify.require_rungs(rungs)
-        rounded = as_stored(graph)
-        stored = [verify.graph_boxes(rounded, picture, len(classes)) for picture in probes]
+        raw = [verify.graph_boxes(graph, picture, len(classes)) for picture in pictures]
+        rungs = [
+            verify.fused_rung(parity, source.form),
+            *verify.graph_rungs(list(zip(trained, raw, strict=True)), size),
+        ]
+        ladder.require_rungs(rungs)
     with clock.station('convert'):
-        program = convert.to_program(graph, size, options)
-    info = _info(config_path, source, classes, size, options, rungs, Path(program.weights_dir))
-    with clock.station('save and check'), replacing(out, _is_package) as fresh:
-        vision.detector_pipeline(program, info, options).save(str(fresh))
-        verify.verify(fresh)
-        rungs += saved.package_rungs(fresh, info, probes, raw, stored)
-        verify.require_rungs(rungs)
-    operations = convert.operations(program.get_spec())
-    return Report(out, info, tuple(rungs), graph.rows, columns, operations, size_of(out), clock.seconds)
-
-
-def _is_package(folder: Path) -> bool:
-    return {file.name for file in folder.iterdir()} == {'Manifest.json', 'Data'}
+        made = target.convert(graph, size, options)
+    of_drawn = verify.graph_boxes(graph, probe.drawn_picture(size), len(classes))
+    reads, precision, weights = target.describe(options)
+    info = ArtifactInfo(
+        task='detection',
+        config=str(config_path),
+        checkpoint=str(source.path),
+        checkpoint_sha256=source.sha256,
+        classes=classes,
+        input_size=size,
+        crop=SCALE_FILL,
+        clips_to_image=False,
+        labels_per_box=1,
+        target=reads,
+        precision=precision,
+        fp32_ops=options.fp32_ops,
+        weights=weights,
+        iou_threshold=options.iou_threshold,
+        confidence_threshold=options.confidence_threshold,
+        weights_sha256=made.weights_sha256,
+        versions=_versions(target.made_with),
+        layers=made.layers,
+        probe=fingerprint(of_drawn),
+        parity=ladder.as_dicts(rungs),
+    )
+    with clock.station('save and check'), replacing(out, target.recognise) as fresh:
+        made.save(info, fresh)
+        rungs += target.climb(fresh, info, graph, pictures, raw)
+        ladder.require_rungs(rungs)
+    return Report(out, info, tuple(rungs), graph.rows, columns, made.operations, size_of(out), clock.seconds)
 
 
 def summary(report: Report) -> str:
@@ -131,7 +151,8 @@ def summary(report: Report) -> str:
     operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
     width, height = report.info.input_size
     return (
-        f'{report.package}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {width}x{height} px, '
+        f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
+        f'weights {report.info.weights}, {width}x{height} px, '
         f'{len(report.info.classes)} classes in {report.columns} columns, {report.rows} raw boxes\n'
         f'operations: {operations}'
     )
@@ -187,38 +208,12 @@ def _normalised(model: Any, picture: Picture) -> torch.Tensor:
     return inputs.to(next(model.parameters()).dtype)
 
 
-def _info(
-    config_path: str | Path,
-    source: Checkpoint,
-    classes: tuple[str, ...],
-    size: tuple[int, int],
-    options: DetectorOptions,
-    rungs: Sequence[Rung],
-    weights_dir: Path,
-) -> ArtifactInfo:
-    packages = ('torch', 'coremltools', 'mmdet', 'mmengine')
-    return ArtifactInfo(
-        task='detection',
-        config=str(config_path),
-        checkpoint=str(source.path),
-        checkpoint_sha256=source.sha256,
-        classes=classes,
-        input_size=size,
-        crop=SCALE_FILL,
-        clips_to_image=False,
-        labels_per_box=1,
-        target=options.target,
-        precision=convert.PRECISION,
-        iou_threshold=options.iou_threshold,
-        confidence_threshold=options.confidence_threshold,
-        weights_sha256=checkpoint.file_sha256(weights_dir / 'weight.bin'),
-        versions={
-            'mobileone_mm': __version__,
-            'python': platform.python_version(),
-            **{name: version(name) for name in packages},
-        },
-        parity=verify.as_dicts(rungs),
-    )
+def _versions(made_with: Sequence[str]) -> dict[str, str]:
+    return {
+        'mobileone_mm': __version__,
+        'python': platform.python_version(),
+        **{name: version(name) for name in ('torch', 'mmdet', 'mmengine', *made_with)},
+    }
 
 
 @dataclass(frozen=True)
