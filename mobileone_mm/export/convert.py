@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export.coreml import compression, coremltools, silent
+from mobileone_mm.export.coreml import COMPRESSED, compression, coremltools, silent
 from mobileone_mm.export.info import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
 from mobileone_mm.export.layers import layers_of, layers_of_operations, named_by
 from mobileone_mm.export.options import DetectorOptions
 
 MAIN = 'main'
+PARAMETER = 'p_'  # how the names begin that the converter gives to a model's parameters
 PALETTE_BITS = {'palette8': 8, 'palette6': 6}
 
 
@@ -75,17 +76,29 @@ def _precision(options: DetectorOptions, nodes: Mapping[str, str]) -> Any:
     if not options.fp32_ops:
         return ct.precision.FLOAT16
     kept = named_by(options.fp32_ops, nodes.values())
-    return ct.transform.FP16ComputePrecision(op_selector=lambda operation: nodes.get(operation.name) not in kept)
+
+    def in_float16(operation: Any) -> bool:
+        # One that the converter made itself goes with the layer that reads it, as in `layers_of_operations`.
+        while operation.name not in nodes and operation.outputs[0].child_ops:
+            operation = operation.outputs[0].child_ops[0]
+        return nodes.get(operation.name) not in kept
+
+    return ct.transform.FP16ComputePrecision(op_selector=in_float16)
 
 
 def _compressed(program: Any, weights: str) -> Any:
-    """Weights as whole numbers with a scale a channel, or as indices into a palette a tensor; small ones stay."""
+    """Weights as whole numbers with a scale a channel, or as indices into a palette a tensor; small ones stay.
+
+    So do priors: a step of a 256th of the picture would move boxes by pixels.
+    """
     optimize = compression()
+    constants = [one.outputs[0].name for one in block(program.get_spec()).operations if one.type == 'const']
+    left = {name: None for name in constants if not name.startswith(PARAMETER)}
     if weights in PALETTE_BITS:
         palette = optimize.OpPalettizerConfig(mode='kmeans', nbits=PALETTE_BITS[weights])
-        return optimize.palettize_weights(program, optimize.OptimizationConfig(palette))
+        return optimize.palettize_weights(program, optimize.OptimizationConfig(palette, op_name_configs=left))
     linear = optimize.OpLinearQuantizerConfig(mode='linear_symmetric', dtype='int8', granularity='per_channel')
-    return optimize.linear_quantize_weights(program, optimize.OptimizationConfig(linear))
+    return optimize.linear_quantize_weights(program, optimize.OptimizationConfig(linear, op_name_configs=left))
 
 
 def _quietly(what: str, call: Callable[[], Any]) -> Any:
@@ -114,7 +127,12 @@ def save(model: Any, path: Path) -> None:
 
 def operations(program_spec: Any) -> Counter[str]:
     """How often each operation stands in an ML program, constants left out."""
-    return Counter(operation.type for operation in block(program_spec).operations if operation.type != 'const')
+    return Counter(one.type for one in block(program_spec).operations if not is_constant(one.type))
+
+
+def is_constant(operation: str) -> bool:
+    """Whether an operation is known before the program runs: a constant, or one that unpacks a constant."""
+    return operation == 'const' or operation.startswith(COMPRESSED)
 
 
 def block(program_spec: Any) -> Any:

@@ -18,7 +18,7 @@ from mobileone_mm.errors import ConfigError
 
 WH_RATIO_CLIP = 16 / 1000  # DeltaXYWHBBoxCoder.decode's default: a box is at most 62.5 times its prior, or that less
 BOX = 4  # numbers a box
-SMALLEST = 1e-12  # what a tensor of zeros is divided by
+SMALLEST = 1e-3  # RMS of a tensor below which its own errors say nothing: float16's steps do not get finer there
 # What the converter adds to a constant's name.
 ENDINGS = tuple(half + packed for half in ('', '_to_fp16') for packed in ('', '_quantized', '_palettized'))
 
@@ -138,21 +138,28 @@ class LevelRun(nn.Module):
 def as_stored(graph: DetectorGraph, constants: Mapping[str, Any], half: bool) -> tuple[DetectorGraph, float]:
     """A copy that computes in float32 with the constants that a program stores, and how far they are from the graph's.
 
+    Batch norms that fusing left are folded, as the converter does it.
     `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. The distance is the
-    largest error of a constant as a fraction of the largest magnitude in its tensor.
+    RMS error of a constant as a fraction of its RMS, in the worst tensor.
     """
-    copy = deepcopy(graph)
+    from mmcv.cnn import fuse_conv_bn
+
+    copy: DetectorGraph = fuse_conv_bn(deepcopy(graph))
     worst = 0.0
     for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
         stored = _stored(name, tensor.detach(), constants, half)
-        error = (stored - tensor.detach()).abs().max() / tensor.detach().abs().max().clamp(min=SMALLEST)
-        worst = max(worst, float(error)) if stored.isfinite().all() else math.nan
+        error = _rms(stored - tensor.detach()) / _rms(tensor.detach()).clamp(min=SMALLEST)
+        worst = max(worst, float(error)) if error.isfinite() else math.inf
         tensor.data = stored
     for name, module in copy.named_modules():
         # Its limit has no name of its own; it goes with the decoder's other constants.
         if isinstance(module, BoxDecoder) and f'b_{name}_gain_to_fp16'.replace('.', '_') in constants:
             module.limit = torch.tensor(module.limit).half().item()
     return copy, worst
+
+
+def _rms(tensor: Tensor) -> Tensor:
+    return tensor.double().square().mean().sqrt()
 
 
 def _stored(name: str, tensor: Tensor, constants: Mapping[str, Any], half: bool) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export.convert import block
-from mobileone_mm.export.coreml import COMPRESSED, constants_of, coremltools
+from mobileone_mm.export.convert import block, is_constant
+from mobileone_mm.export.coreml import constants_of, coremltools
 from mobileone_mm.export.features import Array, checked_inputs, require_readable
 from mobileone_mm.export.ops import OPERATIONS
 from mobileone_mm.export.package import SavedPackage, open_package
@@ -159,7 +159,7 @@ def open_interpreter(path: str | Path) -> Interpreter:
 
 def _program(package: SavedPackage, spec: Any) -> Program:
     main = block(spec)
-    steps = [operation for operation in main.operations if not _is_constant(operation.type)]
+    steps = [operation for operation in main.operations if not is_constant(operation.type)]
     unknown = {step.type: step.outputs[0].name for step in steps if step.type not in OPERATIONS}
     if unknown:
         listed = ', '.join(f'{operation} (it gives {output})' for operation, output in unknown.items())
@@ -182,10 +182,6 @@ def _program(package: SavedPackage, spec: Any) -> Program:
         ],
         outputs=list(main.outputs),
     )
-
-
-def _is_constant(operation: str) -> bool:
-    return operation == 'const' or operation.startswith(COMPRESSED)
 
 
 def _arguments(step: Any) -> dict[str, str | Sequence[str]]:

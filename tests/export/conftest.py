@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from mobileone_mm import checkpoint, hosts
+from mobileone_mm import checkpoint, hosts, models
 from mobileone_mm.export import run
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.reparam import fuse
 
 CLASSES = ('circle', 'square', 'triangle')
 SIZE = (96, 64)  # width, height
@@ -107,6 +108,18 @@ def lively(model: nn.Module, size: tuple[int, int]) -> nn.Module:
         for convs in model.bbox_head.cls_convs:
             convs[-1].weight.mul_(SCORE_GAIN)
     return model.eval()
+
+
+def overflowing(folder: Path, detector: tuple[Path, Path], factor: float) -> tuple[Path, Path]:
+    """The same detector, its first unit's output times `factor` and the next unit's weights divided by it."""
+    config_file, weights = detector
+    source = checkpoint.read_checkpoint(weights)
+    state = fuse(models.open_model(hosts.load_config(config_file), weights)[0].double()).float().state_dict()
+    for name in ('weight', 'bias'):
+        state[f'backbone.stage0.reparam_conv.{name}'] *= factor
+    state['backbone.stage1.0.reparam_conv.weight'] /= factor
+    checkpoint.save_checkpoint(folder / 'scaled.pth', state, source.meta)
+    return config_file, folder / 'scaled.pth'
 
 
 @pytest.fixture(scope='session')

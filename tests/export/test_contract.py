@@ -21,7 +21,7 @@ DOUBLE = 65600  # ArrayFeatureType.DOUBLE
 
 
 def test_a_fresh_package_is_sound(exported: run.Report) -> None:
-    assert check_contract(open_package(exported.package)) == exported.info
+    assert check_contract(open_package(exported.artifact)) == exported.info
 
 
 def stage(spec: Any) -> Any:
@@ -148,7 +148,7 @@ def saying(**values: Any) -> Callable[[Any], None]:
 
 
 def rung(value: float | None, limit: float = 1.0) -> dict[str, Any]:
-    return {'name': 'some rung', 'value': value, 'limit': limit, 'unit': 'px', 'note': ''}
+    return {'name': 'some rung', 'value': value, 'limit': limit, 'unit': 'px', 'note': '', 'psnr_db': None}
 
 
 def optional_picture(spec: Any) -> None:
@@ -262,7 +262,7 @@ def offset_beyond_the_weights(spec: Any) -> None:
 def test_a_broken_rule_is_named(
     mutate: Callable[[Any], None], message: str, exported: run.Report, tmp_path: Path
 ) -> None:
-    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     spec = coremltools().utils.load_spec(str(copy))
     mutate(spec)
     (copy / MODEL).write_bytes(spec.SerializeToString())
@@ -271,7 +271,7 @@ def test_a_broken_rule_is_named(
 
 
 def test_a_rung_at_its_limit_and_one_that_was_not_made_are_sound(exported: run.Report, tmp_path: Path) -> None:
-    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     spec = coremltools().utils.load_spec(str(copy))
     rungs = [rung(1.0, 1.0), rung(None), rung(0)]
     saying(parity=rungs)(spec)
@@ -280,14 +280,14 @@ def test_a_rung_at_its_limit_and_one_that_was_not_made_are_sound(exported: run.R
 
 
 def test_missing_weights_are_named(exported: run.Report, tmp_path: Path) -> None:
-    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     (copy / WEIGHTS).unlink()
     with pytest.raises(ExportError, match=r'the weights are missing: no file .*weight\.bin'):
         check_contract(open_package(copy))
 
 
 def test_weights_of_another_model_are_named(exported: run.Report, tmp_path: Path) -> None:
-    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     data = bytearray((copy / WEIGHTS).read_bytes())
     data[-1] ^= 1
     (copy / WEIGHTS).write_bytes(data)
@@ -296,7 +296,7 @@ def test_weights_of_another_model_are_named(exported: run.Report, tmp_path: Path
 
 
 def test_truncated_weights_are_named(exported: run.Report, tmp_path: Path) -> None:
-    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     data = (copy / WEIGHTS).read_bytes()
     (copy / WEIGHTS).write_bytes(data[: len(data) // 2])
     with pytest.raises(ExportError, match=r'begins at byte \d+ of a weight file of \d+ bytes'):

@@ -43,7 +43,7 @@ def test_operations_are_few(exported: run.Report) -> None:
 
 def test_program_is_float16_with_fixed_shapes(exported: run.Report) -> None:
     types = coremltools().proto.MIL_pb2
-    program = open_package(exported.package).spec.pipeline.models[0]
+    program = open_package(exported.artifact).spec.pipeline.models[0]
     for operation in convert.block(program).operations:
         for output in operation.outputs:
             tensor = output.type.tensorType

@@ -18,7 +18,7 @@ def test_info_round_trip(exported: run.Report) -> None:
 
 
 def test_info_of_the_saved_file(exported: run.Report, detector: tuple[Path, Path]) -> None:
-    info = info_of(open_package(exported.package).metadata)
+    info = info_of(open_package(exported.artifact).metadata)
     assert info == exported.info
     assert (info.config, info.checkpoint) == tuple(map(str, detector))
     assert info.classes == ('circle', 'square', 'triangle')
@@ -26,7 +26,7 @@ def test_info_of_the_saved_file(exported: run.Report, detector: tuple[Path, Path
     assert [rung['value'] is not None for rung in info.parity] == [True, True, True]
 
 
-RUNG = {'name': 'r', 'value': 0.5, 'limit': 1.0, 'unit': 'px', 'note': ''}
+RUNG = {'name': 'r', 'value': 0.5, 'limit': 1.0, 'unit': 'px', 'note': '', 'psnr_db': None}
 RUNGS_EXPECTED = r'expected a list of rungs: name, value'
 DEEP = '[' * 100_000
 
@@ -53,6 +53,10 @@ DEEP = '[' * 100_000
         ('labels_per_box', 'many', r'labels_per_box is "many", expected 1'),
         ('target', [], r'target is \[\], expected a text'),
         ('precision', 7, r'precision is 7, expected "float16"'),
+        ('fp32_ops', [3], r'fp32_ops is \[3\], expected a list of texts'),
+        ('weights', 'int4', r'weights is "int4", expected "float16" or'),
+        ('layers', ['a'], r'layers is \["a"\], expected layers as texts'),
+        ('probe', {'rows': []}, r'probe is .*, expected a fingerprint'),
         ('iou_threshold', 'a', r'iou_threshold is "a", expected a number in 0\.\.1'),
         ('iou_threshold', None, r'iou_threshold is null, expected a number'),
         ('iou_threshold', True, r'iou_threshold is true, expected a number'),

@@ -20,7 +20,7 @@ def test_open_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('file', ['Manifest.json', 'Data/com.apple.CoreML/model.mlmodel'])
 def test_open_refuses_truncated_files(file: str, exported: run.Report, tmp_path: Path) -> None:
-    copy = shutil.copytree(exported.package, tmp_path / 'copy.mlpackage')
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     data = (copy / file).read_bytes()
     (copy / file).write_bytes(data[: len(data) // 2])
     with pytest.raises(ExportError, match=r'copy\.mlpackage: cannot be read as a Core ML package'):

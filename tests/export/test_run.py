@@ -14,13 +14,14 @@ from mmengine.config import Config
 
 from mobileone_mm import checkpoint, hosts, models
 from mobileone_mm.errors import CheckpointError, ConfigError, ExportError, MobileOneError, ParityError, UsageError
-from mobileone_mm.export import graphs, run, verify
+from mobileone_mm.export import convert, graphs, run, saved, verify, vision
+from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
 from mobileone_mm.export.vision import labels_for
 from mobileone_mm.reparam import fuse
 
-from .conftest import write_config
+from .conftest import overflowing, write_config
 
 SSD300 = [[2], [2, 3], [2, 3], [2]]  # 4, 6, 6 and 4 priors a position
 
@@ -45,10 +46,10 @@ def test_class_counts_and_options(
     chosen = DetectorOptions(**options)
     report = run.export(*make_detector(tmp_path, classes=classes, **changes), chosen, tmp_path / 'd.mlpackage')
 
-    info = verify.verify(report.package)  # the contract
+    info = verify.verify(report.artifact)  # the contract
     assert info.classes == classes
     assert report.columns == 80
-    spec = open_package(report.package).spec
+    spec = open_package(report.artifact).spec
     assert [spec.specificationVersion] * 2 == [stage.specificationVersion for stage in spec.pipeline.models]
     assert spec.specificationVersion == chosen.spec_version
     suppression = spec.pipeline.models[1].nonMaximumSuppression
@@ -60,6 +61,81 @@ def test_class_counts_and_options(
     assert ('pad' in report.operations) == (count % 80 != 0)
     assert ('reverse' in report.operations) == ('to_rgb' in changes)
     assert report.operations['transpose'] == (6 if 'ratios' in changes else 2)  # runs of levels, times two kinds
+
+
+@pytest.mark.parametrize(
+    ('options', 'operation'),
+    [
+        ({'weights': 'int8'}, 'constexpr_affine_dequantize'),
+        ({'weights': 'int8', 'target': 'iOS18', 'precision': 'fp32'}, 'constexpr_blockwise_shift_scale'),
+        ({'weights': 'palette8'}, 'constexpr_lut_to_dense'),
+        ({'weights': 'palette6'}, 'constexpr_lut_to_dense'),
+    ],
+)
+def test_compressed_weights(
+    options: dict[str, Any],
+    operation: str,
+    exported: run.Report,
+    tmp_path: Path,
+    make_detector: Callable[..., tuple[Path, Path]],
+) -> None:
+    chosen = DetectorOptions(**options)
+    classes = tuple(f'class {index}' for index in range(8))  # whose weights are many enough to be compressed
+    report = run.export(*make_detector(tmp_path, classes=classes), chosen, tmp_path / 'd.mlpackage')
+    assert report.info.weights == chosen.weights
+    assert report.operations == exported.operations - Counter({'cast': 3 if chosen.precision == 'fp32' else 0})
+    rungs = {(rung.name, rung.unit): rung for rung in report.rungs}
+    compressed = rungs[f'graph -> saved package, {chosen.weights} weights', 'score']
+    assert compressed.value is not None
+    assert compressed.value > 1e-3  # it costs something
+    exact = rungs[saved.FLOAT32_RUNG, 'score'].value
+    assert exact is not None
+    assert exact < 1e-6  # and nothing but what the constants cost
+    assert ((saved.ROUNDING_RUNG, 'score') in rungs) == (chosen.precision == 'fp16')
+    block = convert.block(open_package(report.artifact).spec.pipeline.models[0])
+    packed = [one.outputs[0].name for one in block.operations if one.type == operation]
+    assert packed
+    # Priors are not weights: a step of 1/255 of the picture would be pixels.
+    assert all(name.startswith('p_') and 'weight' in name for name in packed)
+    assert saved.reclimb(report.artifact)[0] == report.info
+
+
+def test_layers_in_float32(detector: tuple[Path, Path], exported: run.Report, tmp_path: Path) -> None:
+    options = DetectorOptions(fp32_ops=('bbox_head', 'runs.*'))
+    report = run.export(*detector, options, tmp_path / 'd.mlpackage')
+    assert report.info.fp32_ops == ('bbox_head', 'runs.*')
+    block = convert.block(open_package(report.artifact).spec.pipeline.models[0])
+    float16 = coremltools().proto.MIL_pb2.FLOAT16
+    for one in block.operations:
+        layer = report.info.layers.get(one.outputs[0].name, '')
+        if one.type not in ('const', 'cast') and layer:
+            kept = layer.startswith(('bbox_head', 'runs.'))
+            assert (one.outputs[0].type.tensorType.dataType != float16) == kept, one.outputs[0].name
+    box, before = (
+        next(rung for rung in one.rungs if (rung.name, rung.unit) == (saved.FLOAT16_RUNG, 'px'))
+        for one in (report, exported)
+    )
+    assert box.value is not None
+    assert before.value is not None
+    assert box.value < before.value
+
+
+def test_a_program_in_float32(detector: tuple[Path, Path], exported: run.Report, tmp_path: Path) -> None:
+    report = run.export(*detector, DetectorOptions(precision='fp32'), tmp_path / 'd.mlpackage')
+    assert (report.info.precision, report.info.weights) == ('float32', 'float32')
+    assert report.bytes > 1.2 * exported.bytes  # the metadata are as long
+    assert 'cast' not in report.operations
+    names = [rung.name for rung in report.rungs]
+    assert saved.OVERFLOW_RUNG not in names
+    assert saved.FLOAT16_RUNG not in names
+    assert [rung.value for rung in report.rungs if rung.name == saved.CONSTANTS_RUNG] == [0]
+
+
+def test_a_layer_that_overflows_can_be_kept_in_float32(detector: tuple[Path, Path], tmp_path: Path) -> None:
+    scaled = overflowing(tmp_path, detector, 2.0**15)
+    options = DetectorOptions(fp32_ops=('backbone.stage0', 'backbone.stage1.0.reparam_conv'))
+    assert run.export(*scaled, options, tmp_path / 'd.mlpackage').rungs
+    assert run.export(*scaled, DetectorOptions(precision='fp32'), tmp_path / 'e.mlpackage').rungs
 
 
 def test_a_fused_checkpoint_gives_the_same_weights(
@@ -82,12 +158,12 @@ def test_an_older_package_is_replaced_only_when_all_is_well(
     images = [tmp_path / 'a.png', tmp_path / 'b.png']
     for image in images:
         mmcv.imwrite(np.random.default_rng(1).integers(0, 255, (50, 70, 3), np.uint8), str(image))
-    out = shutil.copytree(exported.package, tmp_path / 'out' / 'd.mlpackage')
+    out = shutil.copytree(exported.artifact, tmp_path / 'out' / 'd.mlpackage')
     (out / 'Data/mark').touch()
 
     # Two labels change places on the way: the fault shows in the file that was written, and only there.
     with monkeypatch.context() as faulty:
-        faulty.setattr(run.vision, 'labels_for', lambda classes, columns: labels_for(classes[::-1], columns))
+        faulty.setattr(vision, 'labels_for', lambda classes, columns: labels_for(classes[::-1], columns))
         with pytest.raises(ExportError, match='the labels begin with'):
             run.export(*detector, DetectorOptions(), out)
     assert (out / 'Data/mark').exists()
@@ -238,5 +314,5 @@ def test_the_report_is_json(exported: run.Report) -> None:
     report = Config(exported.as_dict())
     assert report.rows == 198
     assert report.columns == 80
-    assert report.bytes == sum(file.stat().st_size for file in exported.package.rglob('*') if file.is_file())
+    assert report.bytes == sum(file.stat().st_size for file in exported.artifact.rglob('*') if file.is_file())
     assert set(report.seconds) == {'load', 'fuse', 'graph', 'convert', 'save and check'}

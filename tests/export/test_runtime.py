@@ -17,9 +17,9 @@ PICTURE = drawn_picture((96, 64))
 
 
 def test_a_package_predicts_on_every_system(exported: run.Report) -> None:
-    artifact = open_artifact(str(exported.package))
+    artifact = open_artifact(str(exported.artifact))
     found = artifact.predict({'image': PICTURE, 'confidenceThreshold': 0.4})
-    expected = open_interpreter(exported.package).predict({'image': PICTURE, 'confidenceThreshold': 0.4})
+    expected = open_interpreter(exported.artifact).predict({'image': PICTURE, 'confidenceThreshold': 0.4})
     assert found.keys() == expected.keys() == {'confidence', 'coordinates'}
     assert len(found['confidence']) > 3
     for name, values in expected.items():
@@ -35,7 +35,7 @@ def test_torchs_threads_are_given_back(exported: run.Report) -> None:
     threads, inside = torch.get_num_threads(), set()
     try:
         torch.set_num_threads(2)
-        interpreter = open_interpreter(exported.package)
+        interpreter = open_interpreter(exported.artifact)
         interpreter.raw({'image': PICTURE}, watch=lambda step, output: inside.add(torch.get_num_threads()))
         assert inside == {1}
         assert torch.get_num_threads() == 2

@@ -96,7 +96,7 @@ def test_what_is_gone_suppresses_no_other() -> None:
 
 @pytest.fixture
 def stage(exported: run.Report) -> Suppression:
-    return read_suppression(open_package(exported.package).spec.pipeline.models[1])
+    return read_suppression(open_package(exported.artifact).spec.pipeline.models[1])
 
 
 def test_defaults_are_the_packages(stage: Suppression) -> None:
@@ -114,7 +114,7 @@ def test_defaults_are_the_packages(stage: Suppression) -> None:
 
 
 def test_a_limited_number_of_boxes_is_refused(exported: run.Report) -> None:
-    spec = open_package(exported.package).spec.pipeline.models[1]
+    spec = open_package(exported.artifact).spec.pipeline.models[1]
     spec.description.output[0].type.multiArrayType.shapeRange.sizeRanges[0].upperBound = 100
     with pytest.raises(ExportError, match='confidence has a limited number of boxes, expected any number'):
         read_suppression(spec)

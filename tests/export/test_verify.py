@@ -10,8 +10,8 @@ from mobileone_mm import hosts, models
 from mobileone_mm.errors import ExportError, ParityError
 from mobileone_mm.export import run, verify
 from mobileone_mm.export.graphs import DetectorGraph
+from mobileone_mm.export.ladder import Boxes, require_rungs
 from mobileone_mm.export.probe import drawn_picture
-from mobileone_mm.export.verify import Boxes, Rung
 from mobileone_mm.parity import Parity
 from mobileone_mm.reparam import fuse
 
@@ -51,7 +51,7 @@ def test_a_bias_of_the_head_that_is_off_shows_in_px(detector: tuple[Path, Path],
     assert score.holds
     assert not box.holds
     with pytest.raises(ParityError, match=r'trained -> graph, float32: .* px, limit 0\.5 px'):
-        verify.require_rungs([score, box])
+        require_rungs([score, box])
 
 
 def test_the_worst_picture_counts(trained: Boxes) -> None:
@@ -66,7 +66,7 @@ def test_nan_does_not_hold(trained: Boxes) -> None:
     rungs = verify.graph_rungs([(trained, trained), (trained, Boxes(confidence, trained.coordinates))], SIZE)
     assert not rungs[0].holds
     with pytest.raises(ParityError, match='nan score'):
-        verify.require_rungs(rungs)
+        require_rungs(rungs)
 
 
 def test_rows_that_differ_are_no_comparison(trained: Boxes) -> None:
@@ -86,15 +86,7 @@ def test_a_fused_checkpoint_has_no_trained_form_to_be_compared_with() -> None:
     assert (rung.value, rung.note) == (None, 'not run: the checkpoint was fused before')
 
 
-def test_table_has_a_line_a_rung() -> None:
-    lines = verify.table([Rung('a -> b', 0.25, 1.0, 'px'), Rung('b -> c', None, 1.0, 'px', 'not run')]).splitlines()
-    assert [line.split() for line in lines[1:]] == [
-        ['a', '->', 'b', '2.5e-01', '1.0e+00', 'px'],
-        ['b', '->', 'c', '-', '1.0e+00', 'px', '(not', 'run)'],
-    ]
-
-
 def test_verify_opens_and_judges(exported: run.Report, tmp_path: Path) -> None:
-    assert verify.verify(exported.package) == exported.info
+    assert verify.verify(exported.artifact) == exported.info
     with pytest.raises(ExportError, match='no such package folder'):
         verify.verify(tmp_path / 'none.mlpackage')

@@ -32,7 +32,7 @@ def test_placeholders_are_no_class(classes: list[str], columns: int, labels: lis
 
 
 def test_stages_carry_the_thresholds(exported: run.Report) -> None:
-    spec = open_package(exported.package).spec
+    spec = open_package(exported.artifact).spec
     suppression = spec.pipeline.models[1].nonMaximumSuppression
     assert (suppression.iouThreshold, suppression.confidenceThreshold) == (0.45, 0.25)
     assert list(suppression.stringClassLabels.vector)[:4] == ['circle', 'square', 'triangle', 'unused_3']

@@ -39,18 +39,18 @@ def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None
     for line, pattern in zip(done.stderr.splitlines(), expected, strict=True):
         assert re.fullmatch(pattern, line), line
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ['rung', 'worst', 'limit', 'unit']
+    assert lines[0].split() == ['rung', 'worst', 'limit', 'unit', 'PSNR', 'dB']
     assert lines[1].startswith('trained -> fused, float64')
-    assert f'{out}: 0.1 MB, iOS16, 96x64 px, 3 classes in 80 columns, 198 raw boxes' in lines
+    assert f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes in 80 columns, 198 raw boxes' in lines
     assert lines[-1] == f'next: python tools/verify.py {out}'
     report = json.loads((tmp_path / 'report.json').read_text())
-    units = ['of range', 'score', 'px', 'magnitude', 'score', 'px', 'score', 'px', 'rows', 'score', 'px']
+    units = ['of range', 'score', 'px', 'magnitude', 'of RMS', 'score', 'px', 'score', 'px', 'rows', 'score', 'px']
     assert [rung['unit'] for rung in report['ladder']] == units
 
 
 def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
-    package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     mmcv.imwrite(np.random.default_rng(1).integers(0, 255, (50, 70, 3), np.uint8), str(tmp_path / 'a.png'))
     assert cli.run(main, [str(package), '--image', str(tmp_path / 'a.png'), '--report', str(tmp_path / 'r.json')]) == 0
     out, err = capsys.readouterr()
@@ -62,7 +62,7 @@ def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixt
     ladder = {(rung['name'], rung['unit']): rung['value'] for rung in report.pop('ladder')}
     assert report == exported.info.as_metadata()
     assert ladder['saved package, float32 -> float16', 'score'] > 0
-    assert ladder['saved package, suppression', 'rows'] == 0
+    assert ladder['saved file, suppression', 'rows'] == 0
 
     assert cli.run(main, [str(package), '--image', str(tmp_path / 'b.png')]) == 1
     assert re.fullmatch(r'error: --image .*b\.png: no such file\n', capsys.readouterr().err)
@@ -78,7 +78,7 @@ def test_verify_of_a_package_that_fails_is_status_1(
     exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
-    package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     spec = open_package(package).spec
     (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
     (scale,) = (one for one in block.operations if one.outputs[0].name == 'b_normalise_scale_to_fp16')
@@ -87,7 +87,9 @@ def test_verify_of_a_package_that_fails_is_status_1(
     assert cli.run(main, [str(package), '--report', str(tmp_path / 'r.json')]) == 1
     out, err = capsys.readouterr()
     assert 'sound' not in out
-    assert re.fullmatch(r'error: saved package, largest value: .*mul_cast_fp16 \(mul\): it overflows float16.*\n', err)
+    assert re.fullmatch(
+        r'error: saved package, largest value: .*mul_cast_fp16 \(mul\), layer normalise: it overflows float16.*\n', err
+    )
     assert not (tmp_path / 'r.json').exists()
 
 
