@@ -121,6 +121,21 @@ ARROWS: dict[str, set[str]] = {
         'export.suppress',
         'export.verify',
     },
+    'export.scores': set(),
+    'export.metric': {'cli', 'export.scores', 'hosts'},
+    'export.score': {
+        'checkpoint',
+        'cli',
+        'export.detections',
+        'export.graphs',
+        'export.info',
+        'export.metric',
+        'export.probe',
+        'export.runtime',
+        'export.scores',
+        'hosts',
+        'models',
+    },
     'export.run': {
         'atomic',
         'checkpoint',
@@ -149,6 +164,7 @@ DOORS: dict[str, set[str]] = {
     'convert_weights': {'backbones.variants', 'checkpoint', 'weight_keys'},
     'demo': {'demo', 'pictures'},
     'doctor': {'doctor'},
+    'evaluate': {'export.score'},
     'export': {'export.options', 'export.run', 'export.verify'},
     'fuse': {'checkpoint', 'fused_file', 'hosts', 'models'},
     'make_toy_data': {'toy'},
@@ -158,11 +174,11 @@ DOORS: dict[str, set[str]] = {
 # Packages that not everyone has installed, and the modules that may name them.
 OWNERS: dict[str, set[str]] = {
     'coremltools': {'export.coreml'},
-    'mmdet': {'datasets', 'heads', 'export.graphs'},
+    'mmdet': {'datasets', 'heads', 'export.graphs', 'export.score'},
     'mmseg': set(),
     'mmpretrain': set(),
-    'onnx': set(),
-    'onnxruntime': set(),
+    'onnx': {'export.onnx_file'},
+    'onnxruntime': {'export.onnx_runtime'},
 }
 
 
