@@ -82,7 +82,8 @@ def evaluate(
 
 
 def _detection_config(path: str | Path) -> Config:
-    config = hosts.load_config(path)
+    with metric.quiet():
+        config = hosts.load_config(path)
     if hosts.task_of(config) != 'detection':
         raise ConfigError(f'{path}: a config for {hosts.task_of(config)}, expected one for detection')
     return config
