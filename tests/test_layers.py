@@ -78,6 +78,10 @@ ARROWS: dict[str, set[str]] = {
     'export.package': {'export.coreml'},
     'export.convert': {'export.coreml', 'export.info', 'export.options'},
     'export.vision': {'export.coreml', 'export.info', 'export.options'},
+    'export.onnx_file': set(),
+    'export.onnx_suppress': {'export.info', 'export.onnx_file'},
+    'export.onnx': {'export.graphs', 'export.info', 'export.onnx_file', 'export.onnx_suppress'},
+    'export.onnx_runtime': {'export.features', 'export.onnx_file', 'export.onnx_suppress'},
     'export.contract': {
         'checkpoint',
         'export.convert',
@@ -135,6 +139,19 @@ ARROWS: dict[str, set[str]] = {
         'export.scores',
         'hosts',
         'models',
+    },
+    'export.agreement': {'export.detections'},
+    'export.overlay': {'export.agreement', 'export.detections', 'pictures'},
+    'export.usage': {'export.info', 'export.options'},
+    'export.page': {
+        'atomic',
+        'export.agreement',
+        'export.detections',
+        'export.info',
+        'export.overlay',
+        'export.probe',
+        'export.usage',
+        'pictures',
     },
     'export.run': {
         'atomic',
@@ -249,7 +266,7 @@ def test_an_optional_package_is_named_by_its_owners_only(package: str) -> None:
 
 # Modules whose distribution has another name, and those that come with one of our requirements and are not asked for.
 DISTRIBUTION = {'PIL': 'pillow', 'mmcv': 'mmcv-lite', 'mmseg': 'mmsegmentation'}
-COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'pycocotools': 'mmdet'}
+COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'matplotlib': 'mmengine', 'pycocotools': 'mmdet'}
 
 
 def test_whatever_is_imported_is_asked_for() -> None:
