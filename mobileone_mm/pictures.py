@@ -148,8 +148,7 @@ def _tile(pairs: Sequence[Bgr], header: str) -> Bgr:
 
 
 def _text_height(image_bgr: Bgr) -> int:
-    height, width = image_bgr.shape[:2]
-    return SMALLEST_TEXT + max(height, width) // SIDE_PER_TEXT
+    return SMALLEST_TEXT + int(max(image_bgr.shape[:2])) // SIDE_PER_TEXT
 
 
 def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
