@@ -23,7 +23,7 @@ PALETTE = ('#ffb000', '#00d68f', '#4ea8ff', '#ff6b8b', '#b07cff', '#c9d200')  # 
 MARK = '#e00024'  # around boxes that differ; white text reads on it
 HEADER = 44  # px above the first row of a sheet, and at least above a pair
 THINNEST_LINE, SMALLEST_TEXT = 2, 12  # px; both grow slower than the picture, which is then looked at as a whole
-SIDE_PER_LINE, SIDE_PER_TEXT = 600, 100  # px of the longer side for one px more
+SIDE_PER_LINE, SIDE_PER_TEXT = 400, 100  # px of the longer side for one px more
 
 Bgr = NDArray[np.uint8]  # (H, W, 3)
 Boxes = Sequence[Mapping[str, Any]]  # COCO annotations or results: bbox, category_id, results also score
