@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import MobileOneError, UsageError
 
 Recognise = Callable[[Path], bool]
 
 # What a room holds: a folder for what is written, the folder that stepped aside, and the lock.
 FRESH, ASIDE, LOCK = 'new', 'old', 'lock'
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
+SPARE = 2**20  # bytes that a disk takes which is not full
 HERE = -100  # AT_FDCWD of linux/fcntl.h: relative paths begin at the working directory
 RENAME_EXCHANGE = 2  # linux/fs.h
 RENAME_SWAP = 2  # sys/stdio.h of macOS
@@ -91,6 +92,7 @@ def replacing(path: str | Path, ours: Recognise | None = None) -> Iterator[Path]
 
     Raises:
         UsageError: as `require_writable`.
+        MobileOneError: the disk is full.
     """
     path = Path(path)
     require_writable(path, ours)
@@ -104,8 +106,25 @@ def replacing(path: str | Path, ours: Recognise | None = None) -> Iterator[Path]
         require_writable(path, ours)  # a long block leaves time for something else to appear there
         _flush(fresh)
         _put(fresh, target, room / ASIDE)
+    except (OSError, RuntimeError) as error:  # libraries have many words for a full disk
+        reason = no_space(room)
+        if reason is None:
+            raise
+        raise MobileOneError(f'{path}: cannot be written: {reason}; make room there, or choose another path') from error
     finally:
         _remove(room, lock)
+
+
+def no_space(folder: str | Path) -> str | None:
+    """Why nothing more can be written to a folder: disk full, quota, limit; None where there is room."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            written = 0
+            while written < SPARE:
+                written += file.write(bytes(SPARE - written))
+    except OSError as error:
+        return error.strerror
+    return None
 
 
 def _flush(path: Path) -> None:

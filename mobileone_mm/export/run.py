@@ -17,7 +17,7 @@ from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export import convert, probe, saved, verify, vision
+from mobileone_mm.export import convert, coreml, probe, saved, verify, vision
 from mobileone_mm.export.graphs import DetectorGraph, as_stored, require_ssd
 from mobileone_mm.export.info import SCALE_FILL, ArtifactInfo
 from mobileone_mm.export.options import DetectorOptions, require_package_path
@@ -67,6 +67,7 @@ class Report:
         }
 
 
+@coreml.workspace()
 def export(
     config_path: str | Path,
     checkpoint_path: str | Path,
@@ -114,7 +115,7 @@ def export(
         program = convert.to_program(graph, size, options)
     info = _info(config_path, source, classes, size, options, rungs, Path(program.weights_dir))
     with clock.station('save and check'), replacing(out, _is_package) as fresh:
-        vision.detector_pipeline(program, info, options).save(str(fresh))
+        coreml.save(vision.detector_pipeline(program, info, options), fresh)
         verify.verify(fresh)
         rungs += saved.package_rungs(fresh, info, probes, raw, stored)
         verify.require_rungs(rungs)
