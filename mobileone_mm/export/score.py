@@ -57,13 +57,13 @@ def evaluate(
         raise UsageError(f'{path}: ending {path.suffix!r} given, expected one of {endings}')
     config = _detection_config(config_path)
     rules = detections.rules_of(config)
+    samples = metric.open_samples(config, limit)
     if path.suffix == CHECKPOINT_ENDING:
         candidates, notes = _of_checkpoint(config, path, checkpoint_path, rules)
     else:
         candidates, notes = _of_artifact(config, path, checkpoint_path, rules)
     for note in notes:
         say(f'note: {note}')
-    samples = metric.open_samples(config, limit)
     rows = metric.measure(samples, candidates, _evaluator)
     return Scores(
         artifact=str(path),
@@ -96,7 +96,7 @@ def _of_artifact(
     info = info_of(artifact.metadata)
     _require_classes(config, path, info.classes)
     references, notes = _references(config, path, info, checkpoint_path, rules)
-    return [*references, Candidate(path.name, ONE_LABEL, _one_label(_finder(artifact, info, rules)))], notes
+    return [*references, Candidate(path.name, ONE_LABEL, detecting(_finder(artifact, info, rules)))], notes
 
 
 def _references(
@@ -135,7 +135,7 @@ def _of_model(
     name = name or f'{source.form} model ({source.path.name})'
     return [
         Candidate(name, SEVERAL_LABELS, _own(model)),
-        Candidate(name, ONE_LABEL, _one_label(lambda picture: detections.of_model(model, picture, rules))),
+        Candidate(name, ONE_LABEL, detecting(lambda picture: detections.of_model(model, picture, rules))),
     ], source
 
 
@@ -173,7 +173,9 @@ def _own(model: Any) -> Callable[[Item], Any]:
     return predict
 
 
-def _one_label(find: Callable[[Picture], Detections]) -> Callable[[Item], Any]:
+def detecting(find: Callable[[Picture], Detections]) -> Callable[[Item], Any]:
+    """A `Candidate.predict` that gives what `find` finds in the item's picture, at the picture's original size."""
+
     def predict(item: Item) -> Any:
         sample = copy.deepcopy(item['data_samples'])
         samplelist_boxtype2tensor([sample])  # as mmdet's preprocessor does, for metrics
