@@ -81,6 +81,7 @@ ARROWS: dict[str, set[str]] = {
     'export.onnx_file': set(),
     'export.onnx_suppress': {'export.info', 'export.onnx_file'},
     'export.onnx': {'export.graphs', 'export.info', 'export.onnx_file', 'export.onnx_suppress'},
+    'export.onnx_contract': {'export.info', 'export.onnx_file', 'export.onnx_suppress'},
     'export.onnx_runtime': {'export.features', 'export.onnx_file', 'export.onnx_suppress'},
     'export.contract': {
         'checkpoint',

@@ -1,7 +1,6 @@
 """Graph to ONNX: the only caller of torch's ONNX exporter."""
 
 import importlib
-import warnings
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -61,7 +60,7 @@ def _converted(graph: DetectorGraph, image: torch.Tensor) -> Any:
         except ImportError as error:
             raise ExportError(f'{package} cannot be imported ({error}); {INSTALL}') from error
     try:
-        with torch.no_grad(), warnings.catch_warnings():
+        with torch.no_grad():
             program = torch.export.export(graph.eval(), (image,), strict=False)
             exported = torch.onnx.export(
                 program,
