@@ -52,7 +52,7 @@ def draw_boxes(
     annotate_labels = sv.RichLabelAnnotator(
         palette, text_color=inks, font_path=_font_path(), font_size=text, text_padding=text // 4, smart_position=True
     )
-    canvas = annotate_marks.annotate(image_bgr.copy(), sv.Detections(xyxy=xyxy[marks]))
+    canvas = annotate_marks.annotate(image_bgr.copy(), sv.Detections(xyxy=xyxy[marks], class_id=classes[marks]))
     canvas = annotate_frames.annotate(canvas, detections, custom_color_lookup=colours)
     canvas = annotate_labels.annotate(canvas, detections, list(texts), np.where(marks, len(PALETTE), colours))
     return _uint8(canvas)

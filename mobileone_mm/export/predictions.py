@@ -57,7 +57,8 @@ def _files(word: str) -> list[Path]:
         files = sorted(file for file in path.iterdir() if file.is_file())
         found = [file for file in files if file.suffix.lower() in PICTURE_ENDINGS]
         if not found:
-            raise DataError(f'{path}: a folder without pictures; expected files ending in {_listed(PICTURE_ENDINGS)}')
+            endings = ', '.join(sorted(PICTURE_ENDINGS))
+            raise DataError(f'{path}: a folder without pictures; expected files ending in {endings}')
         if len(found) < len(files):
             say(f'{path}: {len(files) - len(found)} other files skipped')
         return found
@@ -65,10 +66,6 @@ def _files(word: str) -> list[Path]:
     if not found:
         raise DataError(f'{word}: no such file or folder, and a pattern that nothing matches')
     return found
-
-
-def _listed(endings: set[str]) -> str:
-    return ', '.join(sorted(endings))
 
 
 def out_paths(files: Sequence[Path], out: Path) -> list[Path]:
@@ -88,9 +85,8 @@ def out_paths(files: Sequence[Path], out: Path) -> list[Path]:
 def predict(finder: Finder, other: Finder | None, files: Sequence[Path], rules: Rules, out: Path) -> Outcome:
     """Write every picture with what was found in it, and `predictions.json`, to the folder `out`, which is made.
 
-    The pictures keep their size, but small ones are enlarged to `LEAST_SIDE`; the boxes in the JSON are in px of the file.
-
-    With `other`, both detectors' boxes side by side under the same rules, and what differs marked.
+    Drawn pictures have the size of their files, small ones at least `LEAST_SIDE`; the list is in px of the files. With
+    `other`, both detectors' boxes are side by side, under the same rules, and what differs is marked.
 
     Raises:
         UsageError: `out` holds the pictures themselves, or is no folder.
