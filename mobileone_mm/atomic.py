@@ -26,6 +26,7 @@ Recognise = Callable[[Path], bool]
 # What a room holds: a folder for what is written, the folder that stepped aside, and the lock.
 FRESH, ASIDE, LOCK = 'new', 'old', 'lock'
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
+PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
 SPARE = 2**20  # bytes that a disk takes which is not full
 HERE = -100  # AT_FDCWD of linux/fcntl.h: relative paths begin at the working directory
 RENAME_EXCHANGE = 2  # linux/fs.h
@@ -51,6 +52,8 @@ def require_writable(path: str | Path, ours: Recognise | None = None) -> None:
         raise UsageError(f'{path}: the folder {parent} does not exist; make it: mkdir -p {parent}')
     if not os.access(parent, os.W_OK):
         raise UsageError(f'{path}: the folder {parent} is not writable; choose another path')
+    if any(folder.suffix == PACKAGE for folder in (parent, *parent.parents)):
+        raise UsageError(f'{path}: lies in a package, which holds nothing else; choose another path')
     obstacle = _obstacle(path, ours)
     if obstacle is not None:
         raise UsageError(f'{path}: {obstacle}; choose another path')

@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 
 from mobileone_mm import atomic
 from mobileone_mm.atomic import Recognise, replacing, require_writable
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import MobileOneError, UsageError
 
 Write = Callable[[Path, str], None]
 
@@ -107,6 +108,14 @@ def test_a_missing_folder_is_refused_with_the_command_that_makes_it(tmp_path: Pa
     path = tmp_path / 'no' / 'out.json'
     with pytest.raises(UsageError, match=rf'{path}: the folder {path.parent} does not exist; make it: mkdir -p '):
         require_writable(path)
+
+
+def test_nothing_is_written_into_a_package(tmp_path: Path) -> None:
+    (tmp_path / 'd.mlpackage' / 'Data').mkdir(parents=True)
+    (tmp_path / 'link').symlink_to(tmp_path / 'd.mlpackage')
+    for inner in ('d.mlpackage/out.json', 'd.mlpackage/Data/out.json', 'link/out.json'):
+        with pytest.raises(UsageError, match=rf'{tmp_path}/{inner}: lies in a package, which holds nothing else'):
+            require_writable(tmp_path / inner)
 
 
 @pytest.mark.parametrize('path', ['.', '..', '/'])
@@ -314,6 +323,26 @@ def test_without_an_exchange_whatever_happens_in_between_leaves_one_version(
     assert text_of(path) == 'old'
     replace_while(lambda fresh: shutil.rmtree(path))  # another run takes the old one aside
     assert text_of(path) == 'new'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_room_says_so(tmp_path: Path) -> None:
+    assert atomic.no_space(tmp_path) is None
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / 'out.json'
+    path.write_text('old')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with (
+            pytest.raises(MobileOneError, match=rf'^{path}: cannot be written: File too large; make room there, or ch'),
+            replacing(path) as fresh,
+        ):
+            fresh.write_bytes(bytes(2000))
+        reason = atomic.no_space(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert reason == 'File too large'
+    assert path.read_text() == 'old'
     assert list(tmp_path.iterdir()) == [path]
 
 
