@@ -64,10 +64,8 @@ def read_onnx(path: str | Path) -> Any:
     try:
         model.ParseFromString(path.read_bytes())
         _require_sound(model)
-    except Exception as error:  # protobuf's own errors have no class in common
+    except Exception as error:  # whatever the reader raises is about this file
         raise ExportError(f'{path}: cannot be read as an ONNX model: {one_line(error)}') from error
-    if any(constant.data_location == constant.EXTERNAL for constant in model.graph.initializer):
-        raise ExportError(f'{path}: keeps weights in other files, expected them in itself')
     return model
 
 
@@ -90,6 +88,8 @@ def one_line(error: Exception) -> str:
 
 def _require_sound(model: Any) -> None:
     library = onnx()
+    if any(constant.data_location == constant.EXTERNAL for constant in model.graph.initializer):
+        raise ExportError('it keeps weights in other files, expected them in itself')
     try:
         library.checker.check_model(model, full_check=True)
     except (library.checker.ValidationError, library.shape_inference.InferenceError) as error:

@@ -15,7 +15,7 @@ from mobileone_mm.export.onnx_suppress import THRESHOLDS, cut_suppression
 
 # Of ONNX Runtime: a picture is too small to share. A demo detector takes 1.2 ms with one, 1.5 ms with two.
 THREADS = 1
-ERRORS_ONLY = 3  # its log level: it warns of every threshold that may be left out, which is what they are for
+SILENT = 4  # its log level: errors are raised, and a threshold that may be left out is nothing to warn of
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,13 @@ class OnnxModel:
 
     Attributes:
         inputs: what it takes (`onnxruntime.NodeArg`), the picture first.
+        outputs: names of what it gives.
         metadata: its metadata.
         session: `onnxruntime.InferenceSession`.
     """
 
     inputs: Sequence[Any]
+    outputs: Sequence[str]
     metadata: Mapping[str, str]
     session: Any
 
@@ -41,8 +43,7 @@ class OnnxModel:
         known = {argument.name: argument for argument in self.inputs}
         require_names(inputs, known, {name for name, argument in known.items() if not argument.shape})
         given = {name: _checked(known[name], np.asarray(value)) for name, value in inputs.items()}
-        names = [output.name for output in self.session.get_outputs()]
-        return dict(zip(names, self.session.run(names, given), strict=True))
+        return dict(zip(self.outputs, self.session.run(self.outputs, given), strict=True))
 
 
 def open_onnx(path: str | Path, raw: bool = False) -> OnnxModel:
@@ -55,20 +56,22 @@ def open_onnx(path: str | Path, raw: bool = False) -> OnnxModel:
     runtime = onnxruntime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = THREADS
-    options.log_severity_level = ERRORS_ONLY
+    options.log_severity_level = SILENT
     model = cut_suppression(read_onnx(path)).SerializeToString() if raw else str(path)
     try:
-        session = runtime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
+        # Without fallback: there is nothing to fall back to, and it prints that it does.
+        session = runtime.InferenceSession(model, options, providers=['CPUExecutionProvider'], enable_fallback=False)
+        arguments = [*session.get_inputs(), *session.get_overridable_initializers()]
+        outputs = [output.name for output in session.get_outputs()]
     except Exception as error:  # its errors have no class in common
         raise ExportError(f'{path}: ONNX Runtime cannot open it: {one_line(error)}') from error
-    arguments = [*session.get_inputs(), *session.get_overridable_initializers()]
     for argument in arguments:
         if argument.type != 'tensor(float)' or not (_is_picture(argument) or argument.name in THRESHOLDS):
             raise ExportError(
                 f'{path}: input {argument.name} is {argument.type} of shape {argument.shape}, expected a picture, '
                 f'tensor(float) of shape [1, 3, height, width], or {" or ".join(THRESHOLDS)}'
             )
-    return OnnxModel(arguments, dict(session.get_modelmeta().custom_metadata_map), session)
+    return OnnxModel(arguments, outputs, dict(session.get_modelmeta().custom_metadata_map), session)
 
 
 def onnxruntime() -> ModuleType:

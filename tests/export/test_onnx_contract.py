@@ -149,7 +149,7 @@ def test_a_foreign_file(onnx_files: dict[str, Path], tmp_path: Path) -> None:
 def test_weights_in_another_file_are_refused(onnx_files: dict[str, Path], tmp_path: Path) -> None:
     model = read_onnx(onnx_files['raw'])
     onnx.save(model, tmp_path / 'split.onnx', save_as_external_data=True, location='weights', size_threshold=0)
-    with pytest.raises(ExportError, match=r'split\.onnx: '):
+    with pytest.raises(ExportError, match=r'split\.onnx: cannot be read .*: it keeps weights in other files'):
         check_onnx(tmp_path / 'split.onnx')
 
 

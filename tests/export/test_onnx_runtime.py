@@ -89,19 +89,22 @@ def test_a_raw_file_takes_no_threshold(onnx_files: dict[str, Path]) -> None:
         pytest.param(b'', 'ONNX Runtime cannot open it: ', id='empty'),
         pytest.param(b'a letter to a friend', 'ONNX Runtime cannot open it: ', id='no ONNX'),
         pytest.param(0.5, 'ONNX Runtime cannot open it: ', id='truncated'),
+        pytest.param('no text', 'ONNX Runtime cannot open it: ', id='a name that is no text'),
     ],
 )
 def test_files_that_cannot_be_opened(
-    content: bytes | float | None,
+    content: bytes | float | str | None,
     message: str,
     tmp_path: Path,
     onnx_files: dict[str, Path],
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / 'bad.onnx'
+    whole = onnx_files['raw'].read_bytes()
     if isinstance(content, float):
-        whole = onnx_files['raw'].read_bytes()
         content = whole[: int(len(whole) * content)]
+    if isinstance(content, str):
+        content = whole.replace(b'raw_coordinates', b'raw_\xffoordinates')
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ExportError) as error:
