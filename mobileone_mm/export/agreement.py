@@ -3,13 +3,13 @@
 Letters: L boxes on the left, R on the right, P pairs.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.export.detections import Detections
+from mobileone_mm.export.detections import Detections, Rules
 
 PARTNER_IOU = 0.5  # two boxes of one label that overlap as much or more are taken for the same one
 SCORE_TOLERANCE = 0.05  # score; partners that differ by more do not agree
@@ -70,6 +70,30 @@ class Total:
         if self.score is None or self.pixels is None:
             return counted
         return f'{counted}; largest difference {self.score:.2g} in score, {self.pixels:.2g} px'
+
+
+def found_by_both(
+    left: Callable[[Rules], Detections], right: Callable[[Rules], Detections], rules: Rules
+) -> tuple[Detections, Detections]:
+    """What two detectors find in one picture under the same rules, to be compared.
+
+    A box a little below the score threshold is kept if its partner is above: a threshold between two scores that hardly
+    differ is no difference.
+    """
+    threshold = rules.score_threshold
+    # Half of it at least: suppression takes the square of the number of boxes.
+    wider = replace(rules, score_threshold=max(threshold - SCORE_TOLERANCE, threshold / 2))
+    one, other = left(wider), right(wider)
+    rows, columns = _partners(one, other).T
+    above, above_other = one.scores >= threshold, other.scores >= threshold
+    kept, kept_other = above.copy(), above_other.copy()
+    kept[rows] |= above_other[columns]
+    kept_other[columns] |= above[rows]
+    return _rows(one, kept), _rows(other, kept_other)
+
+
+def _rows(found: Detections, kept: Mask) -> Detections:
+    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
 
 def agreement(left: Detections, right: Detections, size: tuple[int, int]) -> Agreement:

@@ -39,7 +39,7 @@ class Pair:
         name: of the picture.
         picture: uint8 RGB (H, W, 3), as both took it.
         trained: by the trained model.
-        exported: by the exported file, under the same rules.
+        exported: by the exported file, under the same rules (`agreement.found_by_both`).
     """
 
     name: str
@@ -115,7 +115,7 @@ def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
         ('', 'IoU threshold', f'{info.iou_threshold:g}', 'default of the file'),
     ]
     facts = [
-        f'<div{kind}><dt>{escape(term)}</dt><dd>{escape(text)}<small>{escape(note)}</small></dd></div>'
+        f'<div{kind}><dt>{escape(term)}</dt><dd>{escape(text)}{_small(note)}</dd></div>'
         for kind, term, text, note in rows
     ]
     chips = ''.join(
@@ -182,10 +182,9 @@ def _ladder(rungs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _ladder_row(rung: Mapping[str, Any]) -> str:
-    note = f'<small>{escape(rung["note"])}</small>' if rung['note'] else ''
     closeness = 'not made' if rung['value'] is None else _percent(_share(rung))
     return (
-        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{note}</th>'
+        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{_small(rung["note"])}</th>'
         f'<td><span class="share">{_bar(_share(rung))}<span class="percent">{closeness}</span></span></td>'
         f'<td class="number">{_number(rung["value"])}</td>'
         f'<td class="number limit">{_number(rung["limit"])} <span class="unit">{escape(rung["unit"])}</span></td></tr>'
@@ -197,7 +196,7 @@ def _scores(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = []
     for above, row in zip((None, *rows), rows, strict=False):
         cells = ''.join(f'<td class="number">{_points(row, above, metric)}</td>' for metric in metrics)
-        lines.append(f'<tr><th scope="row">{escape(row["name"])}<small>{escape(row["rule"])}</small></th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row">{escape(row["name"])}{_small(row["rule"])}</th>{cells}</tr>')
     titles = ''.join(f'<th class="number">{escape(metric.rpartition("/")[2])}</th>' for metric in metrics)
     intro = "The config's own test data and metric, in points of 100, and the difference from the row above."
     return _section('Scores', escape(intro), _table('scores', f'<th>model</th>{titles}', lines))
@@ -254,6 +253,10 @@ def _table(kind: str, heads: str, rows: Iterable[str]) -> str:
         + '\n'.join(rows)
         + '\n</tbody>\n</table></div>'
     )
+
+
+def _small(note: str) -> str:
+    return f'<small>{escape(note)}</small>' if note else ''
 
 
 def _bar(share: float) -> str:

@@ -4,12 +4,13 @@ import glob
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mobileone_mm.cli import progress, say, write_report
 from mobileone_mm.errors import ConfigError, DataError, UsageError
-from mobileone_mm.export.agreement import Total, agreement, total
+from mobileone_mm.export.agreement import Total, agreement, found_by_both, total
 from mobileone_mm.export.detections import Detections, Rules
 from mobileone_mm.export.finders import Finder
 from mobileone_mm.export.overlay import drawn, drawn_pair, in_pixels
@@ -102,25 +103,31 @@ def predict(finder: Finder, other: Finder | None, files: Sequence[Path], rules: 
     for file in files:
         read_bgr(file)  # a broken one shall not be found out after hours
     out.mkdir(parents=True, exist_ok=True)
+    headers = (finder.path, other.path if other else '')
     entries, agreements, boxes = [], [], Counter[str]()
     for file, target in progress(list(zip(files, out_paths(files, out), strict=True)), 'pictures'):
         bgr = read_bgr(file)
-        found = finder.find(bgr, rules)
+        found, others = _found(finder, other, bgr, rules)
         boxes.update(finder.classes[label] for label in found.labels)
         entry = {'file': str(file), 'picture': target.name, **_entry(bgr, found, finder.classes)}
         canvas = resized(bgr, LEAST_SIDE) if max(bgr.shape[:2]) < LEAST_SIDE else bgr
-        if other:
-            others = other.find(bgr, rules)
+        if others is not None:
             compared = agreement(found, others, _size(bgr))
             agreements.append(compared)
             entry['compared'] = _entry(bgr, others, finder.classes)['detections']
             pair = drawn_pair(canvas, found, others, finder.classes, compared)
-            write_picture(target, beside(*pair, (finder.path, other.path)))
+            write_picture(target, beside(*pair, headers))
         else:
             write_picture(target, drawn(canvas, found, finder.classes))
         entries.append(entry)
     write_report(out / LIST, _list(finder, other, rules, entries))
     return Outcome(len(files), boxes, total(agreements) if other else None)
+
+
+def _found(finder: Finder, other: Finder | None, bgr: Picture, rules: Rules) -> tuple[Detections, Detections | None]:
+    if other is None:
+        return finder.find(bgr, rules), None
+    return found_by_both(partial(finder.find, bgr), partial(other.find, bgr), rules)
 
 
 def _require_apart(files: Sequence[Path], out: Path) -> None:

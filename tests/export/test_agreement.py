@@ -1,12 +1,13 @@
 """Two detectors' boxes of one picture, brought together: against a naive reference, and laws."""
 
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
 import pytest
 
-from mobileone_mm.export.agreement import PARTNER_IOU, SCORE_TOLERANCE, agreement, ious, total
-from mobileone_mm.export.detections import Detections
+from mobileone_mm.export.agreement import PARTNER_IOU, SCORE_TOLERANCE, agreement, found_by_both, ious, total
+from mobileone_mm.export.detections import Detections, Rules
 
 SIZE = (200, 100)  # width, height
 BOX = (0.125, 0.25, 0.5, 0.75)
@@ -136,3 +137,35 @@ def test_boxes_without_area_overlap_with_nothing() -> None:
 )
 def test_the_sentence(pictures: list[tuple[Detections, Detections]], sentence: str) -> None:
     assert total([agreement(*pair, SIZE) for pair in pictures]).said('a.pth', 'b.onnx') == sentence
+
+
+def finder(*rows: tuple[tuple[float, ...], float, int]) -> Callable[[Rules], Detections]:
+    return lambda rules: found(*(row for row in rows if row[1] >= rules.score_threshold))
+
+
+@pytest.mark.parametrize(
+    ('left', 'right', 'kept', 'why'),
+    [
+        (0.31, 0.32, (1, 1), 'both above'),
+        (0.31, 0.29, (1, 1), 'one a little below, and its partner above'),
+        (0.29, 0.31, (1, 1), 'the same the other way round'),
+        (0.29, 0.29, (0, 0), 'both below'),
+        (0.34, 0.24, (1, 0), 'one far below'),
+    ],
+)
+def test_a_threshold_between_two_scores_is_no_difference(
+    left: float, right: float, kept: tuple[int, int], why: str
+) -> None:
+    sides = found_by_both(finder((BOX, left, 0)), finder((BOX, right, 0)), Rules(0.3, 0.45, 100))
+    assert tuple(len(side.scores) for side in sides) == kept, why
+    assert all(side.boxes.shape == (count, 4) for side, count in zip(sides, kept, strict=True))
+
+
+def test_a_box_below_the_threshold_is_kept_for_its_partner_only() -> None:
+    other = (0.6, 0.5, 0.9, 0.9)
+    left, right = found_by_both(
+        finder((BOX, 0.31, 0), (other, 0.28, 0)), finder((BOX, 0.29, 0), (other, 0.27, 0)), Rules(0.3, 0.45, 100)
+    )
+    assert (left.scores.tolist(), right.scores.tolist()) == ([0.31], [0.29])
+    left, right = found_by_both(finder((BOX, 0.31, 0)), finder((other, 0.29, 0)), Rules(0.3, 0.45, 100))
+    assert (left.scores.tolist(), right.scores.tolist()) == ([0.31], [])
