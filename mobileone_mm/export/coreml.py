@@ -75,7 +75,8 @@ def workspace() -> Iterator[None]:
         except BaseException as error:
             # coremltools takes a full disk for many other things.
             reason = no_space(folder) if isinstance(error, (ExportError, OSError, RuntimeError)) else None
-            _drop_locals(error)
+            with silent():
+                _drop_locals(error)
             if reason is None:
                 raise
             raise ExportError(
