@@ -22,7 +22,7 @@ from mobileone_mm.trials import FAILED, PACKAGE, SEEN, Outcome, pip, source, tri
 
 HOSTS = ('mmdet', 'mmsegmentation', 'mmpretrain')
 # Something can be trained and exported without these.
-OPTIONAL = ('ftfy', 'regex', 'openmim', 'scikit-learn', 'supervision', *HOSTS)
+OPTIONAL = ('ftfy', 'onnx', 'onnxruntime', 'onnxscript', 'openmim', 'regex', 'scikit-learn', 'supervision', *HOSTS)
 DEVELOPMENT = 'dev'  # the one extra that is no concern of a user
 TWIN = {'mmcv-lite': 'mmcv'}  # the same modules under another name
 FINE, MISSING, UNUSED, UNTRIED = 'fine', 'missing', 'missing (optional)', 'not tried'

@@ -1,5 +1,6 @@
 """Weight files by path or URL: a URL is downloaded once and found in torch's own cache afterwards."""
 
+import os
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
@@ -22,7 +23,7 @@ def local_file(source: str | Path) -> Path:
         return _downloaded(str(source), Path(torch.hub.get_dir()) / 'checkpoints' / Path(parts.path).name)
     if '://' in str(source) and parts.scheme != 'file':
         raise CheckpointError(f'{source}: {parts.scheme}: given, expected a path or a file:, http: or https: URL')
-    path = Path(unquote(parts.path)) if parts.scheme == 'file' else Path(source).expanduser()
+    path = Path(unquote(parts.path)) if parts.scheme == 'file' else Path(os.path.expanduser(source))
     if not path.is_file():
         raise CheckpointError(f'{path}: no such weight file')
     return path

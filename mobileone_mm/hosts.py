@@ -49,7 +49,7 @@ def build_model(config: Config) -> nn.Module:
     Raises:
         ConfigError: the mm package is not installed, or it cannot build the model.
     """
-    _enter_scope(config)
+    enter_scope(config)
     try:
         model: nn.Module = MODELS.build(copy.deepcopy(config.model))  # hosts write into what they are given
     except Exception as error:
@@ -85,7 +85,7 @@ def class_names(config: Config) -> tuple[str, ...]:
         )
     named = (dataset.get('metainfo') or {}).get('classes')
     if named is None:
-        _enter_scope(config)
+        enter_scope(config)
         with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
             kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
         named = getattr(kind, 'METAINFO', {}).get('classes')  # a ConcatDataset has none
@@ -96,7 +96,12 @@ def class_names(config: Config) -> tuple[str, ...]:
     return (named,) if isinstance(named, str) else tuple(named)
 
 
-def _enter_scope(config: Config) -> None:
+def enter_scope(config: Config) -> None:
+    """Make the config's mm package the one whose types are looked up first.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
     scope = config.default_scope
     try:
         __import__(scope)

@@ -1,12 +1,21 @@
 """Paths that appear whole or not at all, and never at the cost of something else."""
 
+import errno
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mobileone_mm import atomic
 from mobileone_mm.atomic import Recognise, replacing, require_writable
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import MobileOneError, UsageError
 
 Write = Callable[[Path, str], None]
 
@@ -101,7 +110,262 @@ def test_a_missing_folder_is_refused_with_the_command_that_makes_it(tmp_path: Pa
         require_writable(path)
 
 
+def test_nothing_is_written_into_a_package(tmp_path: Path) -> None:
+    (tmp_path / 'd.mlpackage' / 'Data').mkdir(parents=True)
+    (tmp_path / 'link').symlink_to(tmp_path / 'd.mlpackage')
+    for inner in ('d.mlpackage/out.json', 'd.mlpackage/Data/out.json', 'link/out.json'):
+        with pytest.raises(UsageError, match=rf'{tmp_path}/{inner}: lies in a package, which holds nothing else'):
+            require_writable(tmp_path / inner)
+
+
 @pytest.mark.parametrize('path', ['.', '..', '/'])
 def test_a_path_without_a_name_is_refused(path: str) -> None:
     with pytest.raises(UsageError):
         require_writable(Path(path))
+
+
+def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / 'file').write_text('kept')
+    with pytest.raises(UsageError, match=rf'{tmp_path}/file is a file, not a folder; choose another path'):
+        require_writable(tmp_path / 'file' / 'out.json')
+
+
+@pytest.mark.parametrize('name', ['new', 'old', 'lock', '.new', "it's 100 % {ü}[*]", 'x' * 240])
+@WRITERS
+def test_no_name_is_special(tmp_path: Path, name: str, write: Write, ours: Recognise | None) -> None:
+    for text in ('old', 'new'):
+        with replacing(tmp_path / name, ours) as fresh:
+            assert fresh.name == name
+            write(fresh, text)
+        assert text_of(tmp_path / name) == text
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@WRITERS
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path, write: Write, ours: Recognise | None) -> None:
+    for folder in ('links', 'store'):
+        (tmp_path / folder).mkdir()
+    link, stored = tmp_path / 'links' / 'out.mlpackage', tmp_path / 'store' / 'v1'
+    link.symlink_to(stored)
+    for text in ('first', 'second'):  # the first time, it points nowhere
+        with replacing(link, ours) as fresh:
+            assert fresh.suffix == '.mlpackage'
+            write(fresh, text)
+        assert link.is_symlink()
+        assert text_of(stored) == text
+    assert sorted(tmp_path.rglob('*.*')) == [link]
+
+
+@WRITERS
+def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, write: Write, ours: Recognise | None) -> None:
+    path = tmp_path / 'out.mlpackage'
+
+    def run() -> None:
+        with replacing(path, ours) as fresh:
+            write(fresh, 'new')
+            path.mkdir()
+            (path / 'notes.txt').write_text('kept')
+
+    with pytest.raises(UsageError, match='a folder stands there that would be lost'):
+        run()
+    assert [entry.name for entry in path.iterdir()] == ['notes.txt']
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def cannot_exchange(one: Path, other: Path) -> bool:
+    """What `_exchanged` says on a system, or for a file system, that cannot."""
+    return False
+
+
+METHODS = pytest.mark.parametrize('method', ['exchange', 'aside'])
+
+
+@METHODS
+def test_a_process_killed_at_any_call_to_the_system_leaves_one_version(tmp_path: Path, method: str) -> None:
+    script = Path(__file__).with_name('killed_writer.py')
+    command = [sys.executable, str(script), str(tmp_path), method]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) > 20
+    # Before the switch the old one, after it the new one, and nothing beside it once the next run has ended.
+    old, new = lines.count('old old'), lines.count('new new')
+    between = [] if method == 'exchange' and platform.system() == 'Linux' else ['nothing old']
+    assert min(old, new) > 10
+    assert lines in (['old old'] * old + between + ['new new'] * new, ['old old'] * old + ['new new'] * new)
+
+
+@pytest.mark.skipif(platform.system() != 'Linux', reason='on macOS the file system decides')
+def test_folders_change_places_in_one_step(tmp_path: Path) -> None:
+    one, other = tmp_path / 'one', tmp_path / "other, and it's ü"
+    write_folder(one, '1')
+    write_folder(other, '2')
+    if not atomic._exchanged(one, other):
+        pytest.skip('this file system cannot exchange')
+    assert (text_of(one), text_of(other)) == ('2', '1')
+    assert not atomic._exchanged(one, tmp_path / 'none')
+    assert text_of(one) == '2'
+
+
+@METHODS
+def test_of_several_runs_at_once_one_wins_whole(tmp_path: Path, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if method == 'aside':
+        monkeypatch.setattr(atomic, '_exchanged', cannot_exchange)
+    path = tmp_path / 'out.mlpackage'
+    failures: list[BaseException] = []
+
+    def run(text: str) -> None:
+        try:
+            for _ in range(20):
+                with replacing(path, is_ours) as fresh:
+                    write_folder(fresh, text)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(text,)) for text in 'abc']
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert text_of(path) in 'abc'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@WRITERS
+def test_the_room_of_a_living_run_is_left_alone(tmp_path: Path, write: Write, ours: Recognise | None) -> None:
+    path = tmp_path / 'out.mlpackage'
+    with replacing(path, ours) as slow:
+        write(slow, 'slow')
+        with replacing(path, ours) as quick:
+            write(quick, 'quick')
+        assert text_of(path) == 'quick'
+        assert text_of(slow) == 'slow'
+    assert text_of(path) == 'slow'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize('name', ['.out.mlpackage.backup', '.out.mlpackage.abcd1234', '.other.mlpackage.abcd1234'])
+@pytest.mark.parametrize('inner', ['notes.txt', 'new/out.mlpackage'])
+def test_a_hidden_folder_of_somebody_else_is_left_alone(tmp_path: Path, name: str, inner: str) -> None:
+    kept = tmp_path / name / inner
+    kept.parent.mkdir(parents=True)
+    kept.write_text('kept')
+    with replacing(tmp_path / 'out.mlpackage', is_ours) as fresh:
+        write_folder(fresh, 'new')
+    assert kept.read_text() == 'kept'
+
+
+def abandoned(folder: Path) -> Path:
+    """A room as a killed run leaves it that had an old folder aside."""
+    room = folder / '.out.mlpackage.abcd1234'
+    write_folder(room / 'old', 'old')
+    write_folder(room / 'new' / 'out.mlpackage', 'half')
+    (room / 'lock').touch()
+    return room
+
+
+def test_an_abandoned_folder_goes_back_and_never_over_another(tmp_path: Path) -> None:
+    path = tmp_path / 'out.mlpackage'
+    abandoned(tmp_path)
+    with replacing(path, is_ours) as fresh:
+        assert text_of(path) == 'old'
+        assert list(tmp_path.glob('.*1234')) == []
+        abandoned(tmp_path)
+        write_folder(fresh, 'new')
+    assert text_of(path) == 'new'
+    with replacing(path, is_ours) as fresh:
+        assert text_of(path) == 'new'
+        write_folder(fresh, 'newer')
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_another_path_left_is_not_ours(tmp_path: Path) -> None:
+    room = abandoned(tmp_path)
+    with replacing(tmp_path / 'other.mlpackage', is_ours) as fresh:
+        write_folder(fresh, 'new')
+    assert text_of(room / 'old') == 'old'
+    (tmp_path / 'out.mlpackage').write_text('by now, a file')
+    with replacing(tmp_path / 'out.mlpackage') as fresh:
+        write_file(fresh, 'a newer file')
+    assert text_of(tmp_path / 'out.mlpackage') == 'a newer file'
+    assert not room.exists()
+
+
+def test_a_folder_that_is_replaced_while_it_is_judged_is_judged_again(tmp_path: Path) -> None:
+    path = tmp_path / 'out.mlpackage'
+    write_folder(path, 'first')
+
+    def sees_it_go(folder: Path) -> bool:
+        if text_of(folder) == 'first':
+            folder.rename(tmp_path / 'first')
+            write_folder(folder, 'second')
+            return False
+        return True
+
+    require_writable(path, sees_it_go)
+    assert text_of(path) == 'second'
+
+
+def test_without_an_exchange_whatever_happens_in_between_leaves_one_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'out.mlpackage'
+
+    def replace_while(action: Callable[[Path], object]) -> None:
+        monkeypatch.setattr(atomic, '_exchanged', lambda fresh, path: bool(action(fresh)))
+        with replacing(path, is_ours) as fresh:
+            write_folder(fresh, 'new')
+
+    write_folder(path, 'old')
+    with pytest.raises(FileNotFoundError):  # the new one is lost, by whatever hand
+        replace_while(shutil.rmtree)
+    assert text_of(path) == 'old'
+    replace_while(lambda fresh: shutil.rmtree(path))  # another run takes the old one aside
+    assert text_of(path) == 'new'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_disk_without_room_says_so(tmp_path: Path) -> None:
+    assert atomic.no_space(tmp_path) is None
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    path = tmp_path / 'out.json'
+    path.write_text('old')
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with (
+            pytest.raises(MobileOneError, match=rf'^{path}: cannot be written: File too large; make room there, or ch'),
+            replacing(path) as fresh,
+        ):
+            fresh.write_bytes(bytes(2000))
+        reason = atomic.no_space(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert reason == 'File too large'
+    assert path.read_text() == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@WRITERS
+def test_a_disk_that_turns_out_full_when_it_is_flushed_leaves_what_was_there(
+    tmp_path: Path, write: Write, ours: Recognise | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / 'out.mlpackage'
+    write(path, 'old')
+
+    def full(descriptor: int) -> None:  # as a network file system says it
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match='No space left on device'), replacing(path, ours) as fresh:
+        write(fresh, 'new')
+    assert text_of(path) == 'old'
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason='root writes everywhere')
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / 'locked'
+    folder.mkdir(0o500)
+    with pytest.raises(UsageError, match=rf'the folder {folder} is not writable; choose another path'):
+        require_writable(folder / 'out.json')

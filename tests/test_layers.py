@@ -69,7 +69,7 @@ ARROWS: dict[str, set[str]] = {
     'export': set(),
     'export.options': set(),
     'export.probe': {'hosts'},
-    'export.coreml': set(),
+    'export.coreml': {'atomic'},
     'export.ops': set(),
     'export.features': set(),
     'export.suppress': set(),
@@ -78,6 +78,11 @@ ARROWS: dict[str, set[str]] = {
     'export.package': {'export.coreml'},
     'export.convert': {'export.coreml', 'export.info', 'export.options'},
     'export.vision': {'export.coreml', 'export.info', 'export.options'},
+    'export.onnx_file': set(),
+    'export.onnx_suppress': {'export.info', 'export.onnx_file'},
+    'export.onnx': {'export.graphs', 'export.info', 'export.onnx_file', 'export.onnx_suppress'},
+    'export.onnx_contract': {'export.info', 'export.onnx_file', 'export.onnx_suppress'},
+    'export.onnx_runtime': {'export.features', 'export.onnx_file', 'export.onnx_suppress'},
     'export.contract': {
         'checkpoint',
         'export.convert',
@@ -121,11 +126,59 @@ ARROWS: dict[str, set[str]] = {
         'export.suppress',
         'export.verify',
     },
+    'export.scores': set(),
+    'export.metric': {'cli', 'export.scores', 'hosts'},
+    'export.score': {
+        'checkpoint',
+        'cli',
+        'export.detections',
+        'export.graphs',
+        'export.info',
+        'export.metric',
+        'export.probe',
+        'export.runtime',
+        'export.scores',
+        'hosts',
+        'models',
+    },
+    'export.agreement': {'export.detections'},
+    'export.overlay': {'export.agreement', 'export.detections', 'pictures'},
+    'export.finders': {
+        'export.detections',
+        'export.graphs',
+        'export.info',
+        'export.metric',
+        'export.probe',
+        'export.runtime',
+        'hosts',
+        'models',
+    },
+    'export.predictions': {
+        'cli',
+        'export.agreement',
+        'export.detections',
+        'export.finders',
+        'export.overlay',
+        'export.probe',
+        'pictures',
+    },
+    'export.usage': {'export.info', 'export.options'},
+    'export.page': {
+        'atomic',
+        'export.agreement',
+        'export.detections',
+        'export.info',
+        'export.overlay',
+        'export.probe',
+        'export.usage',
+        'pictures',
+    },
     'export.run': {
         'atomic',
         'checkpoint',
         'cli',
         'export.convert',
+        'export.coreml',
         'export.graphs',
         'export.info',
         'export.options',
@@ -149,20 +202,22 @@ DOORS: dict[str, set[str]] = {
     'convert_weights': {'backbones.variants', 'checkpoint', 'weight_keys'},
     'demo': {'demo', 'pictures'},
     'doctor': {'doctor'},
+    'evaluate': {'export.score'},
     'export': {'export.options', 'export.run', 'export.verify'},
     'fuse': {'checkpoint', 'fused_file', 'hosts', 'models'},
     'make_toy_data': {'toy'},
+    'predict': {'export.finders', 'export.options', 'export.predictions'},
     'verify': {'export.saved', 'export.verify'},
 }
 
 # Packages that not everyone has installed, and the modules that may name them.
 OWNERS: dict[str, set[str]] = {
     'coremltools': {'export.coreml'},
-    'mmdet': {'datasets', 'heads', 'export.graphs'},
+    'mmdet': {'datasets', 'heads', 'export.graphs', 'export.score'},
     'mmseg': set(),
     'mmpretrain': set(),
-    'onnx': set(),
-    'onnxruntime': set(),
+    'onnx': {'export.onnx_file'},
+    'onnxruntime': {'export.onnx_runtime'},
 }
 
 
@@ -233,7 +288,7 @@ def test_an_optional_package_is_named_by_its_owners_only(package: str) -> None:
 
 # Modules whose distribution has another name, and those that come with one of our requirements and are not asked for.
 DISTRIBUTION = {'PIL': 'pillow', 'mmcv': 'mmcv-lite', 'mmseg': 'mmsegmentation'}
-COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'pycocotools': 'mmdet'}
+COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'matplotlib': 'mmengine', 'pycocotools': 'mmdet'}
 
 
 def test_whatever_is_imported_is_asked_for() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobileone_mm.errors import DataError
-from mobileone_mm.pictures import GAP, HEADER, PANEL, SEAM, draw_boxes, write_sheet
+from mobileone_mm.pictures import GAP, HEADER, PANEL, SEAM, draw_coco, write_sheet
 
 ORANGE_BGR = (0, 176, 255)  # the first colour of the palette
 NAMES = {7: 'cup', 9: 'spoon'}
@@ -19,7 +19,7 @@ def ground(height: int = 80, width: int = 80) -> 'np.ndarray[tuple[int, ...], np
 
 
 def test_a_frame_stands_where_the_box_is_enlarged() -> None:
-    drawn = draw_boxes(ground(), [{'bbox': [20, 30, 40, 20], 'category_id': 7}], NAMES)
+    drawn = draw_coco(ground(), [{'bbox': [20, 30, 40, 20], 'category_id': 7}], NAMES)
     assert drawn.shape == (PANEL, PANEL, 3)
     for y, x in [(160, 80), (160, 240), (120, 200), (200, 160)]:  # middle of left, right, top, bottom; 4 x enlarged
         assert tuple(drawn[y, x]) == ORANGE_BGR
@@ -27,14 +27,14 @@ def test_a_frame_stands_where_the_box_is_enlarged() -> None:
 
 
 def test_the_longer_side_fills_the_panel_and_no_box_changes_nothing() -> None:
-    drawn = draw_boxes(ground(height=40), [], NAMES)
+    drawn = draw_coco(ground(height=40), [], NAMES)
     assert drawn.shape == (PANEL // 2, PANEL, 3)
     assert (drawn == 90).all()
 
 
 def test_colours_tell_classes_apart() -> None:
     box = [20, 30, 40, 20]
-    cup, spoon = (draw_boxes(ground(), [{'bbox': box, 'category_id': key}], NAMES) for key in NAMES)
+    cup, spoon = (draw_coco(ground(), [{'bbox': box, 'category_id': key}], NAMES) for key in NAMES)
     assert tuple(cup[160, 80]) != tuple(spoon[160, 80])
 
 

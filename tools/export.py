@@ -41,14 +41,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         require_writable(args.report)
     # After the options: a wrong one shall not wait for torch and mmdet.
-    from mobileone_mm.export import ladder, run
+    from mobileone_mm.export import ladder, report, run
 
-    report = run.export(args.config, args.checkpoint, options, out, args.image)
+    done = run.export(args.config, args.checkpoint, options, out, args.image, args.evaluate, args.limit)
     if args.report:
-        cli.write_report(args.report, report.as_dict())
-    print(ladder.table(report.rungs))
-    print(run.summary(report))
-    cli.next_command(f'python tools/verify.py {shlex.quote(str(report.artifact))}')
+        cli.write_report(args.report, done.as_dict())
+    print(ladder.table(done.rungs))
+    print(report.summary(done))
+    if done.scores:
+        print(done.scores.table())
+    cli.next_command(f'python tools/verify.py {shlex.quote(str(done.artifact))}')
     return 0
 
 
@@ -88,6 +90,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--precision', default=defaults.precision, help=f'{" or ".join(FLOATS)} (%(default)s)')
     parser.add_argument('--fp32-op', metavar='LAYER', action='append', default=[], help='keep it in float32; a pattern')
     parser.add_argument('--nms', action='store_true', help='.onnx: with suppression; without it, raw boxes')
+    parser.add_argument('--evaluate', action='store_true', help="score it on the config's test data, beside the model")
+    parser.add_argument('--limit', type=int, metavar='N', help='with --evaluate: the first N pictures only')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     return parser
 

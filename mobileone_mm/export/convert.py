@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -108,21 +107,6 @@ def _quietly(what: str, call: Callable[[], Any]) -> Any:
     except Exception as error:  # whatever the converter raises is about this graph
         reason = ' '.join(str(error).split())
         raise ExportError(f'coremltools cannot {what}: {reason}') from error
-
-
-def save(model: Any, path: Path) -> None:
-    """Save a `coremltools.models.MLModel`.
-
-    Raises:
-        ExportError: it cannot be written.
-    """
-    try:
-        with silent():
-            model.save(str(path))
-    except OSError:
-        raise
-    except Exception as error:  # its writer is C++, and says of a full disk what it wants
-        raise ExportError(f'{path.name} cannot be saved: {" ".join(str(error).split())}') from error
 
 
 def operations(program_spec: Any) -> Counter[str]:

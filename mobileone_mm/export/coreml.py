@@ -3,12 +3,15 @@
 import contextlib
 import io
 import logging
+import tempfile
+import traceback
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mobileone_mm.atomic import no_space
 from mobileone_mm.errors import ExportError
 
 COMPRESSED = 'constexpr_'  # what operations that unpack a constant are called
@@ -65,6 +68,49 @@ def constants_of(spec: Any, weights: Path) -> dict[str, Any]:
         elif operation.op_type.startswith(COMPRESSED):
             constants[operation.outputs[0].name] = operation.materialized_val_inference()
     return constants
+
+
+@contextlib.contextmanager
+def workspace() -> Iterator[None]:
+    """Give coremltools a temporary folder of its own, and remove it with whatever is left in there.
+
+    Raises:
+        ExportError: something failed in the block, and the disk with the temporary folder is full.
+    """
+    with tempfile.TemporaryDirectory(prefix='mobileone_mm.') as folder:
+        usual, tempfile.tempdir = tempfile.tempdir, folder
+        try:
+            yield
+        except BaseException as error:
+            # coremltools takes a full disk for many other things.
+            reason = no_space(folder) if isinstance(error, (ExportError, OSError, RuntimeError)) else None
+            with silent():
+                _drop_locals(error)
+            if reason is None:
+                raise
+            raise ExportError(
+                f'temporary folder {Path(folder).parent}: {reason}; make room there, or name another: TMPDIR=FOLDER'
+            ) from error
+        finally:
+            tempfile.tempdir = usual
+
+
+def _drop_locals(error: BaseException | None) -> None:
+    """Let go of the temporary files that the frames of an error hold, while their folder still stands."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
+def save(model: Any, path: Path) -> None:
+    """Save a `coremltools.models.MLModel` as a package that others may read too, as far as the umask lets them.
+
+    coremltools copies parts of it from temporary files, which nobody else may read.
+    """
+    model.save(str(path))
+    mode = (path / 'Manifest.json').stat().st_mode & 0o777
+    for part in path.rglob('*'):
+        part.chmod(mode | (mode & 0o444) >> 2 if part.is_dir() else mode)
 
 
 @contextlib.contextmanager

@@ -19,24 +19,24 @@ from mobileone_mm.export.info import (
 )
 from mobileone_mm.export.ladder import FLOAT16_LIMITS, PROBE_THRESHOLD, Boxes, Rung
 
-Suppress = Callable[[Mapping[str, Any]], Mapping[str, Array]]  # raw rows and thresholds to the rows that stay
+Suppress = Callable[[dict[str, float]], Mapping[str, Array]]  # thresholds to the rows of one picture that stay
 
 SUPPRESSION_RUNG = 'saved file, suppression'
 COREML_RUNG = 'executed here -> Core ML'
 
 
-def suppression_rung(suppression: Suppress, raw: Sequence[Mapping[str, Array]], info: ArtifactInfo) -> Rung:
-    """What the package's suppression stage keeps of its raw boxes, against torchvision's suppression of each class.
+def suppression_rung(runs: Sequence[tuple[Suppress, Mapping[str, Array]]], info: ArtifactInfo) -> Rung:
+    """What a file's suppression keeps of its raw boxes, against torchvision's suppression of each class.
 
-    At the package's own thresholds, which the metadata name, and at a low one that leaves more to suppress.
+    At the file's own thresholds, which the metadata name, and at a low one that leaves more to suppress.
     """
     differing = 0
-    for outputs in raw:
+    for suppress, outputs in runs:
         for given, threshold in (
             ({}, info.confidence_threshold),
             ({CONFIDENCE_THRESHOLD: PROBE_THRESHOLD}, PROBE_THRESHOLD),
         ):
-            found = suppression({**outputs, **given})
+            found = suppress(given)
             rows = expected_rows(outputs, info.iou_threshold, threshold)
             differing += _differing(found[CONFIDENCE], outputs[RAW_CONFIDENCE][rows])
             differing += _differing(found[COORDINATES], outputs[RAW_COORDINATES][rows])
@@ -59,6 +59,11 @@ def expected_rows(raw: Mapping[str, Array], iou_threshold: float, confidence_thr
 def _differing(found: Array, expected: Array) -> int:
     common = min(len(found), len(expected))
     return int((found[:common] != expected[:common]).any(axis=1).sum()) + abs(len(found) - len(expected))
+
+
+def boxes_of(raw: Mapping[str, Array]) -> Boxes:
+    """Raw outputs as the ladder compares them."""
+    return Boxes(raw[RAW_CONFIDENCE].astype(np.float64), raw[RAW_COORDINATES].astype(np.float64))
 
 
 def detection_rungs(name: str, found: Sequence[tuple[float, float]], without: str) -> list[Rung]:

@@ -22,6 +22,7 @@ from mobileone_mm.export.info import (
     RAW_CONFIDENCE,
     RAW_COORDINATES,
 )
+from mobileone_mm.export.ladder import Boxes
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.runtime import Artifact
 from mobileone_mm.export.suppress import rows_to_keep
@@ -96,7 +97,11 @@ def of_artifact(artifact: Artifact, picture: Picture, rules: Rules) -> Detection
 
 def of_model(model: Any, picture: Picture, rules: Rules) -> Detections:
     """What a detector in torch, trained or fused, finds in a picture of its input size."""
-    raw = verify.trained_boxes(model, picture)
+    return of_boxes(verify.trained_boxes(model, picture), rules)
+
+
+def of_boxes(raw: Boxes, rules: Rules) -> Detections:
+    """What is found in a picture whose raw boxes are these."""
     return _suppressed(raw.confidence, raw.coordinates, rules)
 
 

@@ -61,8 +61,8 @@ class DetectorOptions:
     def __post_init__(self) -> None:
         if self.target not in SPEC_VERSIONS:
             raise UsageError(f'--target: {self.target!r} given, expected one of {", ".join(SPEC_VERSIONS)}')
-        _require_fraction('--iou-threshold', self.iou_threshold)
-        _require_fraction('--confidence-threshold', self.confidence_threshold)
+        require_fraction('--iou-threshold', self.iou_threshold)
+        require_fraction('--confidence-threshold', self.confidence_threshold)
         if self.input_size is not None and min(self.input_size) < 1:
             raise UsageError(f'--input-size: {self.input_size} given, expected a width and a height in pixels')
         if self.weights not in WEIGHTS:
@@ -91,7 +91,12 @@ class DetectorOptions:
         return self.floats if self.weights == 'fp16' else self.weights
 
 
-def _require_fraction(flag: str, value: float) -> None:
+def require_fraction(flag: str, value: float) -> None:
+    """Refuse a threshold outside 0..1.
+
+    Raises:
+        UsageError: with the flag.
+    """
     if not 0 <= value <= 1:
         raise UsageError(f'{flag}: {value:g} given, expected 0..1 (0.3 for 30 %)')
 

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export.coreml import coremltools
 
+MANIFEST = 'Manifest.json'
 WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
 
 
@@ -44,13 +45,30 @@ def open_package(path: str | Path) -> SavedPackage:
     path = Path(path)
     if not path.is_dir():
         raise ExportError(f'{path}: no such package folder; expected a .mlpackage written by tools/export.py')
+    model = _model_file(path)
     try:
-        manifest = json.loads((path / 'Manifest.json').read_text())
-        root = manifest['itemInfoEntries'][manifest['rootModelIdentifier']]['path']
-        spec = coremltools().proto.Model_pb2.Model.FromString((path / 'Data' / root).read_bytes())
-    except (OSError, ValueError, LookupError, TypeError, DecodeError) as error:
-        raise ExportError(f'{path}: cannot be read as a Core ML package: {error}') from error
+        spec = coremltools().proto.Model_pb2.Model.FromString(model.read_bytes())
+    except (OSError, DecodeError) as error:
+        raise ExportError(
+            f'{path}: {model.relative_to(path)} cannot be read as a Core ML model, it is cut or damaged: {error}'
+        ) from error
     return SavedPackage(path, spec)
+
+
+def _model_file(path: Path) -> Path:
+    """The file in a package that its manifest calls the model."""
+    manifest = path / MANIFEST
+    if not manifest.is_file():
+        raise ExportError(f'{path}: no file {MANIFEST} in it; expected a .mlpackage written by tools/export.py')
+    try:
+        entries = json.loads(manifest.read_text('utf-8'))
+        name = Path(entries['itemInfoEntries'][entries['rootModelIdentifier']]['path'])
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise ExportError(f'{path}: {MANIFEST} names no model, it is cut or damaged') from error
+    file = path / 'Data' / name
+    if name.is_absolute() or '..' in name.parts or not file.is_file():
+        raise ExportError(f'{path}: {MANIFEST} names the model {str(name)!r}, and no such file is in Data')
+    return file
 
 
 def size_of(path: Path) -> int:

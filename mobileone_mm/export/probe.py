@@ -46,18 +46,34 @@ def read_picture(path: str | Path, size: tuple[int, int]) -> Picture:
     Raises:
         DataError: the file is missing or no picture.
     """
+    return stretched(read_bgr(path), size)
+
+
+def read_bgr(path: str | Path) -> Picture:
+    """Read a picture (H, W, 3) as training does: BGR of 8 bits, whatever the file holds, upright by its EXIF data.
+
+    Raises:
+        DataError: the file is missing or no picture.
+    """
     import cv2
     import mmcv
 
     if not Path(path).is_file():
-        raise DataError(f'--image {path}: no such file')
+        raise DataError(f'{path}: no such file, expected a picture')
     try:
-        picture = mmcv.imread(str(path))
+        picture: Picture | None = mmcv.imread(str(path))
     except cv2.error:  # an empty file
         picture = None
     if picture is None:
-        raise DataError(f'--image {path}: cannot be decoded as a picture')
-    resized: Picture = mmcv.bgr2rgb(mmcv.imresize(picture, size))
+        raise DataError(f'{path}: cannot be decoded as a picture')
+    return picture
+
+
+def stretched(bgr: Picture, size: tuple[int, int]) -> Picture:
+    """A picture in BGR as RGB, at `size` (width, height)."""
+    import mmcv
+
+    resized: Picture = mmcv.bgr2rgb(mmcv.imresize(bgr, size))
     return resized
 
 

@@ -2,9 +2,10 @@
 
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,56 +18,28 @@ from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export import ladder, probe, verify
+from mobileone_mm.export import ladder, probe, score, verify
+from mobileone_mm.export.agreement import found_by_both
+from mobileone_mm.export.detections import Rules, of_artifact, of_boxes
 from mobileone_mm.export.fingerprint import fingerprint
 from mobileone_mm.export.graphs import DetectorGraph, require_ssd
 from mobileone_mm.export.info import SCALE_FILL, ArtifactInfo
-from mobileone_mm.export.ladder import Rung
+from mobileone_mm.export.ladder import Boxes, Rung
 from mobileone_mm.export.options import DetectorOptions, require_output
 from mobileone_mm.export.package import size_of
+from mobileone_mm.export.page import Pair, require_page, write_page
 from mobileone_mm.export.probe import Picture
+from mobileone_mm.export.report import Report
+from mobileone_mm.export.runtime import open_artifact
+from mobileone_mm.export.scores import Scores
+from mobileone_mm.export.target import Converted, Target
 from mobileone_mm.export.targets import target_of
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.reparam import fuse_checked
 from mobileone_mm.threads import one_thread
 
-
-@dataclass(frozen=True)
-class Report:
-    """What an export wrote and measured.
-
-    Attributes:
-        artifact: the package or file.
-        info: what it says about itself.
-        rungs: the ladder, unmade rungs included.
-        rows: N, raw boxes a picture.
-        columns: K, confidence columns.
-        operations: how often each operation stands in it.
-        bytes: its size.
-        seconds: time of each station.
-    """
-
-    artifact: Path
-    info: ArtifactInfo
-    rungs: tuple[Rung, ...]
-    rows: int
-    columns: int
-    operations: Mapping[str, int]
-    bytes: int
-    seconds: Mapping[str, float]
-
-    def as_dict(self) -> dict[str, Any]:
-        """The report as JSON can hold it."""
-        return {
-            'artifact': str(self.artifact),
-            'info': self.info.as_metadata(),
-            'ladder': ladder.as_dicts(self.rungs),
-            'rows': self.rows,
-            'columns': self.columns,
-            'operations': dict(self.operations),
-            'bytes': self.bytes,
-            'seconds': dict(self.seconds),
-        }
+PAGE = 'report.html'
+MOST_BOXES = 200  # a picture, in the report
 
 
 def export(
@@ -75,11 +48,14 @@ def export(
     options: DetectorOptions,
     out: str | Path,
     images: Sequence[str | Path] = (),
+    evaluate: bool = False,
+    limit: int | None = None,
 ) -> Report:
     """Write a checked detector from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
     `images` are what the ladder is climbed on; without any, a drawn picture. What stood at `out` before is replaced
-    only when every check has passed.
+    only when every check has passed. `report.html` is written beside it. With `evaluate`, it is scored then on the
+    config's test data, or their first `limit` pictures.
 
     Raises:
         UsageError: `out` or an option is wrong.
@@ -92,70 +68,92 @@ def export(
     out = require_output(out, options)
     target = target_of(out)
     require_writable(out, target.recognise)
+    require_page(out.parent / PAGE)
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
-        config = _ssd_config(config_path)
-        size = options.input_size or probe.input_size_of(config)
-        pictures = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
-        model, source = models.open_model(config, checkpoint_path)
-        classes = _classes(config, model, source)
-        _require_divisible(size, model)
+        source = _loaded(config_path, checkpoint_path, options.input_size, images)
     with clock.station('fuse'), one_thread():
-        trained = [verify.trained_boxes(model.double(), picture) for picture in pictures]
+        trained = [verify.trained_boxes(source.model.double(), picture) for picture in source.pictures]
         # One picture says all about a fold; the others are for the boxes.
-        fused, parity = fuse_checked(model, _normalised(model, pictures[0]), FLOAT64_RELATIVE_LIMIT)
+        inputs = _normalised(source.model, source.pictures[0])
+        fused, parity = fuse_checked(source.model, inputs, FLOAT64_RELATIVE_LIMIT)
     with clock.station('graph'):
-        columns = target.columns(classes, options)
-        graph = DetectorGraph(fused.float(), size, columns).eval()
-        raw = [verify.graph_boxes(graph, picture, len(classes)) for picture in pictures]
-        rungs = [
-            verify.fused_rung(parity, source.form),
-            *verify.graph_rungs(list(zip(trained, raw, strict=True)), size),
-        ]
+        columns = target.columns(source.classes, options)
+        graph = DetectorGraph(fused.float(), source.size, columns).eval()
+        raw = [verify.graph_boxes(graph, picture, len(source.classes)) for picture in source.pictures]
+        pairs = list(zip(trained, raw, strict=True))
+        rungs = [verify.fused_rung(parity, source.checkpoint.form), *verify.graph_rungs(pairs, source.size)]
         ladder.require_rungs(rungs)
-    with clock.station('convert'):
-        made = target.convert(graph, size, options)
-    of_drawn = verify.graph_boxes(graph, probe.drawn_picture(size), len(classes))
-    reads, precision, weights = target.describe(options)
-    info = ArtifactInfo(
-        task='detection',
-        config=str(config_path),
-        checkpoint=str(source.path),
-        checkpoint_sha256=source.sha256,
-        classes=classes,
-        input_size=size,
-        crop=SCALE_FILL,
-        clips_to_image=False,
-        labels_per_box=1,
-        target=reads,
-        precision=precision,
-        fp32_ops=options.fp32_ops,
-        weights=weights,
-        iou_threshold=options.iou_threshold,
-        confidence_threshold=options.confidence_threshold,
-        weights_sha256=made.weights_sha256,
-        versions=_versions(target.made_with),
-        layers=made.layers,
-        probe=fingerprint(of_drawn),
-        parity=ladder.as_dicts(rungs),
-    )
-    with clock.station('save and check'), replacing(out, target.recognise) as fresh:
-        made.save(info, fresh)
-        rungs += target.climb(fresh, info, graph, pictures, raw)
-        ladder.require_rungs(rungs)
-    return Report(out, info, tuple(rungs), graph.rows, columns, made.operations, size_of(out), clock.seconds)
+    with ExitStack() as room:
+        with clock.station('convert'):
+            made = room.enter_context(target.convert(graph, source.size, options))
+        info = _info(source, options, target, made, graph, rungs)
+        with clock.station('save and check'), replacing(out, target.recognise) as fresh:
+            made.save(info, fresh)
+            rungs += target.climb(fresh, info, graph, source.pictures, raw)
+            ladder.require_rungs(rungs)
+    scores = _scores(out, config_path, checkpoint_path, limit, clock) if evaluate else None
+    size = size_of(out)
+    report = Report(out, info, tuple(rungs), graph.rows, columns, made.operations, size, clock.seconds, scores)
+    with clock.station('report', announce=False):
+        write_page(out.parent / PAGE, report.as_dict(), _found(out, info, source, trained))
+    return report
 
 
-def summary(report: Report) -> str:
-    """What was written, in two lines."""
-    operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
-    width, height = report.info.input_size
-    return (
-        f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
-        f'weights {report.info.weights}, {width}x{height} px, '
-        f'{len(report.info.classes)} classes in {report.columns} columns, {report.rows} raw boxes\n'
-        f'operations: {operations}'
-    )
+@dataclass(frozen=True)
+class _Source:
+    """What is exported, and what it is looked at with.
+
+    Attributes:
+        config: path of the config.
+        checkpoint: the weight file.
+        model: the detector, trained or fused.
+        classes: in the order of its outputs.
+        size: (width, height) in pixels.
+        names: of the pictures.
+        pictures: of that size.
+    """
+
+    config: str
+    checkpoint: Checkpoint
+    model: Any
+    classes: tuple[str, ...]
+    size: tuple[int, int]
+    names: tuple[str, ...]
+    pictures: tuple[Picture, ...]
+
+
+def _loaded(
+    config_path: str | Path,
+    checkpoint_path: str | Path,
+    input_size: tuple[int, int] | None,
+    images: Sequence[str | Path],
+) -> _Source:
+    config = _ssd_config(config_path)
+    size = input_size or probe.input_size_of(config)
+    pictures = {Path(image).name: probe.read_picture(image, size) for image in images}
+    pictures = pictures or {'a drawn picture': probe.drawn_picture(size)}
+    model, source = models.open_model(config, checkpoint_path)
+    classes = _classes(config, model, source)
+    _require_divisible(size, model)
+    return _Source(str(config_path), source, model, classes, size, tuple(pictures), tuple(pictures.values()))
+
+
+def _scores(
+    out: Path, config_path: str | Path, checkpoint_path: str | Path, limit: int | None, clock: '_Clock'
+) -> Scores:
+    with clock.station('score'):
+        return score.evaluate(out, config_path, checkpoint_path, limit)
+
+
+def _found(out: Path, info: ArtifactInfo, source: _Source, trained: Sequence[Boxes]) -> list[Pair]:
+    """What the trained model and the exported file find in the pictures, at the file's own thresholds."""
+    rules = Rules(info.confidence_threshold, info.iou_threshold, MOST_BOXES)
+    artifact = open_artifact(out)
+    return [
+        Pair(name, picture, *found_by_both(partial(of_boxes, boxes), partial(of_artifact, artifact, picture), rules))
+        for name, picture, boxes in zip(source.names, source.pictures, trained, strict=True)
+    ]
 
 
 def _ssd_config(path: str | Path) -> Config:
@@ -206,6 +204,40 @@ def _normalised(model: Any, picture: Picture) -> torch.Tensor:
     bgr = torch.from_numpy(picture[..., ::-1].transpose(2, 0, 1).copy())
     inputs: torch.Tensor = model.data_preprocessor({'inputs': [bgr]})['inputs']
     return inputs.to(next(model.parameters()).dtype)
+
+
+def _info(
+    source: _Source,
+    options: DetectorOptions,
+    target: Target,
+    made: Converted,
+    graph: DetectorGraph,
+    rungs: Sequence[Rung],
+) -> ArtifactInfo:
+    reads, precision, weights = target.describe(options)
+    drawn = verify.graph_boxes(graph, probe.drawn_picture(source.size), len(source.classes))
+    return ArtifactInfo(
+        task='detection',
+        config=source.config,
+        checkpoint=str(source.checkpoint.path),
+        checkpoint_sha256=source.checkpoint.sha256,
+        classes=source.classes,
+        input_size=source.size,
+        crop=SCALE_FILL,
+        clips_to_image=False,
+        labels_per_box=1,
+        target=reads,
+        precision=precision,
+        fp32_ops=options.fp32_ops,
+        weights=weights,
+        iou_threshold=options.iou_threshold,
+        confidence_threshold=options.confidence_threshold,
+        weights_sha256=made.weights_sha256,
+        versions=_versions(target.made_with),
+        layers=made.layers,
+        probe=fingerprint(drawn),
+        parity=ladder.as_dicts(rungs),
+    )
 
 
 def _versions(made_with: Sequence[str]) -> dict[str, str]:

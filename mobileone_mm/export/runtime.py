@@ -12,7 +12,8 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.features import Array, checked_inputs
 from mobileone_mm.export.interpret import open_interpreter
-from mobileone_mm.export.options import PACKAGE_ENDING
+from mobileone_mm.export.onnx_runtime import open_onnx
+from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING
 from mobileone_mm.export.package import open_package
 
 
@@ -83,4 +84,4 @@ def _open_package(path: Path) -> Artifact:
     return CoreML(package.spec.description.input, package.metadata, model)
 
 
-OPENERS: Mapping[str, Callable[[Path], Artifact]] = {PACKAGE_ENDING: _open_package}
+OPENERS: Mapping[str, Callable[[Path], Artifact]] = {PACKAGE_ENDING: _open_package, ONNX_ENDING: open_onnx}

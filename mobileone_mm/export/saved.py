@@ -7,12 +7,13 @@ import math
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from mobileone_mm.export.detected import COREML_RUNG, detection_rungs, distance, suppression_rung
+from mobileone_mm.export.detected import COREML_RUNG, boxes_of, detection_rungs, distance, suppression_rung
 from mobileone_mm.export.features import Array
 from mobileone_mm.export.fingerprint import fingerprint_rungs
 from mobileone_mm.export.graphs import DetectorGraph, as_stored
@@ -21,8 +22,6 @@ from mobileone_mm.export.info import (
     CONFIDENCE_THRESHOLD,
     COORDINATES,
     IMAGE,
-    RAW_CONFIDENCE,
-    RAW_COORDINATES,
     ArtifactInfo,
 )
 from mobileone_mm.export.interpret import Interpreter, Step, open_interpreter
@@ -39,6 +38,7 @@ from mobileone_mm.export.ladder import (
 )
 from mobileone_mm.export.probe import Picture, drawn_picture, read_picture
 from mobileone_mm.export.runtime import open_artifact
+from mobileone_mm.export.suppress import Suppression
 from mobileone_mm.export.verify import graph_boxes, verify
 
 LARGEST_HALF = 65504.0  # largest float16
@@ -99,11 +99,11 @@ def package_rungs(
     runs = [execute(interpreter, picture, info.layers) for picture in pictures]
     same, error = as_stored(graph, interpreter.program.constants, info.precision == 'float16')
     stored = [graph_boxes(same, picture, len(info.classes)) for picture in pictures]
-    own = [_boxes(run.own) for run in runs]
+    own = [boxes_of(run.own) for run in runs]
     return [
         *overflow_rungs(runs),
         Rung(CONSTANTS_RUNG, error, CONSTANT_LIMITS[info.weights], 'of RMS'),
-        *row_rungs(FLOAT32_RUNG, _pairs(stored, [_boxes(run.full) for run in runs]), info.input_size, FLOAT32_LIMITS),
+        *row_rungs(FLOAT32_RUNG, _pairs(stored, [boxes_of(run.full) for run in runs]), info.input_size, FLOAT32_LIMITS),
         *_own_rungs(info, runs, raw),
         *_stage_rungs(interpreter, info, runs),
         *coreml_rungs(package, pictures, own, info.input_size),
@@ -112,7 +112,7 @@ def package_rungs(
 
 def _own_rungs(info: ArtifactInfo, runs: Sequence[Execution], raw: Sequence[Boxes]) -> list[Rung]:
     """What the package's own precision and its compression cost, against the graph."""
-    own = _pairs(raw, [_boxes(run.own) for run in runs])
+    own = _pairs(raw, [boxes_of(run.own) for run in runs])
     if info.weights in COMPRESSED_LIMITS:
         name, limits = COMPRESSED_RUNG.format(info.weights), COMPRESSED_LIMITS[info.weights]
         return [*rounding_rungs(info, runs), *row_rungs(name, own, info.input_size, limits, PROBE_THRESHOLD)]
@@ -125,13 +125,19 @@ def rounding_rungs(info: ArtifactInfo, runs: Sequence[Execution]) -> list[Rung]:
     """What the package's own precision costs against an execution that rounds nothing; nothing if it rounds nothing."""
     if info.precision == 'float32':
         return []
-    pairs = [(_boxes(run.full), _boxes(run.own)) for run in runs]
+    pairs = [(boxes_of(run.full), boxes_of(run.own)) for run in runs]
     return row_rungs(ROUNDING_RUNG, pairs, info.input_size, FLOAT16_LIMITS, PROBE_THRESHOLD)
 
 
 def _stage_rungs(interpreter: Interpreter, info: ArtifactInfo, runs: Sequence[Execution]) -> list[Rung]:
-    assert interpreter.suppression is not None, 'the contract asks for it'
-    return [suppression_rung(interpreter.suppression, [run.own for run in runs], info)]
+    stage = interpreter.suppression
+    assert stage is not None, 'the contract asks for it'
+    kept = [partial(_kept, stage, run) for run in runs]
+    return [suppression_rung([(suppress, run.own) for suppress, run in zip(kept, runs, strict=True)], info)]
+
+
+def _kept(stage: Suppression, run: Execution, thresholds: dict[str, float]) -> Mapping[str, Array]:
+    return stage({**run.own, **thresholds})
 
 
 def reclimb(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[ArtifactInfo, list[Rung]]:
@@ -146,13 +152,13 @@ def reclimb(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[Artifa
     pictures = [read_picture(image, info.input_size) for image in images] or [drawn]
     interpreter = open_interpreter(path)
     runs = [execute(interpreter, picture, info.layers) for picture in pictures]
-    probe = _boxes(interpreter.raw({IMAGE: drawn}))
+    probe = boxes_of(interpreter.raw({IMAGE: drawn}))
     return info, [
         *overflow_rungs(runs),
         *fingerprint_rungs(info.probe, probe, len(info.classes), info.input_size, _limits(info)),
         *rounding_rungs(info, runs),
         *_stage_rungs(interpreter, info, runs),
-        *coreml_rungs(Path(path), pictures, [_boxes(run.own) for run in runs], info.input_size),
+        *coreml_rungs(Path(path), pictures, [boxes_of(run.own) for run in runs], info.input_size),
     ]
 
 
@@ -207,10 +213,6 @@ def _cures(peak: Peak) -> str:
 
 def _pairs(expected: Sequence[Boxes], found: Sequence[Boxes]) -> Pairs:
     return list(zip(expected, found, strict=True))
-
-
-def _boxes(raw: Mapping[str, Array]) -> Boxes:
-    return Boxes(raw[RAW_CONFIDENCE].astype(np.float64), raw[RAW_COORDINATES].astype(np.float64))
 
 
 def coreml_rungs(

@@ -92,25 +92,32 @@ def rows_to_keep(
         per_class: whether only boxes with one label suppress each other.
     """
     best = confidence.max(axis=1).astype(np.float64)
-    labels = confidence.argmax(axis=1) if per_class else np.zeros(len(best), np.intp)
-    left = np.argsort(-best, kind='stable')
-    left = left[best[left] >= confidence_threshold]
+    order = np.argsort(-best, kind='stable')
+    order = order[best[order] >= confidence_threshold]
+    labels = confidence[order].argmax(axis=1) if per_class else np.zeros(len(order), np.intp)
+    # Columns lie side by side in memory; class by class, each loop is over few boxes.
+    boxes = np.ascontiguousarray(coordinates[order].T, np.float64)
+    stays = np.zeros(len(order), np.bool_)
+    for label in np.unique(labels):
+        rows = np.flatnonzero(labels == label)
+        stays[rows[_unsuppressed(boxes[:, rows], iou_threshold)]] = True
+    staying: npt.NDArray[np.intp] = order[stays]
+    return staying
+
+
+def _unsuppressed(boxes: npt.NDArray[np.float64], iou_threshold: float) -> npt.NDArray[np.intp]:
+    """Columns that stay of (4, n) centre x, centre y, width, height, of one label and best first."""
+    centres, sizes = boxes[:2], boxes[2:]
+    low, high, areas = centres - sizes / 2, centres + sizes / 2, sizes.prod(axis=0)
+    left = np.arange(boxes.shape[1])
     kept = []
     while len(left):
-        first, left = left[0], left[1:]
-        kept.append(first)
-        overlaps = _iou(coordinates[first], coordinates[left])
-        left = left[(labels[left] != labels[first]) | (overlaps <= iou_threshold)]
+        kept.append(left[0])
+        shared = (np.minimum(high[:, :1], high) - np.maximum(low[:, :1], low)).clip(min=0).prod(axis=0)
+        union = areas[0] + areas - shared
+        # Two boxes without area have no overlap.
+        overlaps = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
+        other = overlaps <= iou_threshold
+        other[0] = False
+        left, low, high, areas = left[other], low[:, other], high[:, other], areas[other]
     return np.array(kept, np.intp)
-
-
-def _iou(box: npt.NDArray[Any], others: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Intersection over union of one box (4,) with others (n, 4); 0 where neither has an area."""
-    centre, size = box[:2].astype(np.float64), box[2:].astype(np.float64)
-    centres, sizes = others[:, :2].astype(np.float64), others[:, 2:].astype(np.float64)
-    low = np.maximum(centre - size / 2, centres - sizes / 2)
-    high = np.minimum(centre + size / 2, centres + sizes / 2)
-    shared = (high - low).clip(min=0).prod(axis=1)
-    union = size.prod() + sizes.prod(axis=1) - shared
-    overlap: npt.NDArray[np.float64] = np.divide(shared, union, out=np.zeros_like(union), where=union > 0)
-    return overlap

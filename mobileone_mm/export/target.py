@@ -1,6 +1,7 @@
 """What a format has to bring so that detectors can be exported to it."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Target:
         made_with: packages whose versions a file names.
         describe: (what reads it, what it computes in, how it stores weights) under options.
         columns: K, the confidence columns for C classes.
-        convert: from a graph, (width, height) and options.
+        convert: from a graph, (width, height) and options; what was made lives as long as the context.
         climb: the rungs of a saved file, by the graph and by what that gives for pictures.
         reclimb: what a saved file says about itself, and the rungs that need nothing else but pictures.
     """
@@ -46,6 +47,6 @@ class Target:
     made_with: Sequence[str]
     describe: Callable[[DetectorOptions], tuple[str, str, str]]
     columns: Callable[[Sequence[str], DetectorOptions], int]
-    convert: Callable[[DetectorGraph, tuple[int, int], DetectorOptions], Converted]
+    convert: Callable[[DetectorGraph, tuple[int, int], DetectorOptions], AbstractContextManager[Converted]]
     climb: Callable[[Path, ArtifactInfo, DetectorGraph, Sequence[Picture], Sequence[Boxes]], list[Rung]]
     reclimb: Callable[[Path, Sequence[str | Path]], tuple[ArtifactInfo, list[Rung]]]

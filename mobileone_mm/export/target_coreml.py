@@ -1,11 +1,12 @@
 """Core ML packages: an ML program with a suppression stage behind it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mobileone_mm.checkpoint import file_sha256
 from mobileone_mm.cli import say
-from mobileone_mm.export import convert, saved, vision
+from mobileone_mm.export import convert, coreml, saved, vision
 from mobileone_mm.export.graphs import DetectorGraph
 from mobileone_mm.export.info import ArtifactInfo
 from mobileone_mm.export.ladder import Boxes, Rung
@@ -15,19 +16,21 @@ from mobileone_mm.export.target import Converted, Target
 from mobileone_mm.export.verify import verify
 
 
-def _convert(graph: DetectorGraph, input_size: tuple[int, int], options: DetectorOptions) -> Converted:
-    made = convert.to_program(graph, input_size, options)
+@contextmanager
+def _convert(graph: DetectorGraph, input_size: tuple[int, int], options: DetectorOptions) -> Iterator[Converted]:
+    with coreml.workspace():  # where the weights lie until they are saved
+        made = convert.to_program(graph, input_size, options)
 
-    def save(info: ArtifactInfo, path: Path) -> None:
-        convert.save(vision.detector_pipeline(made.program, info, options), path)
-        verify(path)
+        def save(info: ArtifactInfo, path: Path) -> None:
+            coreml.save(vision.detector_pipeline(made.program, info, options), path)
+            verify(path)
 
-    return Converted(
-        operations=convert.operations(made.program.get_spec()),
-        layers=made.layers,
-        weights_sha256=file_sha256(Path(made.program.weights_dir) / 'weight.bin'),
-        save=save,
-    )
+        yield Converted(
+            operations=convert.operations(made.program.get_spec()),
+            layers=made.layers,
+            weights_sha256=file_sha256(Path(made.program.weights_dir) / 'weight.bin'),
+            save=save,
+        )
 
 
 def _climb(

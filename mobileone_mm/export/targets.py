@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mobileone_mm.errors import UsageError
-from mobileone_mm.export import target_coreml
+from mobileone_mm.export import target_coreml, target_onnx
 from mobileone_mm.export.info import ArtifactInfo
 from mobileone_mm.export.ladder import Rung
-from mobileone_mm.export.options import PACKAGE_ENDING
+from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING
 from mobileone_mm.export.target import Target
 
-TARGETS: Mapping[str, Target] = {PACKAGE_ENDING: target_coreml.TARGET}
+TARGETS: Mapping[str, Target] = {PACKAGE_ENDING: target_coreml.TARGET, ONNX_ENDING: target_onnx.TARGET}
 
 
 def target_of(path: str | Path) -> Target:

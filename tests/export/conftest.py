@@ -1,6 +1,7 @@
 """A tiny SSD as config and checkpoint files, trained by nobody, with scores and boxes that vary; and its package."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -11,6 +12,9 @@ from torch import nn
 
 from mobileone_mm import checkpoint, hosts, models
 from mobileone_mm.export import run
+from mobileone_mm.export.graphs import DetectorGraph
+from mobileone_mm.export.onnx import to_onnx
+from mobileone_mm.export.onnx_file import save_onnx, weights_digest
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.probe import drawn_picture
 from mobileone_mm.reparam import fuse
@@ -149,3 +153,25 @@ def detector(tmp_path_factory: pytest.TempPathFactory, make_detector: Callable[.
 def exported(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> run.Report:
     """The tiny SSD's package; never change it, copy it."""
     return run.export(*detector, DetectorOptions(), tmp_path_factory.mktemp('exported') / 'tiny.mlpackage')
+
+
+def graph_of(detector: tuple[Path, Path]) -> DetectorGraph:
+    """The export graph of a detector's config and checkpoint file, without padding columns."""
+    config_file, weights = detector
+    model, _ = models.open_model(hosts.load_config(config_file), weights)
+    return DetectorGraph(fuse(model).float(), SIZE, model.bbox_head.num_classes).eval()
+
+
+@pytest.fixture(scope='session')
+def onnx_files(
+    detector: tuple[Path, Path], exported: run.Report, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """The tiny SSD as ONNX, with the package's own account of it: 'raw', and 'nms' with suppression."""
+    folder, graph = tmp_path_factory.mktemp('onnx'), graph_of(detector)
+    thresholds = (exported.info.iou_threshold, exported.info.confidence_threshold)
+    paths = {}
+    for name, suppress in (('raw', None), ('nms', thresholds)):
+        model = to_onnx(graph, SIZE, suppress)
+        paths[name] = folder / f'{name}.onnx'
+        save_onnx(model, replace(exported.info, weights_sha256=weights_digest(model)).as_metadata(), paths[name])
+    return paths

@@ -1,16 +1,28 @@
 """What comes out behind the suppression, against what went in."""
 
 import math
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
 
 from mobileone_mm.export import detected, run
-from mobileone_mm.export.ladder import Boxes
+from mobileone_mm.export.info import ArtifactInfo
+from mobileone_mm.export.ladder import Boxes, Rung
 from mobileone_mm.export.package import open_package
-from mobileone_mm.export.suppress import read_suppression
+from mobileone_mm.export.suppress import Suppression, read_suppression
 
 SIZE = (96, 64)
+
+
+def rung_of(spec: Any, raw: list[dict[str, Any]], info: ArtifactInfo) -> Rung:
+    stage = read_suppression(spec)
+    return detected.suppression_rung([(partial(kept, stage, outputs), outputs) for outputs in raw], info)
+
+
+def kept(stage: Suppression, outputs: dict[str, Any], thresholds: dict[str, float]) -> dict[str, Any]:
+    return stage({**outputs, **thresholds})
 
 
 def test_suppression_rung_takes_the_documented_thresholds(exported: run.Report) -> None:
@@ -20,20 +32,20 @@ def test_suppression_rung_takes_the_documented_thresholds(exported: run.Report) 
         'raw_confidence': generator.dirichlet([0.3] * 4, 200)[:, :3].astype(np.float32),
         'raw_coordinates': generator.uniform(0.2, 0.6, (200, 4)).astype(np.float32),
     }
-    assert detected.suppression_rung(read_suppression(spec), [raw, raw], exported.info).value == 0
+    assert rung_of(spec, [raw, raw], exported.info).value == 0
     for field, value in (('iouThreshold', 0.6), ('confidenceThreshold', 0.3)):
         other = type(spec).FromString(spec.SerializeToString())
         setattr(other.nonMaximumSuppression, field, value)
-        assert not detected.suppression_rung(read_suppression(other), [raw], exported.info).holds
+        assert not rung_of(other, [raw], exported.info).holds
     across = type(spec).FromString(spec.SerializeToString())
     across.nonMaximumSuppression.pickTop.perClass = False
-    assert not detected.suppression_rung(read_suppression(across), [raw], exported.info).holds
+    assert not rung_of(across, [raw], exported.info).holds
 
 
 def test_no_boxes_are_suppressed_alike(exported: run.Report) -> None:
     spec = open_package(exported.artifact).spec.pipeline.models[1]
     raw = {'raw_confidence': np.zeros((9, 3), np.float32), 'raw_coordinates': np.zeros((9, 4), np.float32)}
-    assert detected.suppression_rung(read_suppression(spec), [raw], exported.info).value == 0
+    assert rung_of(spec, [raw], exported.info).value == 0
 
 
 RAW = Boxes(

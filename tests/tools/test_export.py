@@ -65,7 +65,7 @@ def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixt
     assert ladder['saved file, suppression', 'rows'] == 0
 
     assert cli.run(main, [str(package), '--image', str(tmp_path / 'b.png')]) == 1
-    assert re.fullmatch(r'error: --image .*b\.png: no such file\n', capsys.readouterr().err)
+    assert re.fullmatch(r'error: .*b\.png: no such file, expected a picture\n', capsys.readouterr().err)
 
     shutil.rmtree(package / 'Data' / 'com.apple.CoreML' / 'weights')
     assert cli.run(main, [str(package)]) == 1

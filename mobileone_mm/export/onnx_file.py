@@ -1,0 +1,96 @@
+"""The one door to the onnx library, and to `.onnx` files as this project writes them (docs/onnx.md)."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from mobileone_mm.errors import ExportError
+
+OPSET = 18  # the oldest that torch's exporter writes by itself; ONNX Runtime 1.17 reads up to 20
+IR_VERSION = 8  # of the file format, which came with opset 18; ONNX Runtime 1.17 reads up to 9
+INSTALL = "install it: pip install 'mobileone-mm[onnx]'"
+
+
+def onnx() -> ModuleType:
+    """Import onnx late: who exports to Core ML only needs none.
+
+    Raises:
+        ExportError: it cannot be imported.
+    """
+    try:
+        import onnx
+    except ImportError as error:
+        raise ExportError(f'onnx cannot be imported ({error}); {INSTALL}') from error
+    module: ModuleType = onnx
+    return module
+
+
+def weights_digest(model: Any) -> str:
+    """SHA-256 over name, type, shape and values of all constants of a model (`onnx.ModelProto`), by name."""
+    digest = hashlib.sha256()
+    for constant in sorted(model.graph.initializer, key=lambda constant: str(constant.name)):
+        values = onnx().numpy_helper.to_array(constant)
+        digest.update(f'{constant.name} {values.dtype} {values.shape}\n'.encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def metadata_of(model: Any) -> dict[str, str]:
+    """The metadata of a model (`onnx.ModelProto`)."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def save_onnx(model: Any, metadata: Mapping[str, str], path: str | Path) -> None:
+    """Write a model (`onnx.ModelProto`) with these entries as its metadata, once onnx finds it sound.
+
+    Raises:
+        ExportError: onnx finds a fault.
+    """
+    onnx().helper.set_model_props(model, dict(metadata))
+    _require_sound(model)
+    Path(path).write_bytes(model.SerializeToString(deterministic=True))
+
+
+def read_onnx(path: str | Path) -> Any:
+    """Read a `.onnx` file (`onnx.ModelProto`).
+
+    Raises:
+        ExportError: no such file, or it is no sound ONNX model that is whole by itself.
+    """
+    path = require_file(path)
+    model = onnx().ModelProto()
+    try:
+        model.ParseFromString(path.read_bytes())
+        _require_sound(model)
+    except Exception as error:  # whatever the reader raises is about this file
+        raise ExportError(f'{path}: cannot be read as an ONNX model: {one_line(error)}') from error
+    return model
+
+
+def require_file(path: str | Path) -> Path:
+    """Refuse a path where no file stands.
+
+    Raises:
+        ExportError: with the path.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ExportError(f'{path}: no such file; expected a .onnx file written by tools/export.py')
+    return path
+
+
+def one_line(error: Exception) -> str:
+    """What a library says, in one line."""
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
+def _require_sound(model: Any) -> None:
+    library = onnx()
+    if any(constant.data_location == constant.EXTERNAL for constant in model.graph.initializer):
+        raise ExportError('it keeps weights in other files, expected them in itself')
+    try:
+        library.checker.check_model(model, full_check=True)
+    except (library.checker.ValidationError, library.shape_inference.InferenceError) as error:
+        raise ExportError(f'not a sound ONNX model: {one_line(error)}') from error
