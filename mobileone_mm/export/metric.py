@@ -20,6 +20,7 @@ from mobileone_mm import hosts
 from mobileone_mm.cli import progress
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
 from mobileone_mm.export.scores import Row
+from mobileone_mm.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def measure(
     """
     evaluators = [evaluator(samples) for _ in candidates]
     seconds: list[list[float]] = [[] for _ in candidates]
-    with quiet():
+    with quiet(), one_thread():  # one picture at a time; what exports run in takes one thread too
         for index in progress(range(samples.count), 'pictures'):
             item = _read(samples, index)
             for candidate, judge, times in zip(candidates, evaluators, seconds, strict=True):
