@@ -127,7 +127,7 @@ ARROWS: dict[str, set[str]] = {
         'export.verify',
     },
     'export.scores': set(),
-    'export.metric': {'cli', 'export.scores', 'hosts'},
+    'export.metric': {'cli', 'export.scores', 'hosts', 'threads'},
     'export.score': {
         'checkpoint',
         'cli',

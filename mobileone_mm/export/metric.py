@@ -20,6 +20,7 @@ from mobileone_mm import hosts
 from mobileone_mm.cli import progress
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
 from mobileone_mm.export.scores import Row
+from mobileone_mm.threads import one_thread
 
 
 @dataclass(frozen=True)
@@ -109,19 +110,19 @@ def measure(
     """Predict every picture with every candidate, and score each; one row a candidate.
 
     Raises:
-        DataError: no candidate got a score.
+        DataError: a picture cannot be read, the metric belongs to other data, or no candidate got a score.
     """
     evaluators = [evaluator(samples) for _ in candidates]
     seconds: list[list[float]] = [[] for _ in candidates]
-    with quiet():
+    with quiet(), one_thread():  # one picture at a time; what exports run in takes one thread too
         for index in progress(range(samples.count), 'pictures'):
-            item = samples.dataset[index]
+            item = _read(samples, index)
             for candidate, judge, times in zip(candidates, evaluators, seconds, strict=True):
                 start = time.perf_counter()
                 sample = candidate.predict(item)
                 times.append(time.perf_counter() - start)
                 judge.process([sample])
-        found = [judge.evaluate(samples.count) for judge in evaluators]
+        found = [_evaluated(samples, judge) for judge in evaluators]
     if not any(found):
         raise DataError(
             f'{samples.config.filename}: the metric gave no number in {samples.count} pictures: nothing was found in '
@@ -131,6 +132,26 @@ def measure(
         Row(candidate.name, candidate.rule, {key: float(value) for key, value in metrics.items()}, _median(times))
         for candidate, metrics, times in zip(candidates, found, seconds, strict=True)
     )
+
+
+def _read(samples: Samples, index: int) -> Mapping[str, Any]:
+    try:
+        item: Mapping[str, Any] = samples.dataset[index]
+    except Exception as error:  # of any kind, for a file that is no picture
+        path = samples.dataset.get_data_info(index).get('img_path', f'picture {index}')
+        raise DataError(f'{path}: cannot be read by the test pipeline: {str(error).strip()}') from error
+    return item
+
+
+def _evaluated(samples: Samples, evaluator: Evaluator) -> Mapping[str, float]:
+    try:
+        metrics: Mapping[str, float] = evaluator.evaluate(samples.count)
+    except Exception as error:  # of any kind, for an annotation file of other pictures
+        raise DataError(
+            f'{samples.config.filename}: test_evaluator cannot score the predictions: {error}; '
+            'expected one for the data set of test_dataloader: the same annotation file and classes'
+        ) from error
+    return metrics
 
 
 def _median(times: Sequence[float]) -> float:

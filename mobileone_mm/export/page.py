@@ -106,7 +106,7 @@ def verdict(rungs: Sequence[Mapping[str, Any]]) -> str:
     """The ladder in one sentence of HTML."""
     made = [rung for rung in rungs if rung['value'] is not None]
     over = [rung for rung in made if _state(rung) == 'over']
-    unmade = f'; {len(rungs) - len(made)} could not be made on this system' if len(made) < len(rungs) else ''
+    unmade = f'; {len(rungs) - len(made)} not made' if len(made) < len(rungs) else ''
     if over:
         names = ', '.join(_name(rung) for rung in over)
         return f'<b>Do not use it:</b> {len(over)} of {len(made)} comparisons are beyond their limits: {names}{unmade}.'
@@ -230,7 +230,8 @@ def _points(row: Mapping[str, Any], above: Mapping[str, Any] | None, metric: str
     points = f'{100 * value:.2f}'
     if not _is_score(before):
         return points
-    return f'{points}<small>{100 * (value - before):+.2f}</small>'.replace('-', '&minus;')
+    change = round(100 * (value - before), 2) + 0.0  # no -0.00
+    return f'{points}<small>{change:+.2f}</small>'.replace('-', '&minus;')
 
 
 def _is_score(value: Any) -> bool:

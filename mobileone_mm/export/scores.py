@@ -142,4 +142,4 @@ def _number(value: float | None) -> str:
 
 
 def _points(value: float | None) -> str:
-    return '-' if value is None else f'{value:+.2f}'
+    return '-' if value is None else f'{round(value, 2) + 0.0:+.2f}'  # + 0.0: no -0.00

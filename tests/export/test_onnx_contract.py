@@ -140,6 +140,18 @@ def test_all_faults_are_said(onnx_files: dict[str, Path], tmp_path: Path) -> Non
         check_onnx(tmp_path / 'changed.onnx')
 
 
+def test_the_digest_is_over_names_types_shapes_and_values_in_any_order() -> None:
+    values = np.array([[1, 2, 3, 4]], np.float32)
+
+    def digest(*constants: tuple[str, Any]) -> str:
+        initializers = [numpy_helper.from_array(values, name) for name, values in constants]
+        return weights_digest(onnx.helper.make_model(onnx.helper.make_graph([], 'g', [], [], initializers)))
+
+    others = [('b', values), ('a', values.T), ('a', values.view(np.int32)), ('a', values + 1)]
+    assert len({digest(constant) for constant in [('a', values), *others]}) == 5
+    assert digest(('a', values), ('b', values + 1)) == digest(('b', values + 1), ('a', values))
+
+
 def test_a_foreign_file(onnx_files: dict[str, Path], tmp_path: Path) -> None:
     save_onnx(read_onnx(onnx_files['raw']), {'by': 'someone'}, tmp_path / 'foreign.onnx')
     with pytest.raises(ExportError, match=r'not a sound ONNX detector: metadata: no entry mobileone_mm.format'):

@@ -42,8 +42,11 @@ def test_the_suppression_can_be_cut_off(onnx_files: dict[str, Path]) -> None:
         np.testing.assert_array_equal(found[name], values)
 
 
-def test_metadata_and_inputs(onnx_files: dict[str, Path], exported: run.Report) -> None:
+def test_metadata_and_inputs_and_no_remarks(
+    onnx_files: dict[str, Path], exported: run.Report, capfd: pytest.CaptureFixture[str]
+) -> None:
     model = open_onnx(onnx_files['nms'])
+    assert capfd.readouterr() == ('', '')
     assert info_of(model.metadata).classes == exported.info.classes
     assert [feature.name for feature in model.inputs] == ['image', 'iouThreshold', 'confidenceThreshold']
     assert [feature.name for feature in open_onnx(str(onnx_files['raw'])).inputs] == ['image']

@@ -21,6 +21,7 @@ from mobileone_mm.pictures import MARK
 EVIL = '<b>&"'  # a class name that breaks a page that does not escape
 VOID = {'meta', 'img'}
 LOADING = {'src', 'href', 'srcset', 'data', 'poster', 'action', 'background'}  # attributes that make a browser fetch
+SAND = (200, 150, 100)  # RGB
 SQUARE = (0.25, 0.25, 0.75, 0.75)
 CORNER = (0.8, 0.8, 0.95, 0.95)
 DASH, MINUS = '\N{EN DASH}', '\N{MINUS SIGN}'
@@ -62,7 +63,7 @@ def found(*rows: tuple[tuple[float, ...], float, int]) -> Detections:
 
 
 def pair(trained: Detections, exported: Detections, name: str = 'a.png') -> Pair:
-    return Pair(name, np.full((64, 96, 3), 120, np.uint8), trained, exported)
+    return Pair(name, np.tile(np.array(SAND, np.uint8), (64, 96, 1)), trained, exported)
 
 
 ALIKE = pair(found((SQUARE, 0.9, 0)), found((SQUARE, 0.9 - SCORE_TOLERANCE / 2, 0)))
@@ -138,12 +139,18 @@ def test_pictures_are_the_same_where_detections_are(report: dict[str, Any]) -> N
     assert max(left.shape) == PICTURE_SIDE
     assert (left == right).all()
     assert reddish(left) == 0
-    assert left.std() > 5  # something is drawn
+    assert np.abs(left[-1, 0].astype(int) - SAND[::-1]).max() < NOISE
+    # Something is drawn.
+    assert (np.abs(left.astype(int) - SAND[::-1]).max(axis=2) > NOISE).sum() > 500
 
 
 def test_what_differs_is_red_where_it_is(report: dict[str, Any]) -> None:
     reader = Reader(page(report, [ONE_MISSES]))
     left, right = map(decoded, reader.images)
+    assert [image['alt'] for image in reader.images] == [
+        f'b.png, trained: {EVIL} 0.90, square 0.60',
+        f'b.png, exported: {EVIL} 0.90',
+    ]
     assert reddish(left) > 100
     assert reddish(right) == 0
     height, width = left.shape[:2]
@@ -183,7 +190,7 @@ def rung(name: str, value: float | None, limit: float, unit: str = 'px') -> dict
         (
             [rung('a', 1e-9, 1), rung('b', None, 2)],
             '<b>Sound:</b> all 1 comparisons are within their limits; the closest, a, took under 0.1 % of its limit '
-            '(px); 1 could not be made on this system.',
+            '(px); 1 not made.',
         ),
         (
             [rung('a', 0.1, 1), rung('b', 3, 2), rung('rows', 1, 0), rung('n', float('nan'), 1)],
@@ -220,6 +227,7 @@ def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[s
         {'name': 'trained', 'rule': 'several', 'metrics': {'coco/mAP': 0.61234, 'coco/mAP_s': -1.0}},
         {'name': 'trained', 'rule': 'one label', 'metrics': {'coco/mAP': 0.6}},
         {'name': EVIL, 'rule': 'one label', 'metrics': {'coco/mAP': 0.60107, 'coco/mAP_s': None}},
+        {'name': EVIL, 'rule': 'in less', 'metrics': {'coco/mAP': 0.601069, 'coco/mAP_s': None}},
         {'name': 'nothing found', 'rule': 'one label', 'metrics': {}},
     ]
     reader = Reader(page({**report, 'scores': rows}, []))
@@ -230,6 +238,7 @@ def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[s
         *('trained', 'several', '61.23', DASH),
         *('trained', 'one label', '60.00', f'{MINUS}1.23', DASH),
         *(EVIL, 'one label', '60.11', '+0.11', DASH),
+        *(EVIL, 'in less', '60.11', '+0.00', DASH),
         *('nothing found', 'one label', DASH, DASH),
     ]
 

@@ -15,6 +15,8 @@ import mmcv
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.runner import Runner
 
 from mobileone_mm import fused_file, hosts, models
@@ -197,6 +199,45 @@ def test_the_truth_itself_scores_1(config_file: Path, truth: Truth) -> None:
 
 def nothing(picture: Picture) -> Detections:
     return Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, np.int64))
+
+
+def test_a_sample_holds_what_mmdets_own_holds_and_the_item_stays_as_it_is(config_file: Path) -> None:
+    item = metric.open_samples(hosts.load_config(config_file)).dataset[0]
+    sample = score.detecting(nothing)(item)
+    assert type(item['data_samples'].gt_instances.bboxes) is HorizontalBoxes
+    assert 'pred_instances' not in item['data_samples']
+    for name, boxes in (('gt_instances', len(item['data_samples'].gt_instances)), ('pred_instances', 0)):
+        bboxes = sample.get(name).bboxes
+        assert type(bboxes) is torch.Tensor
+        assert (bboxes.shape, bboxes.dtype) == ((boxes, 4), torch.float32)
+
+
+@pytest.mark.parametrize('content', [b'', b'no picture'], ids=['empty', 'text'])
+def test_a_picture_that_cannot_be_read_is_named(content: bytes, coco_config: Path, tmp_path: Path) -> None:
+    (tmp_path / 'broken.png').write_bytes(content)
+    samples = metric.open_samples(hosts.load_config(coco_config))
+    samples.dataset.prepare_data = lambda index: samples.dataset.pipeline(  # as if the file had broken since
+        {**samples.dataset.get_data_info(index), 'img_path': str(tmp_path / 'broken.png')}
+    )
+    with pytest.raises(DataError, match=r'0\.png: cannot be read by the test pipeline: '):
+        metric.measure(samples, [metric.Candidate('blind', 'none', score.detecting(nothing))])
+
+
+# mmdet leaves its temporary folder to the garbage collector then.
+@pytest.mark.filterwarnings('ignore:Implicitly cleaning up:ResourceWarning')
+@pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
+def test_a_metric_of_other_pictures_is_refused(
+    make_config: Callable[..., Path], exported: run.Report, tmp_path: Path
+) -> None:
+    first = make_config(tmp_path / 'first.py', annotations='first.json')
+    other = make_config(tmp_path / 'other.py')
+    config = hosts.load_config(other)
+    config.test_evaluator = hosts.load_config(first).test_evaluator
+    config.dump(tmp_path / 'dumped.py')
+    with pytest.raises(
+        DataError, match=r'test_evaluator cannot score the predictions: .*coco.*: the same annotation f'
+    ):
+        score.evaluate(exported.package, tmp_path / 'dumped.py')
 
 
 def test_nothing_found_is_no_score(coco_config: Path) -> None:

@@ -39,6 +39,11 @@ def test_table() -> None:
     ]
 
 
+def test_no_difference_has_no_sign_of_its_own() -> None:
+    table = scores_of(row(MODEL, ONE, 0.5), row(FILE, ONE, 0.5 - 1e-7)).table()
+    assert table.endswith(f'\n  +0.00  {FILE} instead of {MODEL}, both with one label')
+
+
 @pytest.mark.parametrize(
     ('rows', 'expected'),
     [
