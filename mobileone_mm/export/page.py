@@ -214,12 +214,10 @@ def _scores(scores: Mapping[str, Any]) -> str:
         lines.append(f'<tr><th scope="row">{escape(row["name"])}{_small(row["rule"])}</th>{cells}</tr>')
     titles = ''.join(f'<th class="number">{escape(metric.rpartition("/")[2])}</th>' for metric in metrics)
     used = f'{scores["pictures"]} of {scores["pictures_in_set"]} pictures'
-    intro = ' '.join(
-        [
-            f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above.",
-            *scores['notes'],
-        ]
+    what = (
+        f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
     )
+    intro = ' '.join([what, *scores['notes']])
     return _section('Scores', escape(intro), _table('scores', f'<th>model</th>{titles}', lines))
 
 

@@ -17,6 +17,7 @@ from mobileone_mm.export.onnx import to_onnx
 from mobileone_mm.export.onnx_file import save_onnx, weights_digest
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.reparam import fuse
 
 CLASSES = ('circle', 'square', 'triangle')
@@ -150,7 +151,7 @@ def detector(tmp_path_factory: pytest.TempPathFactory, make_detector: Callable[.
 
 
 @pytest.fixture(scope='session')
-def exported(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> run.Report:
+def exported(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The tiny SSD's package; never change it, copy it."""
     return run.export(*detector, DetectorOptions(), tmp_path_factory.mktemp('exported') / 'tiny.mlpackage')
 
@@ -164,7 +165,7 @@ def graph_of(detector: tuple[Path, Path]) -> DetectorGraph:
 
 @pytest.fixture(scope='session')
 def onnx_files(
-    detector: tuple[Path, Path], exported: run.Report, tmp_path_factory: pytest.TempPathFactory
+    detector: tuple[Path, Path], exported: Report, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Path]:
     """The tiny SSD as ONNX, with the package's own account of it: 'raw', and 'nms' with suppression."""
     folder, graph = tmp_path_factory.mktemp('onnx'), graph_of(detector)

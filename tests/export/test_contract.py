@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.contract import check_contract
 from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 
 MODEL = Path('Data/com.apple.CoreML/model.mlmodel')
 WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
@@ -20,7 +20,7 @@ FLOAT16 = 65552  # ArrayFeatureType.FLOAT16
 DOUBLE = 65600  # ArrayFeatureType.DOUBLE
 
 
-def test_a_fresh_package_is_sound(exported: run.Report) -> None:
+def test_a_fresh_package_is_sound(exported: Report) -> None:
     assert check_contract(open_package(exported.artifact)) == exported.info
 
 
@@ -259,9 +259,7 @@ def offset_beyond_the_weights(spec: Any) -> None:
         (offset_beyond_the_weights, r'begins at byte 1000000000 of a weight file of \d+ bytes'),
     ],
 )
-def test_a_broken_rule_is_named(
-    mutate: Callable[[Any], None], message: str, exported: run.Report, tmp_path: Path
-) -> None:
+def test_a_broken_rule_is_named(mutate: Callable[[Any], None], message: str, exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     spec = coremltools().utils.load_spec(str(copy))
     mutate(spec)
@@ -270,7 +268,7 @@ def test_a_broken_rule_is_named(
         check_contract(open_package(copy))
 
 
-def test_a_rung_at_its_limit_and_one_that_was_not_made_are_sound(exported: run.Report, tmp_path: Path) -> None:
+def test_a_rung_at_its_limit_and_one_that_was_not_made_are_sound(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     spec = coremltools().utils.load_spec(str(copy))
     rungs = [rung(1.0, 1.0), rung(None), rung(0)]
@@ -279,14 +277,14 @@ def test_a_rung_at_its_limit_and_one_that_was_not_made_are_sound(exported: run.R
     assert check_contract(open_package(copy)).parity == tuple(rungs)
 
 
-def test_missing_weights_are_named(exported: run.Report, tmp_path: Path) -> None:
+def test_missing_weights_are_named(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     (copy / WEIGHTS).unlink()
     with pytest.raises(ExportError, match=r'the weights are missing: no file .*weight\.bin'):
         check_contract(open_package(copy))
 
 
-def test_weights_of_another_model_are_named(exported: run.Report, tmp_path: Path) -> None:
+def test_weights_of_another_model_are_named(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     data = bytearray((copy / WEIGHTS).read_bytes())
     data[-1] ^= 1
@@ -295,7 +293,7 @@ def test_weights_of_another_model_are_named(exported: run.Report, tmp_path: Path
         check_contract(open_package(copy))
 
 
-def test_truncated_weights_are_named(exported: run.Report, tmp_path: Path) -> None:
+def test_truncated_weights_are_named(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     data = (copy / WEIGHTS).read_bytes()
     (copy / WEIGHTS).write_bytes(data[: len(data) // 2])

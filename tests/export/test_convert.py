@@ -8,11 +8,12 @@ import torch
 
 from mobileone_mm import hosts
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export import convert, run
+from mobileone_mm.export import convert
 from mobileone_mm.export.coreml import coremltools, silent
 from mobileone_mm.export.graphs import DetectorGraph
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 from mobileone_mm.reparam import fuse
 
 from .conftest import write_config
@@ -33,7 +34,7 @@ NOT_CONVOLUTION = {
 }
 
 
-def test_operations_are_few(exported: run.Report) -> None:
+def test_operations_are_few(exported: Report) -> None:
     found = {name: count for name, count in exported.operations.items() if name not in ('conv', 'relu', 'clip')}
     assert found == NOT_CONVOLUTION
     # 9 MobileOne blocks, 2 extra levels of 1x1 + separable, 4 levels of two separable heads
@@ -41,7 +42,7 @@ def test_operations_are_few(exported: run.Report) -> None:
     assert exported.operations['relu'] == 9
 
 
-def test_program_is_float16_with_fixed_shapes(exported: run.Report) -> None:
+def test_program_is_float16_with_fixed_shapes(exported: Report) -> None:
     types = coremltools().proto.MIL_pb2
     program = open_package(exported.artifact).spec.pipeline.models[0]
     for operation in convert.block(program).operations:

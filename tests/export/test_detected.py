@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileone_mm.export import detected, run
+from mobileone_mm.export import detected
 from mobileone_mm.export.info import ArtifactInfo
 from mobileone_mm.export.ladder import Boxes, Rung
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.suppress import Suppression, read_suppression
 
 SIZE = (96, 64)
@@ -25,7 +26,7 @@ def kept(stage: Suppression, outputs: dict[str, Any], thresholds: dict[str, floa
     return stage({**outputs, **thresholds})
 
 
-def test_suppression_rung_takes_the_documented_thresholds(exported: run.Report) -> None:
+def test_suppression_rung_takes_the_documented_thresholds(exported: Report) -> None:
     spec = open_package(exported.artifact).spec.pipeline.models[1]
     generator = np.random.default_rng(0)
     raw = {
@@ -42,7 +43,7 @@ def test_suppression_rung_takes_the_documented_thresholds(exported: run.Report) 
     assert not rung_of(across, [raw], exported.info).holds
 
 
-def test_no_boxes_are_suppressed_alike(exported: run.Report) -> None:
+def test_no_boxes_are_suppressed_alike(exported: Report) -> None:
     spec = open_package(exported.artifact).spec.pipeline.models[1]
     raw = {'raw_confidence': np.zeros((9, 3), np.float32), 'raw_coordinates': np.zeros((9, 4), np.float32)}
     assert rung_of(spec, [raw], exported.info).value == 0

@@ -14,9 +14,10 @@ from torchvision.ops import batched_nms, box_convert
 
 from mobileone_mm import hosts, models
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.export import detections, run, verify
+from mobileone_mm.export import detections, verify
 from mobileone_mm.export.detections import Detections, Rules
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.runtime import open_artifact
 
 SIZE = (96, 64)
@@ -83,7 +84,7 @@ def test_the_model_itself_gives_one_label_a_box(detector: tuple[Path, Path]) -> 
 
 
 def test_a_package_finds_what_the_model_finds_whatever_its_own_thresholds(
-    detector: tuple[Path, Path], exported: run.Report
+    detector: tuple[Path, Path], exported: Report
 ) -> None:
     model, _ = models.open_model(hosts.load_config(detector[0]), detector[1])
     package, picture = open_artifact(exported.artifact), drawn_picture(SIZE)

@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.info import CHECKS, KEY_PREFIX, ArtifactInfo, info_of
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 
 
-def test_info_round_trip(exported: run.Report) -> None:
+def test_info_round_trip(exported: Report) -> None:
     assert info_of(exported.info.as_metadata()) == exported.info
 
 
-def test_info_of_the_saved_file(exported: run.Report, detector: tuple[Path, Path]) -> None:
+def test_info_of_the_saved_file(exported: Report, detector: tuple[Path, Path]) -> None:
     info = info_of(open_package(exported.artifact).metadata)
     assert info == exported.info
     assert (info.config, info.checkpoint) == tuple(map(str, detector))
@@ -83,20 +83,20 @@ DEEP = '[' * 100_000
         ('parity', [{**RUNG, 'more': 1}], RUNGS_EXPECTED),
     ],
 )
-def test_a_wrong_value_is_named(name: str, value: Any, message: str, exported: run.Report) -> None:
+def test_a_wrong_value_is_named(name: str, value: Any, message: str, exported: Report) -> None:
     metadata = {**exported.info.as_metadata(), KEY_PREFIX + name: json.dumps(value)}
     with pytest.raises(ExportError, match=rf'^metadata: mobileone_mm\.(?={name} is ).*{message}'):
         info_of(metadata)
 
 
 @pytest.mark.parametrize('text', ['[circle', '', DEEP], ids=['open', 'empty', 'deep'])
-def test_what_is_no_json_is_named(text: str, exported: run.Report) -> None:
+def test_what_is_no_json_is_named(text: str, exported: Report) -> None:
     metadata = {**exported.info.as_metadata(), KEY_PREFIX + 'classes': text}
     with pytest.raises(ExportError, match=r"mobileone_mm\.classes is '.{0,203}', expected JSON: a list of texts"):
         info_of(metadata)
 
 
-def test_missing_entries_are_all_named(exported: run.Report) -> None:
+def test_missing_entries_are_all_named(exported: Report) -> None:
     metadata = exported.info.as_metadata()
     for name in ('classes', 'target'):
         del metadata[KEY_PREFIX + name]
@@ -106,7 +106,7 @@ def test_missing_entries_are_all_named(exported: run.Report) -> None:
         info_of(metadata)
 
 
-def test_other_keys_are_ignored(exported: run.Report) -> None:
+def test_other_keys_are_ignored(exported: Report) -> None:
     assert info_of({**exported.info.as_metadata(), 'mobileone_mm.more': '1', 'mine': '['}) == exported.info
 
 
@@ -114,5 +114,5 @@ def test_each_field_has_a_check() -> None:
     assert sorted(CHECKS) == sorted(field.name for field in fields(ArtifactInfo))
 
 
-def test_metadata_are_json(exported: run.Report) -> None:
+def test_metadata_are_json(exported: Report) -> None:
     assert json.loads(exported.info.as_metadata()['mobileone_mm.input_size']) == [96, 64]

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from mobileone_mm import hosts, models
 from mobileone_mm.errors import DataError, ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.coreml import coremltools, silent
 from mobileone_mm.export.graphs import DetectorGraph, as_stored
 from mobileone_mm.export.interpret import Interpreter, Step, open_interpreter
 from mobileone_mm.export.package import open_package
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.reparam import fuse
 
 from .programs import Of, convert, saved
@@ -29,7 +29,7 @@ WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
 
 
 @pytest.fixture(scope='module')
-def interpreter(exported: run.Report) -> Interpreter:
+def interpreter(exported: Report) -> Interpreter:
     return open_interpreter(exported.artifact)
 
 
@@ -233,14 +233,14 @@ def operation_of_tomorrow(spec: Any) -> None:
     ],
 )
 def test_what_cannot_be_run_is_refused(
-    change: Callable[[Any], None], message: str, exported: run.Report, tmp_path: Path
+    change: Callable[[Any], None], message: str, exported: Report, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=rf'copy\.mlpackage: {message}'):
         open_interpreter(changed(exported.artifact, tmp_path, change))
 
 
 def test_a_pipeline_of_a_program_alone_gives_raw_boxes(
-    exported: run.Report, interpreter: Interpreter, tmp_path: Path
+    exported: Report, interpreter: Interpreter, tmp_path: Path
 ) -> None:
     alone = open_interpreter(changed(exported.artifact, tmp_path, no_suppression)).predict({'image': PICTURE})
     raw = interpreter.raw({'image': PICTURE})
@@ -248,14 +248,14 @@ def test_a_pipeline_of_a_program_alone_gives_raw_boxes(
         np.testing.assert_array_equal(alone[name], raw[name])
 
 
-def test_missing_weights_are_said(exported: run.Report, tmp_path: Path) -> None:
+def test_missing_weights_are_said(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     (copy / WEIGHTS).unlink()
     with pytest.raises(ExportError, match=r'copy\.mlpackage: the program cannot be read: '):
         open_interpreter(copy)
 
 
-def test_a_shape_that_is_not_the_programs_is_named(exported: run.Report, tmp_path: Path) -> None:
+def test_a_shape_that_is_not_the_programs_is_named(exported: Report, tmp_path: Path) -> None:
     def transposed(spec: Any) -> None:
         last = operations_of(spec)[-1].outputs[0].type.tensorType.dimensions
         last[0].constant.size, last[1].constant.size = last[1].constant.size, last[0].constant.size

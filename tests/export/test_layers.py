@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from mobileone_mm.errors import UsageError
-from mobileone_mm.export import run
 from mobileone_mm.export.layers import layers_of, named_by
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 
 
 class Inner(nn.Module):
@@ -39,7 +39,7 @@ def test_layers_are_called_as_in_the_model() -> None:
     }
 
 
-def test_every_operation_of_a_package_has_its_layer(exported: run.Report, detector: tuple[Path, Path]) -> None:
+def test_every_operation_of_a_package_has_its_layer(exported: Report, detector: tuple[Path, Path]) -> None:
     (block,) = (
         open_package(exported.artifact)
         .spec.pipeline.models[0]

@@ -19,6 +19,7 @@ from mobileone_mm.export.onnx_file import read_onnx, save_onnx, weights_digest
 from mobileone_mm.export.onnx_runtime import open_onnx
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 
 from .conftest import CLASSES, MIXED_RATIOS, SIZE, graph_of
 
@@ -46,22 +47,24 @@ def test_onnx_runtime_gives_what_torch_gives(detector: tuple[Path, Path], onnx_f
 
 def judge_interpreter(package: Path, detector: tuple[Path, Path], path: Path) -> None:
     """The package's program without rounding, by the graph with the package's own constants in ONNX Runtime."""
-    save_onnx(to_onnx(as_stored(graph_of(detector)), SIZE), {}, path)
+    interpreter = open_interpreter(package)
+    stored, _ = as_stored(graph_of(detector), interpreter.program.constants, half=True)
+    save_onnx(to_onnx(stored, SIZE), {}, path)
     judge = open_onnx(path).predict({'image': PICTURE})
-    raw = open_interpreter(package).raw({'image': PICTURE}, 'float32')
+    raw = interpreter.raw({'image': PICTURE}, 'float32')
     confidence = raw['raw_confidence'][:, : len(CLASSES)]
     require_close(judge, confidence, raw['raw_coordinates'], INTERPRETER_SCORE_LIMIT, INTERPRETER_BOX_LIMIT)
 
 
 def test_onnx_runtime_gives_what_the_interpreter_gives(
-    detector: tuple[Path, Path], exported: run.Report, tmp_path: Path
+    detector: tuple[Path, Path], exported: Report, tmp_path: Path
 ) -> None:
     judge_interpreter(exported.artifact, detector, tmp_path / 'tiny.onnx')
 
 
 def test_and_so_it_does_of_levels_that_differ(make_detector: Callable[..., tuple[Path, Path]], tmp_path: Path) -> None:
     detector = make_detector(tmp_path, ratios=MIXED_RATIOS, means=[0.1, -0.2, 0.3, -0.4], to_rgb=False)
-    package = run.export(*detector, DetectorOptions(), tmp_path / 'tiny.mlpackage').package
+    package = run.export(*detector, DetectorOptions(), tmp_path / 'tiny.mlpackage').artifact
     judge_interpreter(package, detector, tmp_path / 'tiny.onnx')
 
 

@@ -11,16 +11,16 @@ import pytest
 from onnx import numpy_helper
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.info import info_of
 from mobileone_mm.export.onnx_contract import check_onnx
 from mobileone_mm.export.onnx_file import metadata_of, read_onnx, save_onnx, weights_digest
+from mobileone_mm.export.report import Report
 
 Change = Callable[[Any], None]
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
-def test_a_fresh_file_is_sound(form: str, onnx_files: dict[str, Path], exported: run.Report) -> None:
+def test_a_fresh_file_is_sound(form: str, onnx_files: dict[str, Path], exported: Report) -> None:
     info = check_onnx(onnx_files[form])
     assert replace(info, weights_sha256=exported.info.weights_sha256) == exported.info
     assert info.weights_sha256 == weights_digest(read_onnx(onnx_files[form]))

@@ -9,12 +9,12 @@ import onnx
 import pytest
 
 from mobileone_mm.errors import DataError, ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.info import info_of
 from mobileone_mm.export.interpret import open_interpreter
 from mobileone_mm.export.onnx_file import read_onnx
 from mobileone_mm.export.onnx_runtime import open_onnx
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.suppress import rows_to_keep
 
 from .conftest import SIZE
@@ -43,7 +43,7 @@ def test_the_suppression_can_be_cut_off(onnx_files: dict[str, Path]) -> None:
 
 
 def test_metadata_and_inputs_and_no_remarks(
-    onnx_files: dict[str, Path], exported: run.Report, capfd: pytest.CaptureFixture[str]
+    onnx_files: dict[str, Path], exported: Report, capfd: pytest.CaptureFixture[str]
 ) -> None:
     model = open_onnx(onnx_files['nms'])
     assert capfd.readouterr() == ('', '')
@@ -65,7 +65,7 @@ def test_metadata_and_inputs_and_no_remarks(
     ],
 )
 def test_what_it_refuses_is_what_the_interpreter_refuses(
-    inputs: dict[str, Any], onnx_files: dict[str, Path], exported: run.Report
+    inputs: dict[str, Any], onnx_files: dict[str, Path], exported: Report
 ) -> None:
     with pytest.raises(DataError, match='given, expected') as refusal:
         open_onnx(onnx_files['nms']).predict(inputs)

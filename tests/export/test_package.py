@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.package import open_package, size_of
+from mobileone_mm.export.report import Report
 
 
 def test_open_refuses(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_open_refuses(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_open_refuses_truncated_files(file: str, message: str, exported: run.Report, tmp_path: Path) -> None:
+def test_open_refuses_truncated_files(file: str, message: str, exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     data = (copy / file).read_bytes()
     (copy / file).write_bytes(data[: len(data) // 2])

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mobileone_mm.export import run
+from mobileone_mm.errors import UsageError
 from mobileone_mm.export.agreement import SCORE_TOLERANCE
 from mobileone_mm.export.detections import Detections
-from mobileone_mm.export.page import MOST_PAIRS, PICTURE_SIDE, Pair, page, verdict, write_page
+from mobileone_mm.export.page import MOST_PAIRS, PICTURE_SIDE, Pair, page, require_page, verdict, write_page
+from mobileone_mm.export.report import Report
 from mobileone_mm.pictures import MARK
 
 EVIL = '<b>&"'  # a class name that breaks a page that does not escape
@@ -71,7 +72,7 @@ ONE_MISSES = pair(found((SQUARE, 0.9, 0), (CORNER, 0.6, 1)), found((SQUARE, 0.9,
 
 
 @pytest.fixture(scope='module')
-def report(exported: run.Report) -> dict[str, Any]:
+def report(exported: Report) -> dict[str, Any]:
     """A real report, but of a class with an evil name."""
     info = dataclasses.replace(exported.info, classes=(EVIL, 'square', 'triangle'))
     return {**exported.as_dict(), 'info': info.as_metadata()}
@@ -109,7 +110,7 @@ def test_the_page_is_whole_and_loads_nothing(report: dict[str, Any], tmp_path: P
     assert len(set(ids)) == len(ids)
 
 
-def test_every_value_is_there_and_escaped(report: dict[str, Any], exported: run.Report) -> None:
+def test_every_value_is_there_and_escaped(report: dict[str, Any], exported: Report) -> None:
     reader = Reader(page(report, [ALIKE]))
     texts = set(reader.texts)
     rungs = {rung.name.replace('->', '→') for rung in exported.rungs} | {r.note for r in exported.rungs if r.note}
@@ -230,9 +231,13 @@ def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[s
         {'name': EVIL, 'rule': 'in less', 'metrics': {'coco/mAP': 0.601069, 'coco/mAP_s': None}},
         {'name': 'nothing found', 'rule': 'one label', 'metrics': {}},
     ]
-    reader = Reader(page({**report, 'scores': rows}, []))
+    reader = Reader(
+        page({**report, 'scores': {'rows': rows, 'pictures': 4, 'pictures_in_set': 9, 'notes': ['A note.']}}, [])
+    )
     start = reader.texts.index('Scores')
     texts = [text for text in reader.texts[start : reader.texts.index('Use it')] if text]
+    assert '4 of 9 pictures' in texts[1]
+    assert texts[1].endswith('A note.')
     assert texts[2:] == [
         *('model', 'mAP', 'mAP_s'),
         *('trained', 'several', '61.23', DASH),
@@ -243,5 +248,16 @@ def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[s
     ]
 
 
-def test_weights_are_named_where_the_report_does(report: dict[str, Any]) -> None:
-    assert 'computes in float16, weights palette8' in Reader(page({**report, 'weights': 'palette8'}, [])).texts
+def test_weights_are_named(report: dict[str, Any]) -> None:
+    info = {**report['info'], 'mobileone_mm.weights': '"palette8"'}
+    assert 'computes in float16, weights palette8' in Reader(page({**report, 'info': info}, [])).texts
+
+
+def test_an_older_page_may_be_replaced_and_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / 'report.html'
+    require_page(path)
+    write_page(path, report, [])
+    require_page(path)
+    path.write_text('<!DOCTYPE html><title>my own</title>')
+    with pytest.raises(UsageError, match=r'report\.html: stands there and is no page of an export'):
+        require_page(path)

@@ -18,6 +18,7 @@ from mobileone_mm.export import convert, graphs, run, saved, verify, vision
 from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.vision import labels_for
 from mobileone_mm.reparam import fuse
 
@@ -75,7 +76,7 @@ def test_class_counts_and_options(
 def test_compressed_weights(
     options: dict[str, Any],
     operation: str,
-    exported: run.Report,
+    exported: Report,
     tmp_path: Path,
     make_detector: Callable[..., tuple[Path, Path]],
 ) -> None:
@@ -100,7 +101,7 @@ def test_compressed_weights(
     assert saved.reclimb(report.artifact)[0] == report.info
 
 
-def test_layers_in_float32(detector: tuple[Path, Path], exported: run.Report, tmp_path: Path) -> None:
+def test_layers_in_float32(detector: tuple[Path, Path], exported: Report, tmp_path: Path) -> None:
     options = DetectorOptions(fp32_ops=('bbox_head', 'runs.*'))
     report = run.export(*detector, options, tmp_path / 'd.mlpackage')
     assert report.info.fp32_ops == ('bbox_head', 'runs.*')
@@ -120,7 +121,7 @@ def test_layers_in_float32(detector: tuple[Path, Path], exported: run.Report, tm
     assert box.value < before.value
 
 
-def test_a_program_in_float32(detector: tuple[Path, Path], exported: run.Report, tmp_path: Path) -> None:
+def test_a_program_in_float32(detector: tuple[Path, Path], exported: Report, tmp_path: Path) -> None:
     report = run.export(*detector, DetectorOptions(precision='fp32'), tmp_path / 'd.mlpackage')
     assert (report.info.precision, report.info.weights) == ('float32', 'float32')
     assert report.bytes > 1.2 * exported.bytes  # the metadata are as long
@@ -139,7 +140,7 @@ def test_a_layer_that_overflows_can_be_kept_in_float32(detector: tuple[Path, Pat
 
 
 def test_a_fused_checkpoint_gives_the_same_weights(
-    detector: tuple[Path, Path], exported: run.Report, tmp_path: Path
+    detector: tuple[Path, Path], exported: Report, tmp_path: Path
 ) -> None:
     config_file, weights = detector
     source = checkpoint.read_checkpoint(weights)
@@ -153,7 +154,7 @@ def test_a_fused_checkpoint_gives_the_same_weights(
 
 
 def test_an_older_package_is_replaced_only_when_all_is_well(
-    detector: tuple[Path, Path], exported: run.Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    detector: tuple[Path, Path], exported: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = [tmp_path / 'a.png', tmp_path / 'b.png']
     for image in images:
@@ -169,7 +170,7 @@ def test_an_older_package_is_replaced_only_when_all_is_well(
     assert (out / 'Data/mark').exists()
 
     report = run.export(*detector, DetectorOptions(), out, images)
-    assert list(out.parent.iterdir()) == [out]
+    assert sorted(out.parent.iterdir()) == [out, out.parent / 'report.html']
     assert not (out / 'Data/mark').exists()
     assert verify.verify(out).weights_sha256 == exported.info.weights_sha256
     assert [rung.holds for rung in report.rungs[:3]] == [True] * 3
@@ -310,9 +311,9 @@ def test_refused_paths(out: str, message: str, detector: tuple[Path, Path], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_report_is_json(exported: run.Report) -> None:
+def test_the_report_is_json(exported: Report) -> None:
     report = Config(exported.as_dict())
     assert report.rows == 198
     assert report.columns == 80
     assert report.bytes == sum(file.stat().st_size for file in exported.artifact.rglob('*') if file.is_file())
-    assert set(report.seconds) == {'load', 'fuse', 'graph', 'convert', 'save and check'}
+    assert set(report.seconds) == {'load', 'fuse', 'graph', 'convert', 'save and check', 'report'}

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from mobileone_mm.errors import DataError, ExportError, UsageError
-from mobileone_mm.export import run
 from mobileone_mm.export.interpret import open_interpreter
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.runtime import open_artifact
 
 PICTURE = drawn_picture((96, 64))
 
 
-def test_a_package_predicts_on_every_system(exported: run.Report) -> None:
+def test_a_package_predicts_on_every_system(exported: Report) -> None:
     artifact = open_artifact(str(exported.artifact))
     found = artifact.predict({'image': PICTURE, 'confidenceThreshold': 0.4})
     expected = open_interpreter(exported.artifact).predict({'image': PICTURE, 'confidenceThreshold': 0.4})
@@ -31,7 +31,7 @@ def test_a_package_predicts_on_every_system(exported: run.Report) -> None:
         artifact.predict({'image': PICTURE[:5]})
 
 
-def test_torchs_threads_are_given_back(exported: run.Report) -> None:
+def test_torchs_threads_are_given_back(exported: Report) -> None:
     threads, inside = torch.get_num_threads(), set()
     try:
         torch.set_num_threads(2)

@@ -16,6 +16,7 @@ from mobileone_mm.export.detected import COREML_RUNG, SUPPRESSION_RUNG
 from mobileone_mm.export.ladder import Rung
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.saved import Execution, Peak
 
 from .conftest import overflowing
@@ -28,7 +29,7 @@ def by_name(rungs: Any) -> dict[tuple[str, str], Rung]:
     return {(rung.name, rung.unit): rung for rung in rungs}
 
 
-def test_every_export_climbs_the_saved_package(exported: run.Report) -> None:
+def test_every_export_climbs_the_saved_package(exported: Report) -> None:
     rungs = by_name(exported.rungs)
     for name in (saved.FLOAT32_RUNG, saved.FLOAT16_RUNG):
         for unit in ('score', 'px'):
@@ -102,7 +103,7 @@ def broken_program(package: Path, folder: Path, change: Callable[[Any], None]) -
     return copy
 
 
-def test_reclimb_needs_the_package_alone(exported: run.Report, tmp_path: Path) -> None:
+def test_reclimb_needs_the_package_alone(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     info, rungs = saved.reclimb(copy)
     assert info == exported.info
@@ -121,7 +122,7 @@ def test_reclimb_needs_the_package_alone(exported: run.Report, tmp_path: Path) -
     assert rungs[3].value != 0
 
 
-def test_reclimb_judges_the_contract(exported: run.Report, tmp_path: Path) -> None:
+def test_reclimb_judges_the_contract(exported: Report, tmp_path: Path) -> None:
     def no_fixed_shape(operations: Any) -> None:
         operations[-1].outputs[0].type.tensorType.dimensions[0].unknown.variadic = False
 
@@ -130,7 +131,7 @@ def test_reclimb_judges_the_contract(exported: run.Report, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize('gain', [6e4, np.nan])
-def test_reclimb_sees_what_is_no_number(gain: float, exported: run.Report, tmp_path: Path) -> None:
+def test_reclimb_sees_what_is_no_number(gain: float, exported: Report, tmp_path: Path) -> None:
     def other_scale(operations: Any) -> None:
         (scale,) = (one for one in operations if one.outputs[0].name == 'b_normalise_scale_to_fp16')
         value = scale.attributes['val']
@@ -143,7 +144,7 @@ def test_reclimb_sees_what_is_no_number(gain: float, exported: run.Report, tmp_p
 
 
 @pytest.mark.skipif(platform.system() == 'Darwin', reason='Core ML predicts here')
-def test_core_mls_rung_says_that_it_was_not_run(exported: run.Report) -> None:
+def test_core_mls_rung_says_that_it_was_not_run(exported: Report) -> None:
     skipped = exported.rungs[-2:]
     assert [rung.value for rung in skipped] == [None, None]
     assert not any(rung.holds for rung in skipped)
@@ -152,5 +153,5 @@ def test_core_mls_rung_says_that_it_was_not_run(exported: run.Report) -> None:
 
 
 @pytest.mark.skipif(platform.system() != 'Darwin', reason='Core ML predicts on macOS only')
-def test_core_mls_rung_holds(exported: run.Report) -> None:
+def test_core_mls_rung_holds(exported: Report) -> None:
     assert all(rung.holds for rung in exported.rungs)

@@ -22,10 +22,11 @@ from mmengine.runner import Runner
 from mobileone_mm import fused_file, hosts, models
 from mobileone_mm.checkpoint import read_checkpoint, save_checkpoint
 from mobileone_mm.errors import CheckpointError, ConfigError, DataError, UsageError
-from mobileone_mm.export import metric, run, score, verify
+from mobileone_mm.export import metric, score, verify
 from mobileone_mm.export.detections import Detections
 from mobileone_mm.export.package import open_package
 from mobileone_mm.export.probe import Picture, drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.scores import Scores
 from mobileone_mm.export.suppress import rows_to_keep
 
@@ -176,12 +177,12 @@ def coco_config(make_config: Callable[..., Path], tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture(scope='module')
-def scores(config_file: Path, exported: run.Report) -> Scores:
+def scores(config_file: Path, exported: Report) -> Scores:
     return score.evaluate(exported.artifact, config_file)
 
 
 @pytest.fixture(scope='module')
-def coco_scores(coco_config: Path, exported: run.Report) -> Scores:
+def coco_scores(coco_config: Path, exported: Report) -> Scores:
     return score.evaluate(exported.artifact, coco_config)
 
 
@@ -227,7 +228,7 @@ def test_a_picture_that_cannot_be_read_is_named(content: bytes, coco_config: Pat
 @pytest.mark.filterwarnings('ignore:Implicitly cleaning up:ResourceWarning')
 @pytest.mark.filterwarnings('ignore::pytest.PytestUnraisableExceptionWarning')
 def test_a_metric_of_other_pictures_is_refused(
-    make_config: Callable[..., Path], exported: run.Report, tmp_path: Path
+    make_config: Callable[..., Path], exported: Report, tmp_path: Path
 ) -> None:
     first = make_config(tmp_path / 'first.py', annotations='first.json')
     other = make_config(tmp_path / 'other.py')
@@ -237,7 +238,7 @@ def test_a_metric_of_other_pictures_is_refused(
     with pytest.raises(
         DataError, match=r'test_evaluator cannot score the predictions: .*coco.*: the same annotation f'
     ):
-        score.evaluate(exported.package, tmp_path / 'dumped.py')
+        score.evaluate(exported.artifact, tmp_path / 'dumped.py')
 
 
 def test_nothing_found_is_no_score(coco_config: Path) -> None:
@@ -272,7 +273,7 @@ def test_the_rows_say_what_the_rule_costs_and_what_the_export_costs(scores: Scor
 
 
 def test_thresholds_are_the_configs_and_never_the_packages(
-    coco_scores: Scores, coco_config: Path, exported: run.Report, tmp_path: Path, make_config: Callable[..., Path]
+    coco_scores: Scores, coco_config: Path, exported: Report, tmp_path: Path, make_config: Callable[..., Path]
 ) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'tiny.mlpackage')
     package = open_package(copy)
@@ -289,7 +290,7 @@ def test_thresholds_are_the_configs_and_never_the_packages(
 
 @pytest.mark.parametrize('data', [COCO, VOC], ids=['coco', 'voc'])
 def test_a_limit_is_as_if_there_were_no_other_pictures(
-    data: str, make_config: Callable[..., Path], exported: run.Report, tmp_path: Path
+    data: str, make_config: Callable[..., Path], exported: Report, tmp_path: Path
 ) -> None:
     limited = score.evaluate(exported.artifact, make_config(tmp_path / 'all.py', data), limit=2)
     assert (limited.pictures, limited.total) == (2, PICTURES)
@@ -313,7 +314,7 @@ def test_a_limit_is_as_if_there_were_no_other_pictures(
     ids=['list', 'evaluator'],
 )
 def test_several_metrics_and_a_named_evaluator(
-    evaluator: str, make_config: Callable[..., Path], tmp_path: Path, exported: run.Report
+    evaluator: str, make_config: Callable[..., Path], tmp_path: Path, exported: Report
 ) -> None:
     config = make_config(tmp_path / 'c.py', VOC, evaluator=evaluator)
     found = score.evaluate(exported.artifact, config, limit=1)
@@ -345,7 +346,7 @@ def test_a_fused_checkpoint_scores_what_the_trained_one_does(
 
 
 @pytest.fixture
-def orphan(exported: run.Report, tmp_path: Path) -> Callable[..., Path]:
+def orphan(exported: Report, tmp_path: Path) -> Callable[..., Path]:
     """A function (**entries) -> a copy of the package that says something else about itself."""
 
     def make(**entries: Any) -> Path:
@@ -427,7 +428,7 @@ def test_what_cannot_be_scored_says_why(
     error: type[Exception],
     message: str,
     make_config: Callable[..., Path],
-    exported: run.Report,
+    exported: Report,
     tmp_path: Path,
 ) -> None:
     with pytest.raises(error, match=message):
@@ -450,13 +451,13 @@ def test_wrong_arguments(
     error: type[Exception],
     message: str,
     coco_config: Path,
-    exported: run.Report,
+    exported: Report,
 ) -> None:
     with pytest.raises(error, match=message):
         score.evaluate(artifact or exported.artifact, coco_config, limit=limit)
 
 
-def test_a_config_of_another_task_is_refused(tmp_path: Path, exported: run.Report) -> None:
+def test_a_config_of_another_task_is_refused(tmp_path: Path, exported: Report) -> None:
     (tmp_path / 'c.py').write_text("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n")
     with pytest.raises(ConfigError, match=r'c\.py: a config for segmentation, expected one for detection'):
         score.evaluate(exported.artifact, tmp_path / 'c.py')

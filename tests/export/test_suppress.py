@@ -7,8 +7,8 @@ import numpy.typing as npt
 import pytest
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export import run
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.suppress import Suppression, read_suppression, rows_to_keep
 
 Array = npt.NDArray[np.float32]
@@ -95,7 +95,7 @@ def test_what_is_gone_suppresses_no_other() -> None:
 
 
 @pytest.fixture
-def stage(exported: run.Report) -> Suppression:
+def stage(exported: Report) -> Suppression:
     return read_suppression(open_package(exported.artifact).spec.pipeline.models[1])
 
 
@@ -113,7 +113,7 @@ def test_defaults_are_the_packages(stage: Suppression) -> None:
     assert more['confidence'].tolist() == values['raw_confidence'][[2, 0]].tolist()
 
 
-def test_a_limited_number_of_boxes_is_refused(exported: run.Report) -> None:
+def test_a_limited_number_of_boxes_is_refused(exported: Report) -> None:
     spec = open_package(exported.artifact).spec.pipeline.models[1]
     spec.description.output[0].type.multiArrayType.shapeRange.sizeRanges[0].upperBound = 100
     with pytest.raises(ExportError, match='confidence has a limited number of boxes, expected any number'):

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mobileone_mm.export import run
 from mobileone_mm.export.detections import Rules, of_artifact
 from mobileone_mm.export.onnx_runtime import open_onnx
 from mobileone_mm.export.probe import drawn_picture, read_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.usage import usage
 
 ROOT = Path(__file__).parents[2]
@@ -19,7 +19,7 @@ SCORE_LIMIT = 1e-6  # score; one model, the same picture
 MANY = 1000
 
 
-def test_the_swift_lines_are_those_of_the_document(exported: run.Report) -> None:
+def test_the_swift_lines_are_those_of_the_document(exported: Report) -> None:
     document = (ROOT / 'docs/swift.md').read_text()
     lines = re.findall(r'```swift\n(.*?)```', document, re.DOTALL)[0]
     info = dataclasses.replace(exported.info, iou_threshold=0.45, confidence_threshold=0.3)
@@ -27,7 +27,7 @@ def test_the_swift_lines_are_those_of_the_document(exported: run.Report) -> None
 
 
 @pytest.mark.parametrize(('name', 'model'), [('cells', 'cells'), ('my-cells v2.1', 'my_cells_v2_1')])
-def test_the_class_in_swift_is_made_of_the_name(exported: run.Report, name: str, model: str) -> None:
+def test_the_class_in_swift_is_made_of_the_name(exported: Report, name: str, model: str) -> None:
     intro, lines = usage(f'{name}.mlpackage', exported.info)
     assert f'for: {model}(configuration:' in lines
     assert intro == f'Drag {name}.mlpackage into Xcode, which makes the class {model} of it.'
@@ -37,7 +37,7 @@ def test_the_class_in_swift_is_made_of_the_name(exported: run.Report, name: str,
 def test_the_python_lines_find_what_this_package_finds(
     kind: str,
     onnx_files: dict[str, Path],
-    exported: run.Report,
+    exported: Report,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

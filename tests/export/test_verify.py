@@ -8,10 +8,11 @@ import torch
 
 from mobileone_mm import hosts, models
 from mobileone_mm.errors import ExportError, ParityError
-from mobileone_mm.export import run, verify
+from mobileone_mm.export import verify
 from mobileone_mm.export.graphs import DetectorGraph
 from mobileone_mm.export.ladder import Boxes, require_rungs
 from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.parity import Parity
 from mobileone_mm.reparam import fuse
 
@@ -86,7 +87,7 @@ def test_a_fused_checkpoint_has_no_trained_form_to_be_compared_with() -> None:
     assert (rung.value, rung.note) == (None, 'not run: the checkpoint was fused before')
 
 
-def test_verify_opens_and_judges(exported: run.Report, tmp_path: Path) -> None:
+def test_verify_opens_and_judges(exported: Report, tmp_path: Path) -> None:
     assert verify.verify(exported.artifact) == exported.info
     with pytest.raises(ExportError, match='no such package folder'):
         verify.verify(tmp_path / 'none.mlpackage')

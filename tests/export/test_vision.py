@@ -2,9 +2,9 @@
 
 import pytest
 
-from mobileone_mm.export import run
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.vision import columns_for, labels_for
 
 
@@ -31,7 +31,7 @@ def test_placeholders_are_no_class(classes: list[str], columns: int, labels: lis
     assert len(set(labels)) == columns
 
 
-def test_stages_carry_the_thresholds(exported: run.Report) -> None:
+def test_stages_carry_the_thresholds(exported: Report) -> None:
     spec = open_package(exported.artifact).spec
     suppression = spec.pipeline.models[1].nonMaximumSuppression
     assert (suppression.iouThreshold, suppression.confidenceThreshold) == (0.45, 0.25)

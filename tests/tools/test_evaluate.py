@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm import cli, toy
-from mobileone_mm.export import run
+from mobileone_mm.export.report import Report
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'evaluate.py'
 CONFIG = """
@@ -39,7 +39,7 @@ def test_help_opens_with_an_example() -> None:
     assert call('--help').stdout.startswith('example: python tools/evaluate.py ')
 
 
-def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: run.Report, tmp_path: Path) -> None:
+def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: Report, tmp_path: Path) -> None:
     done = call(exported.artifact, config_file, '--limit', 3, '--report', tmp_path / 'report.json')
     assert (done.returncode, done.stderr) == (0, '')
     lines = done.stdout.splitlines()
@@ -64,7 +64,7 @@ def test_a_checkpoint_is_to_be_exported_next(
 
 
 def test_what_is_wrong_is_one_line(
-    config_file: Path, exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    config_file: Path, exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main = runpy.run_path(str(TOOL))['main']
     assert cli.run(main, [str(exported.artifact), str(config_file), '--limit', '0']) == 2

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.export import run
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.report import Report
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 
@@ -36,6 +36,7 @@ def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None
     # One line when a station begins and one with its time: nothing of what torch, mmdet and coremltools say.
     stations = ('load', 'fuse', 'graph', 'convert', 'save and check')
     expected = [line for station in stations for line in (rf'{station} \.\.\.', rf'{station}: \d+\.\d s')][1:]
+    expected.append(r'report: \d+\.\d s')
     for line, pattern in zip(done.stderr.splitlines(), expected, strict=True):
         assert re.fullmatch(pattern, line), line
     lines = done.stdout.splitlines()
@@ -48,7 +49,7 @@ def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None
     assert [rung['unit'] for rung in report['ladder']] == units
 
 
-def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
     package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     mmcv.imwrite(np.random.default_rng(1).integers(0, 255, (50, 70, 3), np.uint8), str(tmp_path / 'a.png'))
@@ -75,7 +76,7 @@ def test_verify(exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixt
 
 
 def test_verify_of_a_package_that_fails_is_status_1(
-    exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
     package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')

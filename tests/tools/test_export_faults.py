@@ -20,6 +20,7 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.checkpoint import file_sha256
 from mobileone_mm.export import coreml, run
 from mobileone_mm.export.options import DetectorOptions
+from mobileone_mm.export.report import Report
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 MANIFEST = Path('Manifest.json')
@@ -118,14 +119,14 @@ SPOILT: list[tuple[str, Path, Spoil, str]] = [
     [pytest.param(file, spoil, text, id=f'{file.name} {name}') for name, file, spoil, text in SPOILT],
 )
 def test_a_spoilt_package_is_one_line_and_status_1(
-    exported: run.Report,
+    exported: Report,
     tmp_path: Path,
     file: Path,
     spoil: Spoil,
     expected: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     spoil(package / file)
     assert call('verify.py', package, '--report', tmp_path / 'r.json') == 1
     assert re.search(expected, message(capsys))
@@ -142,21 +143,21 @@ def other(make_detector: Callable[..., tuple[Path, Path]], tmp_path_factory: pyt
 
 @pytest.mark.parametrize('file', [WEIGHTS, MODEL])
 def test_a_part_of_another_package_is_told(
-    exported: run.Report, other: Path, tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+    exported: Report, other: Path, tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    package = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     assert (other / WEIGHTS).stat().st_size == (package / WEIGHTS).stat().st_size  # so that its size says nothing
     shutil.copyfile(other / file, package / file)
     assert call('verify.py', package) == 1
     assert 'the weights are not those it was saved with' in message(capsys)
 
 
-def test_others_may_read_a_package(exported: run.Report) -> None:
-    modes = {path.stat().st_mode & 0o777 for path in exported.package.rglob('*') if path.is_file()}
+def test_others_may_read_a_package(exported: Report) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in exported.artifact.rglob('*') if path.is_file()}
     mask = os.umask(0)
     os.umask(mask)
     assert modes == {0o666 & ~mask}
-    modes = {path.stat().st_mode & 0o777 for path in exported.package.rglob('*') if path.is_dir()}
+    modes = {path.stat().st_mode & 0o777 for path in exported.artifact.rglob('*') if path.is_dir()}
     assert modes == {0o777 & ~mask}
 
 
@@ -173,7 +174,7 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_full_disk_leaves_the_old_package(
     place: str,
     detector: tuple[Path, Path],
-    exported: run.Report,
+    exported: Report,
     tmp_path: Path,
     temporary: Path,
     fill_disk: Callable[[], None],
@@ -190,14 +191,14 @@ def test_a_full_disk_leaves_the_old_package(
     # Not earlier: the limit holds for every disk, and what comes before writes temporary files too.
     monkeypatch.setattr(owner, name, without_room)
     out = tmp_path / 'out' / 'd.mlpackage'
-    shutil.copytree(exported.package, out)
+    shutil.copytree(exported.artifact, out)
     assert call('export.py', *detector, '--out', out) == 1
     if place == 'the package':
         expected = rf'error: {out}: cannot be written: File too large; make room there, or choose another path'
     else:
         expected = rf'error: temporary folder {temporary}: File too large; make room there, or name another: TMPDIR=\w+'
     assert re.fullmatch(expected, message(capsys))
-    assert contents(out) == contents(exported.package)
+    assert contents(out) == contents(exported.artifact)
     assert list(out.parent.iterdir()) == [out]
     assert list(temporary.iterdir()) == []
 
@@ -245,13 +246,13 @@ def test_any_name_is_fine(
 def test_a_wrong_place_is_refused_before_anything_is_loaded(
     options: list[str],
     expected: str,
-    exported: run.Report,
+    exported: Report,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(exported.package, 'd.mlpackage')
+    shutil.copytree(exported.artifact, 'd.mlpackage')
     Path('mine.mlpackage').mkdir()
     for name in ('file', 'file.mlpackage', 'mine.mlpackage/notes.txt'):
         Path(name).write_text('kept')
@@ -270,28 +271,29 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pyte
 
 
 def test_a_package_is_verified_through_a_link(
-    exported: run.Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / 'latest').symlink_to(exported.package)
+    (tmp_path / 'latest').symlink_to(exported.artifact)
     assert call('verify.py', f'{tmp_path}/latest/') == 0
     assert f'{tmp_path}/latest/: sound; ' in capsys.readouterr().out
 
 
-def test_a_killed_process_says_nothing_and_harms_nothing(exported: run.Report, tmp_path: Path) -> None:
+def test_a_killed_process_says_nothing_and_harms_nothing(exported: Report, tmp_path: Path) -> None:
     """One real process, killed while it saves; benchmarks/killed_exports.py does so at any moment."""
     code = f"""
 import os, runpy, signal, sys
 from mobileone_mm import cli
 from mobileone_mm.export import verify
+from mobileone_mm.export.report import Report
 verify.check_contract = lambda package: os.kill(os.getpid(), signal.SIGKILL)
 raise SystemExit(cli.run(runpy.run_path({str(TOOLS / 'export.py')!r})['main']))
 """
-    out = shutil.copytree(exported.package, tmp_path / 'd.mlpackage')
+    out = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     info = exported.info
     command = [sys.executable, '-c', code, info.config, info.checkpoint, '--out', str(out)]
     assert subprocess.run(command, capture_output=True, check=False).returncode == -9
-    assert contents(out) == contents(exported.package)
+    assert contents(out) == contents(exported.artifact)
     assert len(list(tmp_path.iterdir())) == 2
     with replacing(out, lambda folder: True) as fresh:
-        shutil.copytree(exported.package, fresh)
+        shutil.copytree(exported.artifact, fresh)
     assert list(tmp_path.iterdir()) == [out]

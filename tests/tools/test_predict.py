@@ -13,10 +13,10 @@ import pytest
 
 from mobileone_mm import cli, hosts, models
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export import run
 from mobileone_mm.export.detections import Detections, Rules, of_artifact, of_model, rules_of
 from mobileone_mm.export.finders import MOST_BOXES, SHOWN_SCORE, open_finder
 from mobileone_mm.export.probe import drawn_picture, read_picture
+from mobileone_mm.export.report import Report
 from mobileone_mm.export.runtime import open_artifact
 
 CLASSES = ('circle', 'square', 'triangle')  # of the tiny SSD
@@ -53,7 +53,7 @@ def require_same(entries: list[dict[str, Any]], found: Detections, size: tuple[i
 
 
 def test_a_package_by_its_own_thresholds(
-    exported: run.Report, photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+    exported: Report, photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'out'
     assert call(exported.artifact, photos, '--out', out) == 0
@@ -95,7 +95,7 @@ def test_a_checkpoint_by_its_configs_rules_and_by_those_asked_for(
 def test_a_package_beside_its_checkpoint(
     alone: bool,
     detector: tuple[Path, Path],
-    exported: run.Report,
+    exported: Report,
     photos: Path,
     tmp_path: Path,
     call: Call,
@@ -141,7 +141,7 @@ def test_what_is_refused_is_one_line_and_writes_nothing(
     status: int,
     message: str,
     detector: tuple[Path, Path],
-    exported: run.Report,
+    exported: Report,
     photos: Path,
     call: Call,
     capsys: pytest.CaptureFixture[str],
