@@ -112,3 +112,11 @@ def test_two_pictures_beside_each_other_have_headers_that_fit() -> None:
         columns = ink[(ink[:, 1] >= start) & (ink[:, 1] < end), 1]
         assert start + 5 <= columns.min()
         assert columns.max() <= end - 5
+
+
+def test_a_marked_box_has_a_red_label_and_a_red_frame_around_its_own() -> None:
+    box = np.array([[100.0, 100, 300, 300]])
+    plain, marked = (draw_boxes(ground(400, 400), box, [0], ['cup'], [mark]) for mark in (False, True))
+    assert tuple(plain[90, 103]) == tuple(plain[200, 100]) == tuple(marked[200, 100]) == ORANGE_BGR
+    assert tuple(marked[90, 103]) == tuple(marked[200, 96]) == (0x24, 0x00, 0xE0)
+    assert tuple(plain[200, 96]) == (90, 90, 90)
