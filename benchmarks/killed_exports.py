@@ -7,6 +7,7 @@ was half. Without --config and --checkpoint it takes the demo's detector, traine
 """
 
 import argparse
+import os
 import random
 import re
 import shutil
@@ -45,8 +46,10 @@ def make_checkpoint(config_file: Path, path: Path, seed: int) -> Path:
 def start(config: Path, weights: Path, out: Path, log: Path) -> 'subprocess.Popen[bytes]':
     """Begin an export; what it says goes into `log`."""
     command = [sys.executable, str(ROOT / 'tools' / 'export.py'), str(config), str(weights), '--out', str(out)]
+    temporary = log.with_name('temporary')  # a killed process leaves its temporary files to whoever owns the folder
+    temporary.mkdir(exist_ok=True)
     with log.open('wb') as file:
-        return subprocess.Popen(command, stdout=file, stderr=file)
+        return subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, 'TMPDIR': str(temporary)})
 
 
 def finish(process: 'subprocess.Popen[bytes]', log: Path) -> None:

@@ -1,12 +1,17 @@
 """The mm package behind a config: which one it is, its classes, and its model built without weights."""
 
 import copy
-from collections.abc import Mapping
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import nn
 
@@ -111,3 +116,22 @@ def enter_scope(config: Config) -> None:
             'run: python -m mobileone_mm.doctor'
         ) from error
     init_default_scope(scope)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep stdout for results: what hosts print is dropped, what they log from warnings upwards goes to stderr."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    plain = [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]
+    streams = [handler.stream for handler in plain]
+    for handler in plain:
+        handler.setStream(sys.stderr)
+    logger.setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+        for handler, stream in zip(plain, streams, strict=True):
+            handler.setStream(stream)

@@ -8,12 +8,11 @@ from typing import Any
 import cv2
 import matplotlib
 import numpy as np
-import supervision as sv
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, MobileOneError
 
 PANEL = 320  # px, side of one enlarged picture on the sheet: labels of small boxes stay legible
 SEAM = 2  # px between the two of a pair
@@ -40,7 +39,15 @@ def draw_boxes(
         labels: (M,) index of the class, which chooses the colour.
         texts: one a box.
         marked: (M,) true for boxes that get a red frame around theirs, and a red label.
+
+    Raises:
+        MobileOneError: supervision cannot be imported.
     """
+    try:
+        import supervision as sv  # late: who draws nothing needs none
+    except ImportError as error:
+        install = "install it: pip install 'mobileone-mm[pictures]'"
+        raise MobileOneError(f'supervision cannot be imported ({error}); {install}') from error
     line, text = THINNEST_LINE + max(image_bgr.shape[:2]) // SIDE_PER_LINE, _text_height(image_bgr)
     classes, marks = np.asarray(labels, dtype=int).reshape(-1), np.asarray(marked, dtype=bool).reshape(-1)
     detections = sv.Detections(xyxy=xyxy, class_id=classes)

@@ -1,14 +1,15 @@
 """The sheet of pictures: frames where the boxes are, right scores, nothing below the threshold."""
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from mobileone_mm.errors import DataError
-from mobileone_mm.pictures import GAP, HEADER, PANEL, SEAM, draw_coco, write_sheet
+from mobileone_mm.errors import DataError, MobileOneError
+from mobileone_mm.pictures import GAP, HEADER, PANEL, SEAM, beside, draw_boxes, draw_coco, resized, write_sheet
 
 ORANGE_BGR = (0, 176, 255)  # the first colour of the palette
 NAMES = {7: 'cup', 9: 'spoon'}
@@ -76,3 +77,46 @@ def test_a_missing_picture_is_named_and_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r'1\.png: cannot be read as a picture'):
         write_sheet(tmp_path / 'sheet.png', **paths)
     assert not (tmp_path / 'sheet.png').exists()
+
+
+def test_without_supervision_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'supervision', None)
+    with pytest.raises(
+        MobileOneError, match=r"supervision cannot be imported .*pip install 'mobileone-mm\[pictures\]'"
+    ):
+        draw_coco(ground(), [], NAMES)
+
+
+@pytest.mark.parametrize('text', ['ößñ', 'Ψ', 'Жук'])
+def test_labels_know_more_than_ascii(text: str) -> None:
+    box = np.array([[20.0, 100, 300, 300]])
+    drawn, tofu = (draw_boxes(ground(400, 400), box, [0], [label], [False]) for label in (text, '\uffff' * len(text)))
+    assert (drawn != tofu).any()
+
+
+@pytest.mark.parametrize(('height', 'side', 'shape'), [(40, 320, (160, 320)), (40, 20, (10, 20))])
+def test_resized(height: int, side: int, shape: tuple[int, int]) -> None:
+    picture = resized(ground(height=height), side)
+    assert picture.shape == (*shape, 3)
+    assert (picture == 90).all()
+
+
+def test_two_pictures_beside_each_other_have_headers_that_fit() -> None:
+    left, right = ground(100, 200), ground(100, 200) + np.uint8(9)
+    sheet = beside(left, right, ('a' * 100, 'b.onnx'))
+    assert sheet.shape == (HEADER + 100, 400 + SEAM, 3)
+    assert (sheet[HEADER:, :200] == left).all()
+    assert (sheet[HEADER:, 200 + SEAM :] == right).all()
+    ink = np.argwhere(sheet[:HEADER] < 128)
+    for start, end in ((0, 200), (200 + SEAM, 400 + SEAM)):
+        columns = ink[(ink[:, 1] >= start) & (ink[:, 1] < end), 1]
+        assert start + 5 <= columns.min()
+        assert columns.max() <= end - 5
+
+
+def test_a_marked_box_has_a_red_label_and_a_red_frame_around_its_own() -> None:
+    box = np.array([[100.0, 100, 300, 300]])
+    plain, marked = (draw_boxes(ground(400, 400), box, [0], ['cup'], [mark]) for mark in (False, True))
+    assert tuple(plain[90, 103]) == tuple(plain[200, 100]) == tuple(marked[200, 100]) == ORANGE_BGR
+    assert tuple(marked[90, 103]) == tuple(marked[200, 96]) == (0x24, 0x00, 0xE0)
+    assert tuple(plain[200, 96]) == (90, 90, 90)

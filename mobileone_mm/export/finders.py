@@ -11,7 +11,6 @@ from mobileone_mm.export import probe
 from mobileone_mm.export.detections import Detections, Rules, of_artifact, of_model, rules_of
 from mobileone_mm.export.graphs import require_ssd
 from mobileone_mm.export.info import info_of
-from mobileone_mm.export.metric import quiet
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.runtime import OPENERS, open_artifact
 
@@ -84,7 +83,7 @@ def _of_artifact(path: str) -> Finder:
 
 
 def _of_checkpoint(config_path: str, path: str) -> Finder:
-    with quiet():
+    with hosts.quiet():
         config = hosts.load_config(config_path)
         if hosts.task_of(config) != 'detection':
             raise ConfigError(f'{config_path}: a config for {hosts.task_of(config)}, expected one for detection')

@@ -1,19 +1,15 @@
 """A config's own test data and metric, whatever its task, on the predictions of several candidates side by side."""
 
 import copy
-import logging
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
-from io import StringIO
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.logging import MMLogger
 from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm import hosts
@@ -69,7 +65,7 @@ def open_samples(config: Config, limit: int | None = None) -> Samples:
             'without them there is nothing to score on'
         )
     hosts.enter_scope(config)
-    with quiet(), _built('test_dataloader.dataset', config):
+    with hosts.quiet(), _built('test_dataloader.dataset', config):
         dataset = DATASETS.build(copy.deepcopy(config.test_dataloader.dataset))
         dataset.full_init()
         total = len(dataset)
@@ -84,7 +80,7 @@ def new_evaluator(samples: Samples) -> Evaluator:
         DataError: its annotation file cannot be read.
     """
     given = copy.deepcopy(samples.config.test_evaluator)
-    with quiet(), _built('test_evaluator', samples.config):
+    with hosts.quiet(), _built('test_evaluator', samples.config):
         # As mmengine's Runner tells an evaluator from a metric.
         custom = isinstance(given, dict) and 'metrics' in given
         evaluator = EVALUATOR.build({'type': 'Evaluator', **given}) if custom else Evaluator(given)
@@ -114,7 +110,7 @@ def measure(
     """
     evaluators = [evaluator(samples) for _ in candidates]
     seconds: list[list[float]] = [[] for _ in candidates]
-    with quiet(), one_thread():  # one picture at a time; what exports run in takes one thread too
+    with hosts.quiet(), one_thread():  # one picture at a time; what exports run in takes one thread too
         for index in progress(range(samples.count), 'pictures'):
             item = _read(samples, index)
             for candidate, judge, times in zip(candidates, evaluators, seconds, strict=True):
@@ -164,22 +160,3 @@ def main_metric(config: Config, rows: Sequence[Row]) -> str:
     best = ((config.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best') or ()
     wanted = [best] if isinstance(best, str) else best
     return next((key for key in wanted if key in known), known[0])
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep stdout for results: what hosts print is dropped, what they log from warnings upwards goes to stderr."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    plain = [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]
-    streams = [handler.stream for handler in plain]
-    for handler in plain:
-        handler.setStream(sys.stderr)
-    logger.setLevel(logging.WARNING)
-    try:
-        with redirect_stdout(StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
-        for handler, stream in zip(plain, streams, strict=True):
-            handler.setStream(stream)

@@ -13,8 +13,7 @@ from mobileone_mm.export.features import CHANNELS, Array, checked_number, checke
 from mobileone_mm.export.onnx_file import INSTALL, one_line, read_onnx, require_file
 from mobileone_mm.export.onnx_suppress import THRESHOLDS, cut_suppression
 
-# Of ONNX Runtime: a picture is too small to share. A demo detector takes 1.2 ms with one, 1.5 ms with two.
-THREADS = 1
+THREADS = 1  # of ONNX Runtime: on two busy cores, an S0 detector takes 24 ms a picture with one, 52 ms with two
 SILENT = 4  # its log level: errors are raised, and a threshold that may be left out is nothing to warn of
 
 

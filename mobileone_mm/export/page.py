@@ -4,7 +4,7 @@ The frame and its style stand in templates/report.html; what changes is built he
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -20,6 +20,7 @@ from mobileone_mm.export.agreement import Agreement, agreement, total
 from mobileone_mm.export.detections import Detections
 from mobileone_mm.export.info import ArtifactInfo, info_of
 from mobileone_mm.export.overlay import drawn_pair
+from mobileone_mm.export.page_parts import bar, bars, number, percent, section, small, table
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.usage import usage
 from mobileone_mm.pictures import PALETTE, resized
@@ -27,7 +28,6 @@ from mobileone_mm.pictures import PALETTE, resized
 PICTURE_SIDE = 640  # px of a picture's longer side in the page
 JPEG_QUALITY = 88  # of 100
 MOST_PAIRS = 12  # pictures in a page; beyond it grows too heavy to send
-SMALLEST_SHARE = 0.001  # of a limit, in words
 SHORT_HASH = 12  # hex digits
 GENERATOR = '<meta name="generator" content="mobileone_mm">'  # as the frame says it
 SIDES = ('trained', 'exported')
@@ -111,7 +111,7 @@ def verdict(rungs: Sequence[Mapping[str, Any]]) -> str:
         names = ', '.join(_name(rung) for rung in over)
         return f'<b>Do not use it:</b> {len(over)} of {len(made)} comparisons are beyond their limits: {names}{unmade}.'
     closest = max(made, key=_share)
-    place = f'{_name(closest)}, took {_percent(_share(closest))} of its limit ({escape(closest["unit"])})'
+    place = f'{_name(closest)}, took {percent(_share(closest))} of its limit ({escape(closest["unit"])})'
     return f'<b>Sound:</b> all {len(made)} comparisons are within their limits; the closest, {place}{unmade}.'
 
 
@@ -129,7 +129,7 @@ def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
         ('', 'IoU threshold', f'{info.iou_threshold:g}', 'default of the file'),
     ]
     facts = [
-        f'<div{kind}><dt>{escape(term)}</dt><dd>{escape(text)}{_small(note)}</dd></div>'
+        f'<div{kind}><dt>{escape(term)}</dt><dd>{escape(text)}{small(note)}</dd></div>'
         for kind, term, text, note in rows
     ]
     chips = ''.join(
@@ -150,7 +150,7 @@ def _pictures(pairs: Sequence[Pair], info: ArtifactInfo) -> str:
     if len(shown) < len(pairs):
         intro += f' {len(shown)} of {len(pairs)} are shown, those that differ first.'
     figures = [_figure(pairs[index], compared[index], info.classes) for index in shown]
-    return _section('Pictures', escape(intro), '\n'.join(figures))
+    return section('Pictures', escape(intro), '\n'.join(figures))
 
 
 def _differing(compared: Agreement) -> int:
@@ -192,16 +192,16 @@ def _ladder(rungs: Sequence[Mapping[str, Any]]) -> str:
         'Each form of the model against the one before it. The bar is the share of its limit that the worst value '
         'took; a striped one was not made.'
     )
-    return _section('Ladder', intro, _table('ladder', heads, rows))
+    return section('Ladder', intro, table('ladder', heads, rows))
 
 
 def _ladder_row(rung: Mapping[str, Any]) -> str:
-    closeness = 'not made' if rung['value'] is None else _percent(_share(rung))
+    closeness = 'not made' if rung['value'] is None else percent(_share(rung))
     return (
-        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{_small(rung["note"])}</th>'
-        f'<td><span class="share">{_bar(_share(rung))}<span class="percent">{closeness}</span></span></td>'
-        f'<td class="number">{_number(rung["value"])}</td>'
-        f'<td class="number limit">{_number(rung["limit"])} <span class="unit">{escape(rung["unit"])}</span></td></tr>'
+        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{small(rung["note"])}</th>'
+        f'<td><span class="share">{bar(_share(rung))}<span class="percent">{closeness}</span></span></td>'
+        f'<td class="number">{number(rung["value"])}</td>'
+        f'<td class="number limit">{number(rung["limit"])} <span class="unit">{escape(rung["unit"])}</span></td></tr>'
     )
 
 
@@ -211,14 +211,14 @@ def _scores(scores: Mapping[str, Any]) -> str:
     lines = []
     for above, row in zip((None, *rows), rows, strict=False):
         cells = ''.join(f'<td class="number">{_points(row, above, metric)}</td>' for metric in metrics)
-        lines.append(f'<tr><th scope="row">{escape(row["name"])}{_small(row["rule"])}</th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row">{escape(row["name"])}{small(row["rule"])}</th>{cells}</tr>')
     titles = ''.join(f'<th class="number">{escape(metric.rpartition("/")[2])}</th>' for metric in metrics)
     used = f'{scores["pictures"]} of {scores["pictures_in_set"]} pictures'
     what = (
         f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
     )
     intro = ' '.join([what, *scores['notes']])
-    return _section('Scores', escape(intro), _table('scores', f'<th>model</th>{titles}', lines))
+    return section('Scores', escape(intro), table('scores', f'<th>model</th>{titles}', lines))
 
 
 def _points(row: Mapping[str, Any], above: Mapping[str, Any] | None, metric: str) -> str:
@@ -239,49 +239,18 @@ def _is_score(value: Any) -> bool:
 
 def _use(report: Mapping[str, Any], info: ArtifactInfo) -> str:
     intro, lines = usage(report['artifact'], info)
-    return _section('Use it', escape(intro), f'<pre tabindex="0"><code>{escape(lines)}</code></pre>')
+    return section('Use it', escape(intro), f'<pre tabindex="0"><code>{escape(lines)}</code></pre>')
 
 
 def _operations(counts: Mapping[str, int]) -> str:
     intro = f'{sum(counts.values())} in the program, constants left out; the most frequent first.'
     ordered = sorted(counts.items(), key=lambda item: -item[1])
-    return _section('Operations', intro, _bars([(name, count, f'{count}') for name, count in ordered]))
+    return section('Operations', intro, bars([(name, count, f'{count}') for name, count in ordered]))
 
 
 def _time(seconds: Mapping[str, float]) -> str:
     intro = f'The export took {sum(seconds.values()):.1f} s.'
-    return _section('Time', intro, _bars([(name, value, f'{value:.2f} s') for name, value in seconds.items()]))
-
-
-def _bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    """Names with a bar for their value, and the value as text."""
-    largest = max((value for _, value, _ in rows), default=0) or 1
-    items = [
-        f'<li><span class="name">{escape(name)}</span><span class="number">{text}</span>{_bar(value / largest)}</li>'
-        for name, value, text in rows
-    ]
-    return f'<ul class="counts">{"".join(items)}</ul>'
-
-
-def _section(title: str, intro: str, body: str) -> str:
-    return f'<section>\n<h2>{title}</h2>\n<p>{intro}</p>\n{body}\n</section>'
-
-
-def _table(kind: str, heads: str, rows: Iterable[str]) -> str:
-    return (
-        f'<div class="scroll" tabindex="0"><table class="{kind}">\n<thead><tr>{heads}</tr></thead>\n<tbody>\n'
-        + '\n'.join(rows)
-        + '\n</tbody>\n</table></div>'
-    )
-
-
-def _small(note: str) -> str:
-    return f'<small>{escape(note)}</small>' if note else ''
-
-
-def _bar(share: float) -> str:
-    filled = f'<i style="width:{100 * min(share, 1):.2f}%"></i>' if share else ''
-    return f'<span class="bar">{filled}</span>'
+    return section('Time', intro, bars([(name, value, f'{value:.2f} s') for name, value in seconds.items()]))
 
 
 def _state(rung: Mapping[str, Any]) -> str:
@@ -299,22 +268,3 @@ def _share(rung: Mapping[str, Any]) -> float:
 
 def _name(rung: Mapping[str, Any]) -> str:
     return escape(rung['name'].replace('->', '→'))
-
-
-def _percent(share: float) -> str:
-    if 0 < share < SMALLEST_SHARE:
-        return f'under {100 * SMALLEST_SHARE:g} %'
-    return f'{100 * share:.1f} %' if 0 < share < 1 else f'{100 * share:.0f} %'
-
-
-def _number(value: float | None) -> str:
-    """A number to three digits; small ones as a power of ten."""
-    if value is None:
-        return '&ndash;'
-    if value == 0 or 1e-3 <= abs(value) < 1e3:
-        return f'{value:.3g}'
-    if abs(value) >= 1e3:
-        return f'{value:,.0f}'
-    digits, _, power = f'{value:.1e}'.partition('e')
-    factor = '' if digits == '1.0' else f'{digits} &times; '
-    return f'{factor}10<sup>{int(power)}</sup>'.replace('-', '&minus;')

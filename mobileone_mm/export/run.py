@@ -129,7 +129,8 @@ def _loaded(
     input_size: tuple[int, int] | None,
     images: Sequence[str | Path],
 ) -> _Source:
-    config = _ssd_config(config_path)
+    with hosts.quiet():  # mmengine says on stdout which variables a config reads
+        config = _ssd_config(config_path)
     size = input_size or probe.input_size_of(config)
     pictures = {Path(image).name: probe.read_picture(image, size) for image in images}
     pictures = pictures or {'a drawn picture': probe.drawn_picture(size)}

@@ -82,7 +82,7 @@ def evaluate(
 
 
 def _detection_config(path: str | Path) -> Config:
-    with metric.quiet():
+    with hosts.quiet():
         config = hosts.load_config(path)
     if hosts.task_of(config) != 'detection':
         raise ConfigError(f'{path}: a config for {hosts.task_of(config)}, expected one for detection')
@@ -127,7 +127,7 @@ def _of_model(
     config: Config, path: str | Path, rules: Rules, name: str | None = None
 ) -> tuple[list[Candidate], Checkpoint]:
     """A checkpoint's model under both rules."""
-    with metric.quiet():
+    with hosts.quiet():
         model, source = models.open_model(config, path)
     require_ssd(model)
     if source.classes is not None:

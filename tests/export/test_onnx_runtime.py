@@ -1,9 +1,12 @@
 """Running a `.onnx` file: the checks of a package's interpreter, and files that cannot be opened."""
 
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -13,12 +16,13 @@ from mobileone_mm.export.info import info_of
 from mobileone_mm.export.interpret import open_interpreter
 from mobileone_mm.export.onnx_file import read_onnx
 from mobileone_mm.export.onnx_runtime import open_onnx
-from mobileone_mm.export.probe import drawn_picture
+from mobileone_mm.export.probe import drawn_picture, read_picture
 from mobileone_mm.export.report import Report
 from mobileone_mm.export.suppress import rows_to_keep
 
 from .conftest import SIZE
 
+ROOT = Path(__file__).parents[2]
 PICTURE = drawn_picture(SIZE)
 
 
@@ -150,3 +154,23 @@ def test_a_file_runs_without_the_onnx_library(monkeypatch: pytest.MonkeyPatch, o
     np.testing.assert_array_equal(found['raw_confidence'], expected['raw_confidence'])
     with pytest.raises(ExportError, match=r'^onnx cannot be imported'):
         read_onnx(onnx_files['raw'])
+
+
+def test_the_lines_of_the_documentation_run(
+    onnx_files: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (lines,) = re.findall(r'```python\n(.*?)```', (ROOT / 'docs/onnx.md').read_text(), re.DOTALL)
+    shutil.copy(onnx_files['nms'], tmp_path / 'detector.onnx')
+    picture = cv2.resize(PICTURE[..., ::-1], (150, 110))
+    cv2.imwrite(str(tmp_path / 'photo.jpg'), picture)
+    monkeypatch.chdir(tmp_path)
+    exec(lines, {})
+    model = open_onnx('detector.onnx')
+    found = model.predict({'image': read_picture('photo.jpg', SIZE), 'confidenceThreshold': 0.4})
+    best, (x, y, width, height) = found['confidence'][0], found['coordinates'][0]
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(found['confidence']) > 3
+    assert printed[0] == (
+        f'{info_of(model.metadata).classes[best.argmax()]} {best.max():.2f}: '
+        f'centre {x:.3f}, {y:.3f}, size {width:.3f} x {height:.3f}'
+    )
