@@ -27,7 +27,8 @@ def bars(rows: Sequence[tuple[str, float, str]]) -> str:
     """Names with a bar for their value, and the value as text."""
     largest = max((value for _, value, _ in rows), default=0) or 1
     items = [
-        f'<li><span class="name">{escape(name)}</span><span class="number">{escape(text)}</span>{bar(value / largest)}</li>'
+        f'<li><span class="name">{escape(name)}</span><span class="number">{escape(text)}</span>'
+        f'{bar(value / largest)}</li>'
         for name, value, text in rows
     ]
     return f'<ul class="counts">{"".join(items)}</ul>'
