@@ -29,7 +29,7 @@ ANY_NUMBER = 'boxes'  # name of the one size that is not fixed, M
 
 
 def threshold_at_least(value: float) -> np.float32:
-    """The smallest float32 that is not below `value`: a float32 is at or above both, or below both."""
+    """The smallest float32 that is not below `value`: any float32 is at or above both of them, or below both."""
     nearest = np.float32(value)
     return nearest if float(nearest) >= value else np.nextafter(nearest, np.float32(np.inf))
 
