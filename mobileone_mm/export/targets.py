@@ -19,7 +19,7 @@ def target_of(path: str | Path) -> Target:
     Raises:
         UsageError: the ending is of nothing that is known.
     """
-    ending = Path(path).suffix
+    ending = Path(path).resolve().suffix  # a link may be called anything
     if ending not in TARGETS:
         raise UsageError(f'{path}: ending {ending!r} given, expected {" or ".join(TARGETS)}')
     return TARGETS[ending]
