@@ -132,12 +132,12 @@ def _loaded(
     with hosts.quiet():  # mmengine says on stdout which variables a config reads
         config = _ssd_config(config_path)
     size = input_size or probe.input_size_of(config)
-    pictures = {Path(image).name: probe.read_picture(image, size) for image in images}
-    pictures = pictures or {'a drawn picture': probe.drawn_picture(size)}
+    names = [Path(image).name for image in images] or ['a drawn picture']
+    pictures = [probe.read_picture(image, size) for image in images] or [probe.drawn_picture(size)]
     model, source = models.open_model(config, checkpoint_path)
     classes = _classes(config, model, source)
     _require_divisible(size, model)
-    return _Source(str(config_path), source, model, classes, size, tuple(pictures), tuple(pictures.values()))
+    return _Source(str(config_path), source, model, classes, size, tuple(names), tuple(pictures))
 
 
 def _scores(
