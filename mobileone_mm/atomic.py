@@ -100,20 +100,31 @@ def replacing(path: str | Path, ours: Recognise | None = None) -> Iterator[Path]
     path = Path(path)
     require_writable(path, ours)
     target = Path(os.path.realpath(path))
-    _clear_abandoned_rooms(target)
-    room, lock = _new_room(target)
+    with scratch(target) as folder:
+        fresh = folder / path.name
+        try:
+            yield fresh
+            require_writable(path, ours)  # a long block leaves time for something else to appear there
+            _flush(fresh)
+            _put(fresh, target, folder.with_name(ASIDE))
+        except (OSError, RuntimeError) as error:  # libraries have many words for a full disk
+            reason = no_space(folder)
+            if reason is None:
+                raise
+            raise MobileOneError(
+                f'{path}: cannot be written: {reason}; make room there, or choose another path'
+            ) from error
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Yield an empty folder in a room beside `path`, which goes after the block; a killed run's, with the next one."""
+    _clear_abandoned_rooms(path)
+    room, lock = _new_room(path)
     try:
-        fresh = room / FRESH / path.name
-        fresh.parent.mkdir()
-        yield fresh
-        require_writable(path, ours)  # a long block leaves time for something else to appear there
-        _flush(fresh)
-        _put(fresh, target, room / ASIDE)
-    except (OSError, RuntimeError) as error:  # libraries have many words for a full disk
-        reason = no_space(room)
-        if reason is None:
-            raise
-        raise MobileOneError(f'{path}: cannot be written: {reason}; make room there, or choose another path') from error
+        folder = room / FRESH
+        folder.mkdir()
+        yield folder
     finally:
         _remove(room, lock)
 

@@ -280,6 +280,16 @@ def test_an_abandoned_folder_goes_back_and_never_over_another(tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_scratch_folder_goes_and_takes_the_abandoned_with_it(tmp_path: Path) -> None:
+    room = abandoned(tmp_path)
+    shutil.rmtree(room / 'old')
+    with atomic.scratch(tmp_path / 'out.mlpackage') as folder:
+        assert not room.exists()
+        assert list(folder.iterdir()) == []
+        (folder / 'file').write_text('text')
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_another_path_left_is_not_ours(tmp_path: Path) -> None:
     room = abandoned(tmp_path)
     with replacing(tmp_path / 'other.mlpackage', is_ours) as fresh:

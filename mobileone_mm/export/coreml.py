@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mobileone_mm.atomic import no_space
+from mobileone_mm.atomic import no_space, scratch
 from mobileone_mm.errors import ExportError
 
 COMPRESSED = 'constexpr_'  # what operations that unpack a constant are called
@@ -77,8 +77,9 @@ def workspace() -> Iterator[None]:
     Raises:
         ExportError: something failed in the block, and the disk with the temporary folder is full.
     """
-    with tempfile.TemporaryDirectory(prefix='mobileone_mm.') as folder:
-        usual, tempfile.tempdir = tempfile.tempdir, folder
+    usual = tempfile.gettempdir()
+    with scratch(Path(usual) / 'mobileone_mm') as folder:
+        tempfile.tempdir = str(folder)
         try:
             yield
         except BaseException as error:
@@ -89,7 +90,7 @@ def workspace() -> Iterator[None]:
             if reason is None:
                 raise
             raise ExportError(
-                f'temporary folder {Path(folder).parent}: {reason}; make room there, or name another: TMPDIR=FOLDER'
+                f'temporary folder {usual}: {reason}; make room there, or name another: TMPDIR=FOLDER'
             ) from error
         finally:
             tempfile.tempdir = usual
