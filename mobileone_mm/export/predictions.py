@@ -3,7 +3,7 @@
 import glob
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -120,8 +120,9 @@ def predict(finder: Finder, other: Finder | None, files: Sequence[Path], rules: 
         else:
             write_picture(target, drawn(canvas, found, finder.classes))
         entries.append(entry)
-    write_report(out / LIST, _list(finder, other, rules, entries))
-    return Outcome(len(files), boxes, total(agreements) if other else None)
+    compared_total = total(agreements) if other else None
+    write_report(out / LIST, _list(finder, other, rules, entries, compared_total))
+    return Outcome(len(files), boxes, compared_total)
 
 
 def _found(finder: Finder, other: Finder | None, bgr: Picture, rules: Rules) -> tuple[Detections, Detections | None]:
@@ -156,10 +157,13 @@ def _entry(bgr: Picture, found: Detections, classes: Sequence[str]) -> dict[str,
     }
 
 
-def _list(finder: Finder, other: Finder | None, rules: Rules, entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _list(
+    finder: Finder, other: Finder | None, rules: Rules, entries: Sequence[dict[str, Any]], compared: Total | None
+) -> dict[str, Any]:
     return {
         'detector': finder.path,
         **({'compared_with': other.path} if other else {}),
+        **({'agreement': asdict(compared)} if compared else {}),
         'score_threshold': rules.score_threshold,
         'iou_threshold': rules.iou_threshold,
         'pictures': list(entries),

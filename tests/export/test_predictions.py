@@ -169,6 +169,7 @@ def test_comparing_marks_exactly_what_differs(tmp_path: Path) -> None:
     assert (outcome.compared.left, outcome.compared.right, outcome.compared.agreeing) == (2, 1, 1)
     written = json.loads((tmp_path / 'out/predictions.json').read_text())
     assert written['compared_with'] == 'right.pth'
+    assert written['agreement'] == {'left': 2, 'right': 1, 'agreeing': 1, 'score': pytest.approx(0.02), 'pixels': 0}
     assert written['pictures'][0]['compared'] == [{'label': 'cup', 'score': 0.88, 'box': [120, 150, 300, 300]}]
     assert list(summary(outcome)) == [
         'pictures: 1, boxes: 2 (cup 1, spoon 1)',
