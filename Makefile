@@ -1,4 +1,4 @@
-# make demo   install, then the whole way on pictures it draws itself: train, test, fuse, export, check
+# make demo   install, then the whole way on pictures it draws itself: train, test, fuse, export and score, check, look
 # make test   install, then the test suite
 # Both install into .venv first (make setup). Another Python: make setup PYTHON=python3.12
 

@@ -18,14 +18,18 @@ from typing import Any
 
 from mobileone_mm.cli import say
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.export.agreement import Total
 
 CONFIG = 'configs/detection/demo_ssd.py'
 FOLDER = 'demo'
 BEST = '{best}'  # in a command: the best checkpoint, known once the training has written it
 EPOCH = re.compile(r'Epoch\(train\) +\[(\d+)\]\[.*? eta: (\S+) .*?loss: (\S+)')
 STATION = re.compile(r'[a-z][a-z ]* \.\.\.\n')  # how tools/export.py announces a long part
+# What other tools end with: what was drawn, whether a package is sound, how far two detectors agree.
+VERDICT = re.compile(r'\S+: train \d+ images|\S+: sound;|all \d+ boxes agree|the one box agrees|boxes: left ')
 # mim ends the traceback of what it called with one of its own, which says nothing.
 REASON = re.compile(r'(?!subprocess\.CalledProcessError|Traceback )\S')
+METRICS = {'mAP50': 'coco/bbox_mAP_50', 'mAP': 'coco/bbox_mAP'}
 SCORE = re.compile(r'Epoch\((?:val|test)\) +\[.*bbox_mAP_50: (\S+)')
 
 
@@ -67,11 +71,17 @@ STEPS = (
     ),
     Step(
         'export',
-        'write the Core ML package, comparing every form with the one before',
+        'write the Core ML package, compare every form with the one before, and score it beside the model',
         f'python tools/export.py {CONFIG} {BEST} --out {FOLDER}/detector.mlpackage --report {FOLDER}/export.json '
-        f'--image {FOLDER}/data/images/val/000001.png {FOLDER}/data/images/val/000002.png',
+        f'--evaluate --image {" ".join(f"{FOLDER}/data/images/val/{number:06}.png" for number in range(1, 5))}',
     ),
     Step('check', 'open the saved package again and check it', f'python tools/verify.py {FOLDER}/detector.mlpackage'),
+    Step(
+        'look',
+        'draw what the package finds, beside what the trained model does',
+        f'python tools/predict.py {FOLDER}/detector.mlpackage {FOLDER}/data/images/val --out {FOLDER}/predictions '
+        f'--compare {BEST}',
+    ),
 )
 RESULTS = (
     'logs',
@@ -81,6 +91,8 @@ RESULTS = (
     'fused.py',
     'detector.mlpackage',
     'export.json',
+    'report.html',
+    'predictions',
     'pictures.png',
     'summary.md',
 )
@@ -132,38 +144,68 @@ def shown(line: str) -> str | None:
         return f'epoch {epoch[1]}: loss {float(epoch[3]):.2f}, {epoch[2]} to go'
     if score := SCORE.search(line):
         return f'mAP50 {float(score[1]):.3f} on the validation pictures'
-    return line.strip() if STATION.fullmatch(line) else None
+    return line.strip() if STATION.fullmatch(line) or VERDICT.match(line) else None
+
+
+def facts(root: Path, done: Sequence[Done]) -> dict[str, str]:
+    """What came out of a finished demo, a line each."""
+    export, looked = _read(root / FOLDER / 'export.json'), _read(root / FOLDER / 'predictions/predictions.json')
+    truth = _read(root / FOLDER / 'data/annotations/val.json')
+    trained, *_, package = export['scores']['rows']
+    classes = ', '.join(category['name'] for category in truth['categories'])
+    return {
+        'score': f'{_said(package)}; the trained model {_said(trained)}',
+        'package': f'{FOLDER}/detector.mlpackage, {export["bytes"] / 1e6:.1f} MB, finds {classes}',
+        'agreement': f'{Total(**looked["agreement"]).said("package", "trained model")}',
+        'pictures': f'{len(truth["images"])} for validation, {len(truth["annotations"])} boxes',
+        'time': f'{sum(step.seconds for step in done):.0f} s',
+    }
 
 
 def summary(root: Path, done: Sequence[Done]) -> str:
     """The page about a finished demo, as Markdown."""
-    score, export = _score(root), _read(root / FOLDER / 'export.json')
-    truth = _read(root / FOLDER / 'data/annotations/val.json')
-    counts = f'{len(truth["images"])} validation pictures, {len(truth["annotations"])} boxes'
-    classes = ', '.join(category['name'] for category in truth['categories'])
-    rungs = [f'| {rung["name"]} | {_value(rung)} | {rung["limit"]:g} {rung["unit"]} |' for rung in export['ladder']]
-    steps = [f'| {step.name} | {step.seconds:.0f} s | `{step.command}` |' for step in done]
+    export, looked = _read(root / FOLDER / 'export.json'), _read(root / FOLDER / 'predictions/predictions.json')
+    scores = [_cells(row['name'], row['rule'], *_values(row)) for row in export['scores']['rows']]
+    rungs = [_cells(rung['name'], _value(rung), f'{rung["limit"]:g} {rung["unit"]}') for rung in export['ladder']]
+    steps = [_cells(step.name, f'{step.seconds:.0f} s', f'`{step.command}`') for step in done]
+    fullest = max(looked['pictures'], key=lambda entry: len(entry['detections']))
     return '\n'.join(
         [
             '# A detector of drawn shapes, from nothing to Core ML',
             '',
             '| | |',
             '| --- | --- |',
-            f'| score | **mAP50 {score["coco/bbox_mAP_50"]:.3f}**, mAP {score["coco/bbox_mAP"]:.3f}, {counts} |',
-            f'| package | `{FOLDER}/detector.mlpackage`, {export["bytes"] / 1e6:.1f} MB, finds {classes} |',
-            f'| time | {sum(step.seconds for step in done):.0f} s |',
+            *(_cells(name, text) for name, text in facts(root, done).items()),
+            '',
+            'In a browser: [report.html](report.html), every comparison, score and picture of the export on one page.',
+            '',
+            '## What was learned',
             '',
             '![left of each pair: what was drawn; right: what was found](pictures.png)',
             '',
             'The first validation pictures, not the best ones; found by the trained checkpoint.',
             '',
             '## Is the package the model that was trained?',
+            '',
+            _cells('', 'rule', *METRICS),
+            _cells(*['---'] * (2 + len(METRICS))),
+            *scores,
+            '',
+            'On so few pictures rounding to float16 moves a score by some tenths of a point, up or down.',
+            '',
+            f'![left: found by the package; right: by the trained model](predictions/{fullest["picture"]})',
+            '',
+            'The validation picture with the most boxes; all of them are in [predictions](predictions). A box that '
+            'differs would have a red frame. Where two boxes of one shape have nearly the same score, rounding decides '
+            'which of them suppresses the other: that is where agreeing boxes are pixels apart.',
+            '',
             '| compared | largest difference | limit |',
             '| --- | --- | --- |',
             *rungs,
             '',
             '## What was run',
-            'In the repository, with `.venv/bin` on the PATH. Whole outputs: `demo/logs`.',
+            '',
+            'In the repository, with `.venv/bin` on the PATH. Whole outputs: [logs](logs).',
             '',
             '| step | time | command |',
             '| --- | --- | --- |',
@@ -173,16 +215,22 @@ def summary(root: Path, done: Sequence[Done]) -> str:
     )
 
 
+def _cells(*texts: str) -> str:
+    return f'| {" | ".join(texts)} |'
+
+
+def _said(row: dict[str, Any]) -> str:
+    return ', '.join(f'{name} {value}' for name, value in zip(METRICS, _values(row), strict=True))
+
+
+def _values(row: dict[str, Any]) -> list[str]:
+    # A detector that finds nothing anywhere has no metrics.
+    values = [row['metrics'].get(key) for key in METRICS.values()]
+    return ['-' if value is None else f'{value:.3f}' for value in values]
+
+
 def _value(rung: dict[str, Any]) -> str:
     return rung['note'] if rung['value'] is None else f'{rung["value"]:.1e} {rung["unit"]}'
-
-
-def _score(root: Path) -> Any:
-    # mmengine names both the folder and the file after the time of the run.
-    found = sorted((root / FOLDER / 'test').glob('*/2*.json'))
-    if not found:
-        raise StepError(f'{FOLDER}/test: the test left no scores; see {FOLDER}/logs/test.log')
-    return _read(found[-1])
 
 
 def _read(path: Path) -> Any:

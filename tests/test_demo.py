@@ -1,7 +1,9 @@
 """The demo: its own machinery on commands of an instant, then all its steps at tiny size."""
 
 import json
+import re
 import shlex
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -119,6 +121,17 @@ LOGGED = '11/20 17:03:13 - mmengine - INFO - '
             'mAP50 0.903 on the validation pictures',
         ),
         ('convert ...\n', 'convert ...'),
+        *(
+            (f'{line}\n', line)
+            for line in (
+                'demo/data: train 400 images, 946 boxes; val 60, 121',
+                'demo/detector.mlpackage: sound; detection, 3 classes, 160x160 px',
+                'all 136 boxes agree; largest difference 0.0015 in score, 4.4 px',
+                'the one box agrees; largest difference 0.0015 in score, 4.4 px',
+                'boxes: left 136, right 137, in agreement 130; largest difference 0.06 in score, 4.4 px',
+            )
+        ),
+        ('pictures: 60, boxes: 136 (triangle 51, circle 44, square 41)\n', None),
         (LOGGED + 'bbox_mAP_copypaste: 0.583 0.943 0.667\n', None),
         ('/x/y.py:12: UserWarning: something ...\n', None),
         ('\n', None),
@@ -130,7 +143,7 @@ def test_what_the_terminal_gets(line: str, text: str | None) -> None:
 
 # Everything the demo does, on a handful of pictures and for one epoch: not what it scores, but that it all fits.
 TINY = {
-    'data': lambda command: command.replace('--images 400 --val 60', '--images 16 --val 2'),
+    'data': lambda command: command.replace('--images 400 --val 60', '--images 16 --val 4'),
     'train': lambda command: (
         f'{command} --cfg-options train_cfg.max_epochs=1 train_cfg.val_interval=1 train_dataloader.batch_size=4'
     ),
@@ -151,22 +164,57 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[demo.
 
 def test_all_steps_fit_together(finished: tuple[Path, list[demo.Done]]) -> None:
     root, done = finished
-    assert [step.name for step in done] == ['data', 'train', 'test', 'fuse', 'export', 'check']
+    assert [step.name for step in done] == ['data', 'train', 'test', 'fuse', 'export', 'check', 'look']
     assert (root / 'demo/fused.pth').is_file()
     assert (root / 'demo/detector.mlpackage/Manifest.json').is_file()
+    assert '<h2>Scores</h2>' in (root / 'demo/report.html').read_text()
+    assert len(list((root / 'demo/predictions').glob('*.jpg'))) == 4
     left = {path.name for path in (root / 'demo').iterdir()}
     assert left <= {*demo.RESULTS, 'data'}, 'what the next demo has to clear away'
 
 
 def test_the_page_holds_what_was_measured(finished: tuple[Path, list[demo.Done]]) -> None:
     root, done = finished
-    page = demo.summary(root, done)
+    page, facts = demo.summary(root, done), demo.facts(root, done)
     export = json.loads((root / 'demo/export.json').read_text())
-    assert f'{export["bytes"] / 1e6:.1f} MB' in page
-    assert '2 validation pictures' in page
-    assert 'finds circle, square, triangle' in page
+    assert facts['package'] == (
+        f'demo/detector.mlpackage, {export["bytes"] / 1e6:.1f} MB, finds circle, square, triangle'
+    )
+    assert facts['pictures'].startswith('4 for validation, ')
+    assert all(f'| {name} | {text} |' in page for name, text in facts.items())
     assert page.count('| trained -> ') == 3
     assert all(f'`{step.command}`' in page for step in done)
+    for target in re.findall(r'\]\((.*?)\)', page):
+        # The tool that runs the steps draws the sheet.
+        assert target == 'pictures.png' or (root / 'demo' / target).exists(), target
+
+
+def test_the_page_puts_the_package_s_score_beside_the_model_s(
+    finished: tuple[Path, list[demo.Done]], tmp_path: Path
+) -> None:
+    root, done = finished
+    copy = tmp_path / 'copy'
+    shutil.copytree(root / 'demo', copy / 'demo', ignore=shutil.ignore_patterns('*.pth', '*.mlpackage', 'training'))
+    export = json.loads((copy / 'demo/export.json').read_text())
+    for row, score in zip(export['scores']['rows'], (0.5, 0.4, 0.3), strict=True):
+        row['metrics'] = {'coco/bbox_mAP': score, 'coco/bbox_mAP_50': score + 0.4, 'coco/bbox_mAP_75': 0.0}
+    (copy / 'demo/export.json').write_text(json.dumps(export))
+    assert demo.facts(copy, done)['score'] == 'mAP50 0.700, mAP 0.300; the trained model mAP50 0.900, mAP 0.500'
+    page = demo.summary(copy, done)
+    assert '| one label a box (Core ML) | 0.800 | 0.400 |' in page
+    assert '| detector.mlpackage | one label a box (Core ML) | 0.700 | 0.300 |' in page
+    export['scores']['rows'][-1]['metrics'] = {}  # as of a detector that finds nothing
+    (copy / 'demo/export.json').write_text(json.dumps(export))
+    assert demo.facts(copy, done)['score'].startswith('mAP50 -, mAP -; ')
+
+
+def test_the_first_score_is_what_mim_test_says(finished: tuple[Path, list[demo.Done]]) -> None:
+    root, _ = finished
+    (tested,) = (root / 'demo/test').glob('*/2*.json')  # mmengine names both after the time of the run
+    row = json.loads((root / 'demo/export.json').read_text())['scores']['rows'][0]
+    assert row['metrics']
+    known = json.loads(tested.read_text())
+    assert row['metrics'] == {key: known[key] for key in row['metrics']}
 
 
 def test_pictures_come_from_the_test_s_predictions(finished: tuple[Path, list[demo.Done]]) -> None:

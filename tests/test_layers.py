@@ -250,7 +250,7 @@ ARROWS: dict[str, set[str]] = {
         'reparam',
         'threads',
     },
-    'demo': {'cli'},
+    'demo': {'cli', 'export.agreement'},
 }
 EVERYONE = {'', 'errors'}  # '' is the package itself: its version
 

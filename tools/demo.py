@@ -1,8 +1,9 @@
-"""The whole way on drawn shapes: make data, train, test, fuse, export, check, and show what came out.
+"""The whole way on drawn shapes: make data, train, test, fuse, export and score, check, look, and say what came out.
 
 python tools/demo.py
 
-Takes minutes; writes the folder demo/ of this repository: pictures.png, summary.md, detector.mlpackage, logs.
+Takes minutes; writes the folder demo/ of this repository: summary.md, report.html, detector.mlpackage, pictures.png,
+predictions, logs.
 """
 
 import argparse
@@ -16,6 +17,12 @@ from mobileone_mm.cli import next_command, run, say
 from mobileone_mm.pictures import write_sheet
 
 ROOT = Path(__file__).resolve().parents[1]
+SHOWN = {
+    'report': f'{demo.FOLDER}/report.html, in a browser: every comparison, scores, pictures',
+    'learned': f'{demo.FOLDER}/pictures.png, what was drawn and what the trained model finds',
+    'predictions': f'{demo.FOLDER}/predictions, what the package finds beside the trained model',
+    'summary': f'{demo.FOLDER}/summary.md',
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with replacing(folder / 'summary.md') as fresh:
         fresh.write_text(page)
     say(f'\ndone in {time.monotonic() - started:.0f} s')
-    print(page[: page.index('![')].strip())
-    print(f'\npictures: {demo.FOLDER}/pictures.png\nthe whole page: {demo.FOLDER}/summary.md')
+    for name, text in {**demo.facts(ROOT, done), **SHOWN}.items():
+        print(f'{name:11}  {text}')
     print('On your own boxes (which lines to change: docs/own_data.md):')
     next_command('.venv/bin/mim train mmdet configs/detection/ssd_mobileone_s0_own_coco.py')
     return 0
