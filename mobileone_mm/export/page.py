@@ -95,7 +95,7 @@ def page(report: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
         kind=escape(f'{info.task} · export report'),
         name=escape(name),
         mood='good' if whole else 'bad',
-        verdict=verdict(report['ladder']),
+        verdict=' '.join([verdict(report['ladder']), *([scored(report['scores'])] if report['scores'] else [])]),
         facts=_facts(report, info),
         sections='\n'.join(sections),
         versions='\n'.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in info.versions.items()),
@@ -113,6 +113,15 @@ def verdict(rungs: Sequence[Mapping[str, Any]]) -> str:
     closest = max(made, key=_share)
     place = f'{_name(closest)}, took {percent(_share(closest))} of its limit ({escape(closest["unit"])})'
     return f'<b>Sound:</b> all {len(made)} comparisons are within their limits; the closest, {place}{unmade}.'
+
+
+def scored(scores: Mapping[str, Any]) -> str:
+    """What the file scores, and the model that it was made from, in one sentence of HTML."""
+    main, rows = scores['main_metric'], scores['rows']
+    said = f'It scores {_plain_points(rows[-1], main)} points of {escape(_short(main))}'
+    if len(rows) > 1:
+        said += f', the model that it was made from {_plain_points(rows[0], main)}'
+    return f'{said}.'
 
 
 def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
@@ -212,7 +221,7 @@ def _scores(scores: Mapping[str, Any]) -> str:
     for above, row in zip((None, *rows), rows, strict=False):
         cells = ''.join(f'<td class="number">{_points(row, above, metric)}</td>' for metric in metrics)
         lines.append(f'<tr><th scope="row">{escape(row["name"])}{small(row["rule"])}</th>{cells}</tr>')
-    titles = ''.join(f'<th class="number">{escape(metric.rpartition("/")[2])}</th>' for metric in metrics)
+    titles = ''.join(f'<th class="number">{escape(_short(metric))}</th>' for metric in metrics)
     used = f'{scores["pictures"]} of {scores["pictures_in_set"]} pictures'
     what = (
         f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
@@ -223,13 +232,20 @@ def _scores(scores: Mapping[str, Any]) -> str:
 
 def _points(row: Mapping[str, Any], above: Mapping[str, Any] | None, metric: str) -> str:
     value, before = row['metrics'].get(metric), above and above['metrics'].get(metric)
-    if not _is_score(value):
-        return '&ndash;'
-    points = f'{100 * value:.2f}'
-    if not _is_score(before):
+    points = _plain_points(row, metric)
+    if not (_is_score(value) and _is_score(before)):
         return points
     change = round(100 * (value - before), 2) + 0.0  # no -0.00
     return f'{points}<small>{change:+.2f}</small>'.replace('-', '&minus;')
+
+
+def _plain_points(row: Mapping[str, Any], metric: str) -> str:
+    value = row['metrics'].get(metric)
+    return f'{100 * value:.2f}' if _is_score(value) else '&ndash;'
+
+
+def _short(metric: str) -> str:
+    return metric.rpartition('/')[2]
 
 
 def _is_score(value: Any) -> bool:

@@ -223,6 +223,26 @@ def test_numbers_are_short(report: dict[str, Any]) -> None:
     assert cells == [small, limit, '255', '65,504', '0.0787', '0.05', '&ndash;', '1']
 
 
+SCORED = {'main_metric': 'coco/mAP', 'pictures': 4, 'pictures_in_set': 9, 'notes': []}
+
+
+@pytest.mark.parametrize(
+    ('scores', 'sentence'),
+    [
+        ([0.61234, 0.6, 0.60107], 'It scores 60.11 points of mAP, the model that it was made from 61.23.'),
+        ([0.60107], 'It scores 60.11 points of mAP.'),
+        ([0.6, None], f'It scores {DASH} points of mAP, the model that it was made from 60.00.'),
+    ],
+)
+def test_the_score_stands_at_the_top(report: dict[str, Any], scores: list[float | None], sentence: str) -> None:
+    rows = [
+        {'name': 'x', 'rule': 'y', 'metrics': {} if score is None else {'coco/mAP': score, 'coco/mAP_50': 0.9}}
+        for score in scores
+    ]
+    texts = Reader(page({**report, 'scores': {**SCORED, 'rows': rows}}, [])).texts
+    assert any(text.endswith(sentence) for text in texts[: texts.index('Ladder')])
+
+
 def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[str, Any]) -> None:
     rows = [
         {'name': 'trained', 'rule': 'several', 'metrics': {'coco/mAP': 0.61234, 'coco/mAP_s': -1.0}},
@@ -231,9 +251,7 @@ def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[s
         {'name': EVIL, 'rule': 'in less', 'metrics': {'coco/mAP': 0.601069, 'coco/mAP_s': None}},
         {'name': 'nothing found', 'rule': 'one label', 'metrics': {}},
     ]
-    reader = Reader(
-        page({**report, 'scores': {'rows': rows, 'pictures': 4, 'pictures_in_set': 9, 'notes': ['A note.']}}, [])
-    )
+    reader = Reader(page({**report, 'scores': {**SCORED, 'rows': rows, 'notes': ['A note.']}}, []))
     start = reader.texts.index('Scores')
     texts = [text for text in reader.texts[start : reader.texts.index('Use it')] if text]
     assert '4 of 9 pictures' in texts[1]
