@@ -112,9 +112,10 @@ with tempfile.TemporaryDirectory(prefix='killed_exports.') as name, one_thread()
         process = start(args.config, new, out, log)
         wait_for(f'{LAST} ...', log, process)
         reached = time.perf_counter()
+        wait_for(f'{LAST}: ', log, process)
+        last.append(time.perf_counter() - reached)
         finish(process, log)
         whole.append(time.perf_counter() - begin)
-        last.append(time.perf_counter() - reached)
     print(
         f'a whole export takes {statistics.median(whole):.1f} s; {LAST}, and the end: {statistics.median(last):.2f} s'
     )
