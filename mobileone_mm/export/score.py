@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmdet.evaluation import CocoMetric
-from mmdet.models.utils import samplelist_boxtype2tensor
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
@@ -175,6 +173,7 @@ def _own(model: Any) -> Callable[[Item], Any]:
 
 def detecting(find: Callable[[Picture], Detections]) -> Callable[[Item], Any]:
     """A `Candidate.predict` that gives what `find` finds in the item's picture, at the picture's original size."""
+    from mmdet.models.utils import samplelist_boxtype2tensor  # late: who scores nothing needs no mmdet
 
     def predict(item: Item) -> Any:
         sample = copy.deepcopy(item['data_samples'])
@@ -202,6 +201,8 @@ def _picture(inputs: torch.Tensor) -> Picture:
 
 
 def _evaluator(samples: Samples) -> Evaluator:
+    from mmdet.evaluation import CocoMetric  # late, as above
+
     evaluator = metric.new_evaluator(samples)
     if samples.count < len(samples.dataset):
         used = [samples.dataset.get_data_info(index)['img_id'] for index in range(samples.count)]
