@@ -22,6 +22,7 @@ from mobileone_mm.export.info import (
     RAW_COORDINATES,
     ArtifactInfo,
     info_of,
+    parity_faults,
 )
 from mobileone_mm.export.options import SPEC_VERSIONS
 from mobileone_mm.export.package import SavedPackage
@@ -249,12 +250,7 @@ def _plain_program(subject: _Subject) -> Iterator[str]:
 
 
 def _parity(subject: _Subject) -> Iterator[str]:
-    made = [rung for rung in subject.info.parity if rung['value'] is not None]
-    if not made:
-        yield f'none of the {len(subject.info.parity)} rungs in the metadata has a value, expected at least one'
-    for rung in made:
-        if rung['value'] > rung['limit']:
-            yield f'rung {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
+    yield from parity_faults(subject.info)
 
 
 RULES: tuple[Callable[[_Subject], Iterator[str]], ...] = (

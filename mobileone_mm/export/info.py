@@ -6,7 +6,7 @@ Specified in docs/package.md.
 import json
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -185,6 +185,16 @@ def info_of(metadata: Mapping[str, str]) -> ArtifactInfo:
     if faults:
         raise ExportError('; '.join(faults))
     return ArtifactInfo(**values)
+
+
+def parity_faults(info: ArtifactInfo) -> Iterator[str]:
+    """What is wrong with the rungs that a file names: a rule of every format's contract."""
+    made = [rung for rung in info.parity if rung['value'] is not None]
+    if not made:
+        yield f'none of the {len(info.parity)} rungs in the metadata has a value, expected at least one'
+    for rung in made:
+        if rung['value'] > rung['limit']:
+            yield f'rung {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
 
 
 def _value(metadata: Mapping[str, str], name: str, check: _Check) -> Any:

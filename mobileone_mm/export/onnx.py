@@ -1,8 +1,8 @@
 """Graph to ONNX: the only caller of torch's ONNX exporter."""
 
-import importlib
 from collections import Counter
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -48,17 +48,27 @@ def to_onnx(
     )
 
 
+def onnxscript() -> ModuleType:
+    """Import onnxscript, which torch's exporter is built on, late: who exports to Core ML only needs none.
+
+    Raises:
+        ExportError: it cannot be imported.
+    """
+    try:
+        import onnxscript
+    except ImportError as error:
+        raise ExportError(f'onnxscript cannot be imported ({error}); {INSTALL}') from error
+    module: ModuleType = onnxscript
+    return module
+
+
 def operations(model: Any) -> Counter[str]:
     """How often each operation stands in an ONNX model."""
     return Counter(node.op_type for node in model.graph.node)
 
 
 def _converted(graph: DetectorGraph, image: torch.Tensor) -> Any:
-    for package in ('onnx', 'onnxscript'):  # torch names only the first that is missing
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise ExportError(f'{package} cannot be imported ({error}); {INSTALL}') from error
+    onnx(), onnxscript()  # torch names only the first that is missing
     try:
         with torch.no_grad():
             program = torch.export.export(graph.eval(), (image,), strict=False)

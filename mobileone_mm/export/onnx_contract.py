@@ -19,8 +19,18 @@ from mobileone_mm.export.info import (
     RAW_COORDINATES,
     ArtifactInfo,
     info_of,
+    parity_faults,
 )
-from mobileone_mm.export.onnx_file import IR_VERSION, OPSET, metadata_of, onnx, read_onnx, weights_digest
+from mobileone_mm.export.onnx_file import (
+    FLOATS,
+    IR_VERSION,
+    OPSET,
+    TARGET,
+    metadata_of,
+    onnx,
+    read_onnx,
+    weights_digest,
+)
 from mobileone_mm.export.onnx_suppress import ANY_NUMBER, BOX, THRESHOLDS, cut_suppression, suppression_nodes
 
 Shape = tuple[int | str, ...]
@@ -91,6 +101,12 @@ def _format(subject: _Subject) -> Iterator[str]:
         yield f'{len(model.functions)} functions of its own, expected none'
 
 
+def _account(subject: _Subject) -> Iterator[str]:
+    for name, expected in (('target', TARGET), ('precision', FLOATS), ('weights', FLOATS)):
+        if getattr(subject.info, name) != expected:
+            yield f'the metadata say {name} {getattr(subject.info, name)!r}, expected {expected!r}'
+
+
 def _shapes(subject: _Subject) -> Iterator[str]:
     width, height = subject.info.input_size
     columns = len(subject.info.classes)
@@ -146,7 +162,19 @@ def _weights(subject: _Subject) -> Iterator[str]:
         yield f'the weights are not those it was saved with: sha256 {found[:12]}, expected {expected[:12]}'
 
 
-RULES: tuple[Callable[[_Subject], Iterator[str]], ...] = (_format, _shapes, _plain_graph, _suppression, _weights)
+def _parity(subject: _Subject) -> Iterator[str]:
+    yield from parity_faults(subject.info)
+
+
+RULES: tuple[Callable[[_Subject], Iterator[str]], ...] = (
+    _format,
+    _account,
+    _shapes,
+    _plain_graph,
+    _suppression,
+    _weights,
+    _parity,
+)
 
 
 def _suppresses(model: Any) -> bool:

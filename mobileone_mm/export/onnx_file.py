@@ -10,6 +10,8 @@ from mobileone_mm.errors import ExportError
 
 OPSET = 18  # the oldest that torch's exporter writes by itself; ONNX Runtime 1.17 reads up to 20
 IR_VERSION = 8  # of the file format, which came with opset 18; ONNX Runtime 1.17 reads up to 9
+TARGET = f'ONNX opset {OPSET}'  # what a file says about itself: what reads it,
+FLOATS = 'float32'  # and the type of all that it holds and computes
 INSTALL = "install it: pip install 'mobileone-mm[onnx]'"
 
 
@@ -94,3 +96,8 @@ def _require_sound(model: Any) -> None:
         library.checker.check_model(model, full_check=True)
     except (library.checker.ValidationError, library.shape_inference.InferenceError) as error:
         raise ExportError(f'not a sound ONNX model: {one_line(error)}') from error
+    for constant in model.graph.initializer:
+        try:
+            library.numpy_helper.to_array(constant)
+        except ValueError as error:  # its bytes do not fill its shape, which the checker does not look at
+            raise ExportError(f'not a sound ONNX model: constant {constant.name}: {one_line(error)}') from error

@@ -22,12 +22,14 @@ class OnnxModel:
     """An opened `.onnx` file.
 
     Attributes:
+        path: the file.
         inputs: what it takes (`onnxruntime.NodeArg`), the picture first.
         outputs: names of what it gives.
         metadata: its metadata.
         session: `onnxruntime.InferenceSession`.
     """
 
+    path: Path
     inputs: Sequence[Any]
     outputs: Sequence[str]
     metadata: Mapping[str, str]
@@ -38,11 +40,16 @@ class OnnxModel:
 
         Raises:
             DataError: the inputs are not what the model takes.
+            ExportError: ONNX Runtime fails, as it does for a file that was changed.
         """
         known = {argument.name: argument for argument in self.inputs}
         require_names(inputs, known, {name for name, argument in known.items() if not argument.shape})
         given = {name: _checked(known[name], np.asarray(value)) for name, value in inputs.items()}
-        return dict(zip(self.outputs, self.session.run(self.outputs, given), strict=True))
+        try:
+            found = self.session.run(self.outputs, given)
+        except Exception as error:  # its errors have no class in common
+            raise ExportError(f'{self.path}: ONNX Runtime cannot run it: {one_line(error)}') from error
+        return dict(zip(self.outputs, found, strict=True))
 
 
 def open_onnx(path: str | Path, raw: bool = False) -> OnnxModel:
@@ -70,7 +77,7 @@ def open_onnx(path: str | Path, raw: bool = False) -> OnnxModel:
                 f'{path}: input {argument.name} is {argument.type} of shape {argument.shape}, expected a picture, '
                 f'tensor(float) of shape [1, 3, height, width], or {" or ".join(THRESHOLDS)}'
             )
-    return OnnxModel(arguments, outputs, dict(session.get_modelmeta().custom_metadata_map), session)
+    return OnnxModel(path, arguments, outputs, dict(session.get_modelmeta().custom_metadata_map), session)
 
 
 def onnxruntime() -> ModuleType:

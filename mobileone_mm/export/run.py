@@ -2,12 +2,13 @@
 
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -72,6 +73,7 @@ def export(
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         source = _loaded(config_path, checkpoint_path, options.input_size, images)
+        made_with = target.made_with()
     with clock.station('fuse'), one_thread():
         trained = [verify.trained_boxes(source.model.double(), picture) for picture in source.pictures]
         # One picture says all about a fold; the others are for the boxes.
@@ -87,7 +89,7 @@ def export(
     with ExitStack() as room:
         with clock.station('convert'):
             made = room.enter_context(target.convert(graph, source.size, options))
-        info = _info(source, options, target, made, graph, rungs)
+        info = _info(source, options, target, made, graph, rungs, _versions(made_with))
         with clock.station('save and check'), replacing(out, target.recognise) as fresh:
             made.save(info, fresh)
             rungs += target.climb(fresh, info, graph, source.pictures, raw)
@@ -214,6 +216,7 @@ def _info(
     made: Converted,
     graph: DetectorGraph,
     rungs: Sequence[Rung],
+    versions: Mapping[str, str],
 ) -> ArtifactInfo:
     reads, precision, weights = target.describe(options)
     drawn = verify.graph_boxes(graph, probe.drawn_picture(source.size), len(source.classes))
@@ -234,18 +237,20 @@ def _info(
         iou_threshold=options.iou_threshold,
         confidence_threshold=options.confidence_threshold,
         weights_sha256=made.weights_sha256,
-        versions=_versions(target.made_with),
+        versions=versions,
         layers=made.layers,
         probe=fingerprint(drawn),
         parity=ladder.as_dicts(rungs),
     )
 
 
-def _versions(made_with: Sequence[str]) -> dict[str, str]:
+def _versions(made_with: Sequence[ModuleType]) -> dict[str, str]:
     return {
         'mobileone_mm': __version__,
         'python': platform.python_version(),
-        **{name: version(name) for name in ('torch', 'mmdet', 'mmengine', *made_with)},
+        **{name: version(name) for name in ('torch', 'mmdet', 'mmengine')},
+        # As it says it itself: it may have been installed under another name, such as onnxruntime-gpu.
+        **{module.__name__: module.__version__ for module in made_with},
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from mobileone_mm.export.graphs import DetectorGraph
 from mobileone_mm.export.info import ArtifactInfo
@@ -35,7 +36,7 @@ class Target:
 
     Attributes:
         recognise: whether a folder is a file of this format, where that is a folder; such a one is replaced.
-        made_with: packages whose versions a file names.
+        made_with: the packages that make a file, imported.
         describe: (what reads it, what it computes in, how it stores weights) under options.
         columns: K, the confidence columns for C classes.
         convert: from a graph, (width, height) and options; what was made lives as long as the context.
@@ -44,7 +45,7 @@ class Target:
     """
 
     recognise: Callable[[Path], bool] | None
-    made_with: Sequence[str]
+    made_with: Callable[[], Sequence[ModuleType]]
     describe: Callable[[DetectorOptions], tuple[str, str, str]]
     columns: Callable[[Sequence[str], DetectorOptions], int]
     convert: Callable[[DetectorGraph, tuple[int, int], DetectorOptions], AbstractContextManager[Converted]]

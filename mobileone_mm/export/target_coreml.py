@@ -48,7 +48,7 @@ def _is_package(folder: Path) -> bool:
 
 TARGET = Target(
     recognise=_is_package,
-    made_with=('coremltools',),
+    made_with=lambda: (coreml.coremltools(),),
     describe=lambda options: (options.target, options.floats, options.stored),
     columns=vision.columns_for,
     convert=_convert,

@@ -12,10 +12,11 @@ from mobileone_mm.export.fingerprint import fingerprint_rungs
 from mobileone_mm.export.graphs import DetectorGraph
 from mobileone_mm.export.info import CONFIDENCE, IMAGE, ArtifactInfo
 from mobileone_mm.export.ladder import FLOAT32_LIMITS, Boxes, Rung, row_rungs
-from mobileone_mm.export.onnx import operations, to_onnx
+from mobileone_mm.export.onnx import onnxscript, operations, to_onnx
 from mobileone_mm.export.onnx_contract import check_onnx
-from mobileone_mm.export.onnx_file import OPSET, save_onnx, weights_digest
-from mobileone_mm.export.onnx_runtime import OnnxModel, open_onnx
+from mobileone_mm.export.onnx_file import FLOATS, onnx, save_onnx, weights_digest
+from mobileone_mm.export.onnx_file import TARGET as READS
+from mobileone_mm.export.onnx_runtime import OnnxModel, onnxruntime, open_onnx
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.probe import Picture, drawn_picture, read_picture
 from mobileone_mm.export.target import Converted, Target
@@ -78,8 +79,8 @@ def _predict(model: OnnxModel, picture: Picture, thresholds: dict[str, Any]) -> 
 
 TARGET = Target(
     recognise=None,
-    made_with=('onnx', 'onnxruntime', 'onnxscript'),
-    describe=lambda _: (f'ONNX opset {OPSET}', 'float32', 'float32'),
+    made_with=lambda: (onnx(), onnxruntime(), onnxscript()),
+    describe=lambda _: (READS, FLOATS, FLOATS),
     columns=lambda classes, _: len(classes),
     convert=_convert,
     climb=_climb,

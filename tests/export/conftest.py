@@ -1,7 +1,6 @@
 """A tiny SSD as config and checkpoint files, trained by nobody, with scores and boxes that vary; and its package."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -13,8 +12,6 @@ from torch import nn
 from mobileone_mm import checkpoint, hosts, models
 from mobileone_mm.export import run
 from mobileone_mm.export.graphs import DetectorGraph
-from mobileone_mm.export.onnx import to_onnx
-from mobileone_mm.export.onnx_file import save_onnx, weights_digest
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.probe import drawn_picture
 from mobileone_mm.export.report import Report
@@ -164,15 +161,16 @@ def graph_of(detector: tuple[Path, Path]) -> DetectorGraph:
 
 
 @pytest.fixture(scope='session')
-def onnx_files(
-    detector: tuple[Path, Path], exported: Report, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Path]:
-    """The tiny SSD as ONNX, with the package's own account of it: 'raw', and 'nms' with suppression."""
-    folder, graph = tmp_path_factory.mktemp('onnx'), graph_of(detector)
-    thresholds = (exported.info.iou_threshold, exported.info.confidence_threshold)
-    paths = {}
-    for name, suppress in (('raw', None), ('nms', thresholds)):
-        model = to_onnx(graph, SIZE, suppress)
-        paths[name] = folder / f'{name}.onnx'
-        save_onnx(model, replace(exported.info, weights_sha256=weights_digest(model)).as_metadata(), paths[name])
-    return paths
+def onnx_reports(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
+    """The tiny SSD exported to ONNX: 'raw', and 'nms' with suppression; never change the files."""
+    folder = tmp_path_factory.mktemp('onnx')
+    return {
+        name: run.export(*detector, DetectorOptions(nms=name == 'nms'), folder / f'{name}.onnx')
+        for name in ('raw', 'nms')
+    }
+
+
+@pytest.fixture(scope='session')
+def onnx_files(onnx_reports: dict[str, Report]) -> dict[str, Path]:
+    """The files of `onnx_reports`."""
+    return {name: report.artifact for name, report in onnx_reports.items()}

@@ -20,10 +20,10 @@ Change = Callable[[Any], None]
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
-def test_a_fresh_file_is_sound(form: str, onnx_files: dict[str, Path], exported: Report) -> None:
-    info = check_onnx(onnx_files[form])
-    assert replace(info, weights_sha256=exported.info.weights_sha256) == exported.info
-    assert info.weights_sha256 == weights_digest(read_onnx(onnx_files[form]))
+def test_a_fresh_file_is_sound(form: str, onnx_reports: dict[str, Report]) -> None:
+    report = onnx_reports[form]
+    assert check_onnx(report.artifact) == report.info
+    assert report.info.weights_sha256 == weights_digest(read_onnx(report.artifact))
 
 
 def part(parts: Any, name: str) -> Any:
@@ -44,14 +44,15 @@ def one_name(model: Any) -> None:
     constant.name = 'other'
 
 
-def another_size(model: Any) -> None:
-    entry = next(one for one in model.metadata_props if one.key == 'mobileone_mm.input_size')
-    entry.value = '[64, 96]'
+def saying(**changes: Any) -> Change:
+    def change(model: Any) -> None:
+        info = replace(info_of(metadata_of(model)), **changes)
+        onnx.helper.set_model_props(model, info.as_metadata())
+
+    return change
 
 
-def one_class_more(model: Any) -> None:
-    entry = next(one for one in model.metadata_props if one.key == 'mobileone_mm.classes')
-    entry.value = '["a", "b", "c", "d"]'
+RUNG: dict[str, Any] = {'name': 'graph -> file', 'value': 0.5, 'limit': 0.1, 'unit': 'px', 'note': '', 'psnr_db': None}
 
 
 def another_opset(model: Any) -> None:
@@ -105,9 +106,14 @@ def suppression_of_corners(model: Any) -> None:
     [
         ('raw', one_weight, 'the weights are not those it was saved with: sha256'),
         ('raw', one_name, 'the weights are not those it was saved with: sha256'),
-        ('raw', another_size, 'image has shape 1x3x64x96, the metadata say 1x3x96x64'),
-        ('raw', one_class_more, r'raw_confidence has shape \d+x3, the metadata say \d+x4'),
-        ('nms', one_class_more, 'confidence has shape boxesx3, the metadata say boxesx4'),
+        ('raw', saying(input_size=(64, 96)), 'image has shape 1x3x64x96, the metadata say 1x3x96x64'),
+        ('raw', saying(classes=tuple('abcd')), r'raw_confidence has shape \d+x3, the metadata say \d+x4'),
+        ('nms', saying(classes=tuple('abcd')), 'confidence has shape boxesx3, the metadata say boxesx4'),
+        ('raw', saying(target='iOS16'), "the metadata say target 'iOS16', expected 'ONNX opset 18'"),
+        ('raw', saying(precision='float16'), "the metadata say precision 'float16', expected 'float32'"),
+        ('nms', saying(weights='int8'), "the metadata say weights 'int8', expected 'float32'"),
+        ('raw', saying(parity=(RUNG,)), "rung 'graph -> file': 0.5 px, expected 0.1 at most"),
+        ('nms', saying(parity=({**RUNG, 'value': None},)), 'none of the 1 rungs in the metadata has a value'),
         ('raw', another_opset, r"IR version 8, opsets \{'': 19\}, expected IR version 8, ONNX opset 18"),
         ('raw', another_ir_version, r"IR version 9, opsets \{'': 18\}, expected IR version 8"),
         ('raw', any_height, 'image has shape 1x3xheightx96, the metadata say 1x3x64x96'),
@@ -163,6 +169,15 @@ def test_weights_in_another_file_are_refused(onnx_files: dict[str, Path], tmp_pa
     onnx.save(model, tmp_path / 'split.onnx', save_as_external_data=True, location='weights', size_threshold=0)
     with pytest.raises(ExportError, match=r'split\.onnx: cannot be read .*: it keeps weights in other files'):
         check_onnx(tmp_path / 'split.onnx')
+
+
+def test_a_constant_whose_values_do_not_fill_its_shape(onnx_files: dict[str, Path], tmp_path: Path) -> None:
+    model = read_onnx(onnx_files['nms'])
+    part(model.graph.initializer, 'columns').dims[1] = 1
+    path = tmp_path / 'cut.onnx'
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=f'^{path}: cannot be read as an ONNX model: .*: constant columns: '):
+        check_onnx(path)
 
 
 def test_a_graph_that_onnx_refuses_is_not_saved(onnx_files: dict[str, Path], tmp_path: Path) -> None:
