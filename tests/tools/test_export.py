@@ -58,7 +58,7 @@ def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert err == ''
     assert out.splitlines()[1].startswith('trained -> fused, float64')
     assert out.splitlines()[-2] == f'{package}: sound; detection, 3 classes, 96x64 px'
-    assert out.splitlines()[-1].startswith(f'next: open {package}')
+    assert out.splitlines()[-1] == f'next: python tools/evaluate.py {package} {exported.info.config}'
     report = json.loads((tmp_path / 'r.json').read_text())
     ladder = {(rung['name'], rung['unit']): rung['value'] for rung in report.pop('ladder')}
     assert report == exported.info.as_metadata()
