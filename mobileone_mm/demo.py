@@ -156,8 +156,8 @@ def facts(root: Path, done: Sequence[Done]) -> dict[str, str]:
     return {
         'score': f'{_said(package)}; the trained model {_said(trained)}',
         'package': f'{FOLDER}/detector.mlpackage, {export["bytes"] / 1e6:.1f} MB, finds {classes}',
-        'agreement': f'{Total(**looked["agreement"]).said("package", "trained model")}',
-        'pictures': f'{len(truth["images"])} for validation, {len(truth["annotations"])} boxes',
+        'agreement': Total(**looked['agreement']).said('package', 'trained model'),
+        'scored on': f'{len(truth["images"])} validation pictures, {len(truth["annotations"])} boxes',
         'time': f'{sum(step.seconds for step in done):.0f} s',
     }
 
@@ -230,7 +230,7 @@ def _values(row: dict[str, Any]) -> list[str]:
 
 
 def _value(rung: dict[str, Any]) -> str:
-    return rung['note'] if rung['value'] is None else f'{rung["value"]:.1e} {rung["unit"]}'
+    return rung['note'] if rung['value'] is None else f'{rung["value"]:.3g} {rung["unit"]}'
 
 
 def _read(path: Path) -> Any:

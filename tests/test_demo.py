@@ -180,7 +180,7 @@ def test_the_page_holds_what_was_measured(finished: tuple[Path, list[demo.Done]]
     assert facts['package'] == (
         f'demo/detector.mlpackage, {export["bytes"] / 1e6:.1f} MB, finds circle, square, triangle'
     )
-    assert facts['pictures'].startswith('4 for validation, ')
+    assert facts['scored on'].startswith('4 validation pictures, ')
     assert all(f'| {name} | {text} |' in page for name, text in facts.items())
     assert page.count('| trained -> ') == 3
     assert all(f'`{step.command}`' in page for step in done)

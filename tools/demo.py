@@ -7,19 +7,18 @@ predictions, logs.
 """
 
 import argparse
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm import demo
 from mobileone_mm.atomic import replacing
-from mobileone_mm.cli import next_command, run, say
+from mobileone_mm.cli import next_command, run
 from mobileone_mm.pictures import write_sheet
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = {
     'report': f'{demo.FOLDER}/report.html, in a browser: every comparison, scores, pictures',
-    'learned': f'{demo.FOLDER}/pictures.png, what was drawn and what the trained model finds',
+    'pictures': f'{demo.FOLDER}/pictures.png, what was drawn and what the trained model finds',
     'predictions': f'{demo.FOLDER}/predictions, what the package finds beside the trained model',
     'summary': f'{demo.FOLDER}/summary.md',
 }
@@ -32,7 +31,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.parse_args(argv)
     folder = ROOT / demo.FOLDER
-    started = time.monotonic()
     demo.clear(ROOT)
     done = list(demo.run_steps(ROOT, demo.STEPS))
     write_sheet(
@@ -44,10 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     page = demo.summary(ROOT, done)
     with replacing(folder / 'summary.md') as fresh:
         fresh.write_text(page)
-    say(f'\ndone in {time.monotonic() - started:.0f} s')
-    for name, text in {**demo.facts(ROOT, done), **SHOWN}.items():
-        print(f'{name:11}  {text}')
-    print('On your own boxes (which lines to change: docs/own_data.md):')
+    for title, rows in ('done', demo.facts(ROOT, done)), ('to look at', SHOWN):
+        print(f'\n{title}')
+        for name, text in rows.items():
+            print(f'  {name:11}  {text}')
+    print('\nOn your own boxes (which lines to change: docs/own_data.md):')
     next_command('.venv/bin/mim train mmdet configs/detection/ssd_mobileone_s0_own_coco.py')
     return 0
 
