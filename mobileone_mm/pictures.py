@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import cv2
@@ -28,6 +29,21 @@ Bgr = NDArray[np.uint8]  # (H, W, 3)
 Boxes = Sequence[Mapping[str, Any]]  # COCO annotations or results: bbox, category_id, results also score
 
 
+def supervision() -> ModuleType:
+    """Import supervision late: who draws nothing needs none.
+
+    Raises:
+        MobileOneError: it cannot be imported.
+    """
+    try:
+        import supervision
+    except ImportError as error:
+        install = "install it: pip install 'mobileone-mm[pictures]'"
+        raise MobileOneError(f'supervision cannot be imported ({error}); {install}') from error
+    module: ModuleType = supervision
+    return module
+
+
 def draw_boxes(
     image_bgr: Bgr, xyxy: NDArray[np.float64], labels: ArrayLike, texts: Sequence[str], marked: ArrayLike
 ) -> Bgr:
@@ -43,11 +59,7 @@ def draw_boxes(
     Raises:
         MobileOneError: supervision cannot be imported.
     """
-    try:
-        import supervision as sv  # late: who draws nothing needs none
-    except ImportError as error:
-        install = "install it: pip install 'mobileone-mm[pictures]'"
-        raise MobileOneError(f'supervision cannot be imported ({error}); {install}') from error
+    sv = supervision()
     line, text = THINNEST_LINE + max(image_bgr.shape[:2]) // SIDE_PER_LINE, _text_height(image_bgr)
     classes, marks = np.asarray(labels, dtype=int).reshape(-1), np.asarray(marked, dtype=bool).reshape(-1)
     detections = sv.Detections(xyxy=xyxy, class_id=classes)

@@ -247,6 +247,7 @@ ARROWS: dict[str, set[str]] = {
         'hosts',
         'models',
         'parity',
+        'pictures',
         'reparam',
         'threads',
     },
@@ -275,6 +276,8 @@ OWNERS: dict[str, set[str]] = {
     'mmpretrain': set(),
     'onnx': {'export.onnx_file'},
     'onnxruntime': {'export.onnx_runtime'},
+    'onnxscript': {'export.onnx'},
+    'supervision': {'pictures'},
 }
 
 

@@ -36,6 +36,7 @@ from mobileone_mm.export.scores import Scores
 from mobileone_mm.export.target import Converted, Target
 from mobileone_mm.export.targets import target_of
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
+from mobileone_mm.pictures import supervision
 from mobileone_mm.reparam import fuse_checked
 from mobileone_mm.threads import one_thread
 
@@ -74,6 +75,7 @@ def export(
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         source = _loaded(config_path, checkpoint_path, options.input_size, images)
         made_with = target.made_with()
+        supervision()  # draws the page; what is missing shall not be found when all is done
     with clock.station('fuse'), one_thread():
         trained = [verify.trained_boxes(source.model.double(), picture) for picture in source.pictures]
         # One picture says all about a fold; the others are for the boxes.
