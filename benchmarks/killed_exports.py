@@ -116,9 +116,7 @@ with tempfile.TemporaryDirectory(prefix='killed_exports.') as name, one_thread()
         last.append(time.perf_counter() - reached)
         finish(process, log)
         whole.append(time.perf_counter() - begin)
-    print(
-        f'a whole export takes {statistics.median(whole):.1f} s; {LAST}, and the end: {statistics.median(last):.2f} s'
-    )
+    print(f'a whole export takes {statistics.median(whole):.1f} s; of that {LAST}: {statistics.median(last):.2f} s')
     assert held(out, old, weights) == 'new'
 
     found: Counter[tuple[str, str]] = Counter()
