@@ -44,12 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.export import ladder, report, run
 
     done = run.export(args.config, args.checkpoint, options, out, args.image, args.evaluate, args.limit)
-    if args.report:
-        cli.write_report(args.report, done.as_dict())
     print(ladder.table(done.rungs))
     print(report.summary(done))
     if done.scores:
         print(done.scores.table())
+    if args.report:
+        cli.write_report(args.report, done.as_dict())
     cli.next_command(f'python tools/verify.py {shlex.quote(str(done.artifact))}')
     return 0
 
