@@ -206,8 +206,9 @@ def _ladder(rungs: Sequence[Mapping[str, Any]]) -> str:
 
 def _ladder_row(rung: Mapping[str, Any]) -> str:
     closeness = 'not made' if rung['value'] is None else percent(_share(rung))
+    note = rung['note'] if rung['psnr_db'] is None else f'PSNR {rung["psnr_db"]:.0f} dB'
     return (
-        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{small(rung["note"])}</th>'
+        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{small(note)}</th>'
         f'<td><span class="share">{bar(_share(rung))}<span class="percent">{closeness}</span></span></td>'
         f'<td class="number">{number(rung["value"])}</td>'
         f'<td class="number limit">{number(rung["limit"])} <span class="unit">{escape(rung["unit"])}</span></td></tr>'

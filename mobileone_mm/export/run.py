@@ -74,6 +74,8 @@ def export(
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         source = _loaded(config_path, checkpoint_path, options.input_size, images)
+        if evaluate:
+            score.require_scorable(config_path, limit)
         made_with = target.made_with()
         supervision()  # draws the page; what is missing shall not be found when all is done
     with clock.station('fuse'), one_thread():

@@ -53,9 +53,7 @@ def evaluate(
     if path.suffix not in (*OPENERS, CHECKPOINT_ENDING):
         endings = ', '.join((*OPENERS, CHECKPOINT_ENDING))
         raise UsageError(f'{path}: ending {path.suffix!r} given, expected one of {endings}')
-    config = _detection_config(config_path)
-    rules = detections.rules_of(config)
-    samples = metric.open_samples(config, limit)
+    config, rules, samples = _opened(config_path, limit)
     if path.suffix == CHECKPOINT_ENDING:
         candidates, notes = _of_checkpoint(config, path, checkpoint_path, rules)
     else:
@@ -77,6 +75,23 @@ def evaluate(
         },
         notes=tuple(notes),
     )
+
+
+def require_scorable(config_path: str | Path, limit: int | None = None) -> None:
+    """Refuse early what `evaluate` would refuse of a config.
+
+    Raises:
+        UsageError: the limit is below 1.
+        ConfigError: the config is no SSD's, or has no test data, metric or `test_cfg`.
+        DataError: the test data cannot be read.
+    """
+    _, _, samples = _opened(config_path, limit)
+    _evaluator(samples)
+
+
+def _opened(config_path: str | Path, limit: int | None) -> tuple[Config, Rules, Samples]:
+    config = _detection_config(config_path)
+    return config, detections.rules_of(config), metric.open_samples(config, limit)
 
 
 def _detection_config(path: str | Path) -> Config:

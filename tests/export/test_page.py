@@ -177,7 +177,7 @@ def test_without_pictures_and_scores_there_are_no_such_sections(report: dict[str
 
 
 def rung(name: str, value: float | None, limit: float, unit: str = 'px') -> dict[str, Any]:
-    return {'name': name, 'value': value, 'limit': limit, 'unit': unit, 'note': ''}
+    return {'name': name, 'value': value, 'limit': limit, 'unit': unit, 'note': '', 'psnr_db': None}
 
 
 @pytest.mark.parametrize(
@@ -279,3 +279,11 @@ def test_an_older_page_may_be_replaced_and_nothing_else(report: dict[str, Any], 
     path.write_text('<!DOCTYPE html><title>my own</title>')
     with pytest.raises(UsageError, match=r'report\.html: stands there and is no page of an export'):
         require_page(path)
+
+
+def test_a_comparison_of_rows_has_its_psnr(report: dict[str, Any]) -> None:
+    rungs = [{**rung('a', 0.1, 1), 'psnr_db': 81.4}, {**rung('b', 0.1, 1), 'note': 'in a layer'}]
+    texts = Reader(page({**report, 'ladder': rungs}, [])).texts
+    assert 'PSNR 81 dB' in texts
+    assert 'in a layer' in texts
+    assert sum('PSNR' in text for text in texts) == 1

@@ -317,3 +317,12 @@ def test_the_report_is_json(exported: Report) -> None:
     assert report.columns == 80
     assert report.bytes == sum(file.stat().st_size for file in exported.artifact.rglob('*') if file.is_file())
     assert set(report.seconds) == {'load', 'fuse', 'graph', 'convert', 'save and check', 'report'}
+
+
+def test_what_cannot_be_scored_is_refused_before_anything_is_written(
+    detector: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match='test'):
+        run.export(*detector, DetectorOptions(), tmp_path / 'd.mlpackage', evaluate=True)
+    assert list(tmp_path.iterdir()) == []
+    assert 'convert' not in capsys.readouterr().err

@@ -22,8 +22,9 @@ from mmengine.runner import Runner
 from mobileone_mm import fused_file, hosts, models
 from mobileone_mm.checkpoint import read_checkpoint, save_checkpoint
 from mobileone_mm.errors import CheckpointError, ConfigError, DataError, UsageError
-from mobileone_mm.export import metric, score, verify
+from mobileone_mm.export import metric, run, score, verify
 from mobileone_mm.export.detections import Detections
+from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
 from mobileone_mm.export.probe import Picture, drawn_picture
 from mobileone_mm.export.report import Report
@@ -470,3 +471,14 @@ def test_a_checkpoint_of_other_classes_is_refused(
     save_checkpoint(tmp_path / 'other.pth', state, {'dataset_meta': {'classes': ['a', 'b', 'c']}})
     with pytest.raises(ConfigError, match=r"other\.pth has the classes \('a', 'b', 'c'\), .* names \('circle'"):
         score.evaluate(tmp_path / 'other.pth', coco_config)
+
+
+def test_an_export_is_scored_at_once(
+    detector: tuple[Path, Path], coco_config: Path, tmp_path: Path, coco_scores: Scores
+) -> None:
+    report = run.export(coco_config, detector[1], DetectorOptions(), tmp_path / 'd.mlpackage', evaluate=True, limit=99)
+    assert report.scores is not None
+    assert [row.rule for row in report.scores.rows] == [row.rule for row in coco_scores.rows]
+    assert [row.metrics for row in report.scores.rows] == [row.metrics for row in coco_scores.rows]
+    assert report.as_dict()['scores']['rows'][-1]['name'] == 'd.mlpackage'
+    assert 'config&#x27;s own metric on' in (tmp_path / 'report.html').read_text()
