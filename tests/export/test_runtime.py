@@ -8,10 +8,12 @@ import pytest
 import torch
 
 from mobileone_mm.errors import DataError, ExportError, UsageError
+from mobileone_mm.export.info import info_of
 from mobileone_mm.export.interpret import open_interpreter
 from mobileone_mm.export.probe import drawn_picture
 from mobileone_mm.export.report import Report
 from mobileone_mm.export.runtime import open_artifact
+from mobileone_mm.export.suppress import rows_to_keep
 
 PICTURE = drawn_picture((96, 64))
 
@@ -31,6 +33,21 @@ def test_a_package_predicts_on_every_system(exported: Report) -> None:
         artifact.predict({'image': PICTURE[:5]})
 
 
+def test_an_onnx_file_predicts(onnx_reports: dict[str, Report]) -> None:
+    raw = open_artifact(onnx_reports['raw'].artifact).predict({'image': PICTURE})
+    assert {name: values.shape for name, values in raw.items()} == {
+        'raw_confidence': (198, 3),
+        'raw_coordinates': (198, 4),
+    }
+    artifact = open_artifact(str(onnx_reports['nms'].artifact))
+    assert info_of(artifact.metadata) == onnx_reports['nms'].info
+    found = artifact.predict({'image': PICTURE, 'confidenceThreshold': 0.4})
+    rows = rows_to_keep(*raw.values(), 0.45, 0.4)
+    assert len(rows) > 3
+    np.testing.assert_array_equal(found['confidence'], raw['raw_confidence'][rows])
+    np.testing.assert_array_equal(found['coordinates'], raw['raw_coordinates'][rows])
+
+
 def test_torchs_threads_are_given_back(exported: Report) -> None:
     threads, inside = torch.get_num_threads(), set()
     try:
@@ -47,6 +64,7 @@ def test_torchs_threads_are_given_back(exported: Report) -> None:
     ('name', 'error', 'message'),
     [
         ('model.tflite', UsageError, r"model\.tflite: ending '\.tflite' given, expected \.mlpackage"),
+        ('none.onnx', ExportError, r'none\.onnx: no such file; expected a \.onnx file'),
         ('none.mlpackage', ExportError, r'none\.mlpackage: no such package folder'),
     ],
 )
