@@ -389,6 +389,15 @@ assert type(model.backbone).__module__ == 'mobileone_mm.backbones.mobileone'
     assert 'mmseg' in loaded(code)
 
 
+def test_the_export_is_imported_without_what_only_some_exports_need() -> None:
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(('mmdet', 'coremltools', 'onnx', 'onnxruntime', 'onnxscript', 'supervision')))
+import mobileone_mm.export.run  # while each of them fails to be imported
+"""
+    assert 'torch' in loaded(code)
+
+
 def test_looking_up_the_backbone_loads_no_host() -> None:
     code = """
 from mobileone_mm.registry import MODELS

@@ -273,6 +273,16 @@ def test_the_rows_say_what_the_rule_costs_and_what_the_export_costs(scores: Scor
     assert (scores.pictures, scores.total, scores.notes) == (PICTURES, PICTURES, ())
 
 
+@pytest.mark.parametrize('form', ['raw', 'nms'])
+def test_an_onnx_file_scores_what_the_model_does_by_its_rule(
+    form: str, coco_scores: Scores, coco_config: Path, onnx_files: dict[str, Path]
+) -> None:
+    *_, model, file = score.evaluate(onnx_files[form], coco_config).rows
+    assert (file.name, file.rule, model.metrics) == (f'{form}.onnx', score.ONE_LABEL, coco_scores.rows[1].metrics)
+    change = file.metrics[coco_scores.main] - model.metrics[coco_scores.main]
+    assert abs(100 * change) < TORCH_POINTS
+
+
 def test_thresholds_are_the_configs_and_never_the_packages(
     coco_scores: Scores, coco_config: Path, exported: Report, tmp_path: Path, make_config: Callable[..., Path]
 ) -> None:

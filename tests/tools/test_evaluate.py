@@ -53,6 +53,19 @@ def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: Repor
     assert len(report['rows'][0]['metrics']) == 6
 
 
+@pytest.mark.parametrize('form', ['raw', 'nms'])
+def test_an_onnx_file(
+    form: str, config_file: Path, onnx_files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(TOOL))['main']
+    assert cli.run(main, [str(onnx_files[form]), str(config_file), '--limit', '2']) == 0
+    out, err = capsys.readouterr()
+    assert err == ''
+    lines = out.splitlines()
+    assert [line.split('  ')[0] for line in lines[2:5]] == ['trained model (best.pth)'] * 2 + [f'{form}.onnx']
+    assert lines[-1] == f'next: python tools/predict.py {onnx_files[form]} PICTURES... --out looked_at'
+
+
 def test_a_checkpoint_is_to_be_exported_next(
     config_file: Path, detector: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import mmcv
 import numpy as np
+import onnx
 import pytest
 
 from mobileone_mm import cli
@@ -91,6 +92,46 @@ def test_verify_of_a_package_that_fails_is_status_1(
     assert re.fullmatch(
         r'error: saved package, largest value: .*mul_cast_fp16 \(mul\), layer normalise: it overflows float16.*\n', err
     )
+    assert not (tmp_path / 'r.json').exists()
+
+
+@pytest.mark.parametrize('form', ['raw', 'nms'])
+def test_verify_of_an_onnx_file(
+    form: str, onnx_reports: dict[str, Report], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
+    report = onnx_reports[form]
+    assert cli.run(main, [str(report.artifact), '--report', str(tmp_path / 'r.json')]) == 0
+    out, err = capsys.readouterr()
+    assert err == ''
+    assert out.splitlines()[-2:] == [
+        f'{report.artifact}: sound; detection, 3 classes, 96x64 px',
+        f'next: python tools/evaluate.py {report.artifact} {report.info.config}',
+    ]
+    told = json.loads((tmp_path / 'r.json').read_text())
+    assert [rung['unit'] for rung in told.pop('ladder')] == ['score', 'px', 'rows'][: 3 if form == 'nms' else 2]
+    assert told == report.info.as_metadata()
+
+
+@pytest.mark.parametrize(
+    ('kind', 'message'),
+    [('weights', 'not a sound ONNX detector: .*the weights are not those'), ('Relu', 'stored probe -> saved file: .*')],
+)
+def test_verify_of_a_changed_onnx_file_is_status_1(
+    kind: str, message: str, onnx_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main = runpy.run_path(str(TOOLS / 'verify.py'))['main']
+    model = onnx.load(onnx_files['nms'])
+    if kind == 'weights':
+        (mean,) = (one for one in model.graph.initializer if one.name == 'normalise.mean')
+        mean.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(mean) + 1, mean.name))
+    else:
+        next(node for node in model.graph.node if node.op_type == kind).op_type = 'Identity'
+    onnx.save(model, tmp_path / 'd.onnx')
+    assert cli.run(main, [str(tmp_path / 'd.onnx'), '--report', str(tmp_path / 'r.json')]) == 1
+    out, err = capsys.readouterr()
+    assert 'sound' not in out
+    assert re.fullmatch(rf'error: .*{message}.*\n', err)
     assert not (tmp_path / 'r.json').exists()
 
 

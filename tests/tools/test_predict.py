@@ -73,6 +73,26 @@ def test_a_package_by_its_own_thresholds(
     assert stdout.splitlines()[-1] == f'next: python tools/evaluate.py {exported.artifact} {exported.info.config}'
 
 
+@pytest.mark.parametrize('form', ['raw', 'nms'])
+def test_an_onnx_file_beside_its_checkpoint(
+    form: str,
+    onnx_files: dict[str, Path],
+    detector: tuple[Path, Path],
+    photos: Path,
+    tmp_path: Path,
+    call: Call,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call(onnx_files[form], photos, '--out', tmp_path / 'out', '--compare', detector[1]) == 0
+    out, err = capsys.readouterr()
+    assert err == ''
+    boxes = int(re.match(r'pictures: 2, boxes: (\d+)', out)[1])  # type: ignore[index]
+    assert boxes > 5
+    assert f'all {boxes} boxes agree; ' in out
+    written = listed(tmp_path / 'out')
+    assert (written['score_threshold'], written['iou_threshold']) == (0.25, 0.45)
+
+
 def test_a_checkpoint_by_its_configs_rules_and_by_those_asked_for(
     detector: tuple[Path, Path], photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
