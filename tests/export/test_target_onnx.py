@@ -189,16 +189,22 @@ def test_an_older_file_stays_whole_when_the_export_fails(
     assert out.read_bytes() == onnx_files['raw'].read_bytes()
 
 
-@pytest.mark.parametrize('package', ['onnx', 'onnxscript', 'onnxruntime'])
+@pytest.mark.parametrize(
+    ('package', 'extra'),
+    [('onnx', 'onnx'), ('onnxscript', 'onnx'), ('onnxruntime', 'onnx'), ('supervision', 'pictures')],
+)
 def test_what_is_missing_is_said_before_anything_is_made(
     package: str,
+    extra: str,
     detector: tuple[Path, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setitem(sys.modules, package, None)  # makes its import fail
-    with pytest.raises(ExportError, match=rf"^{package} cannot be imported .*: pip install 'mobileone-mm\[onnx\]'$"):
+    with pytest.raises(
+        MobileOneError, match=rf"^{package} cannot be imported .*: pip install 'mobileone-mm\[{extra}\]'$"
+    ):
         run.export(*detector, DetectorOptions(), tmp_path / 'd.onnx')
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err == ''
