@@ -11,6 +11,7 @@ from mobileone_mm.export import probe
 from mobileone_mm.export.detections import Detections, Rules, of_artifact, of_model, rules_of
 from mobileone_mm.export.graphs import require_ssd
 from mobileone_mm.export.info import info_of
+from mobileone_mm.export.options import ending_of
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.runtime import OPENERS, open_artifact
 
@@ -45,7 +46,7 @@ def split_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     Raises:
         UsageError: they begin with no detector.
     """
-    ending = Path(words[0]).suffix
+    ending = ending_of(words[0])
     if ending in OPENERS:
         return words[:1], words[1:]
     if ending == CONFIG_ENDING and len(words) > 1:
@@ -62,7 +63,7 @@ def open_finder(words: Sequence[str], config: str | None = None) -> Finder:
         CheckpointError: the checkpoint is unreadable or belongs to something else.
         ExportError: the artefact cannot be read.
     """
-    endings = [Path(word).suffix for word in words]
+    endings = [ending_of(word) for word in words]
     if len(words) == 1 and endings[0] in OPENERS:
         return _of_artifact(words[0])
     if endings == [CHECKPOINT_ENDING] and config:

@@ -36,6 +36,7 @@ class DetectorGraph(nn.Module):
         self.model = model
         self.normalise = Normalise(model.data_preprocessor)
         self.classes: int = model.bbox_head.num_classes
+        self.columns = columns
         self.padding = columns - self.classes
         assert self.padding >= 0
         runs = _runs_of_levels(model, self.normalise, input_size)

@@ -113,6 +113,11 @@ def parse_size(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
+def ending_of(path: str | Path) -> str:
+    """Which format a file is in: the ending of its name; a link may be called anything."""
+    return Path(path).resolve().suffix
+
+
 def require_output(out: str | Path, options: DetectorOptions) -> Path:
     """Refuse an output path whose ending is no format that can be written, or not with these options.
 

@@ -35,7 +35,7 @@ from mobileone_mm.export.runtime import open_artifact
 from mobileone_mm.export.scores import Scores
 from mobileone_mm.export.target import Converted, Target
 from mobileone_mm.export.targets import target_of
-from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
+from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 from mobileone_mm.pictures import supervision
 from mobileone_mm.reparam import fuse_checked
 from mobileone_mm.threads import one_thread
@@ -69,38 +69,41 @@ def export(
     """
     out = require_output(out, options)
     target = target_of(out)
-    require_writable(out, target.recognise)
-    require_page(out.parent / PAGE)
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
+        versions = _require_possible(out, target)
         source = _loaded(config_path, checkpoint_path, options.input_size, images)
         if evaluate:
             score.require_scorable(config_path, limit)
-        made_with = target.made_with()
-        supervision()  # draws the page; what is missing shall not be found when all is done
     with clock.station('fuse'), one_thread():
         trained = [verify.trained_boxes(source.model.double(), picture) for picture in source.pictures]
         # One picture says all about a fold; the others are for the boxes.
         inputs = _normalised(source.model, source.pictures[0])
         fused, parity = fuse_checked(source.model, inputs, FLOAT64_RELATIVE_LIMIT)
     with clock.station('graph'):
-        columns = target.columns(source.classes, options)
-        graph = DetectorGraph(fused.float(), source.size, columns).eval()
+        graph = DetectorGraph(fused.float(), source.size, target.columns(source.classes, options)).eval()
         raw = [verify.graph_boxes(graph, picture, len(source.classes)) for picture in source.pictures]
-        pairs = list(zip(trained, raw, strict=True))
-        rungs = [verify.fused_rung(parity, source.checkpoint.form), *verify.graph_rungs(pairs, source.size)]
-        ladder.require_rungs(rungs)
+        rungs = _lower_rungs(source, parity, trained, raw)
     with ExitStack() as room:
         with clock.station('convert'):
             made = room.enter_context(target.convert(graph, source.size, options))
-        info = _info(source, options, target, made, graph, rungs, _versions(made_with))
+        info = _info(source, options, target, made, graph, rungs, versions)
         with clock.station('save and check'), replacing(out, target.recognise) as fresh:
             made.save(info, fresh)
             rungs += target.climb(fresh, info, graph, source.pictures, raw)
             ladder.require_rungs(rungs)
     scores = _scores(out, config_path, checkpoint_path, limit, clock) if evaluate else None
-    size = size_of(out)
-    report = Report(out, info, tuple(rungs), graph.rows, columns, made.operations, size, clock.seconds, scores)
+    report = Report(
+        artifact=out,
+        info=info,
+        rungs=tuple(rungs),
+        rows=graph.rows,
+        columns=graph.columns,
+        operations=made.operations,
+        bytes=size_of(out),
+        seconds=clock.seconds,
+        scores=scores,
+    )
     with clock.station('report', announce=False):
         write_page(out.parent / PAGE, report.as_dict(), _found(out, info, source, trained))
     return report
@@ -127,6 +130,21 @@ class _Source:
     size: tuple[int, int]
     names: tuple[str, ...]
     pictures: tuple[Picture, ...]
+
+
+def _require_possible(out: Path, target: Target) -> dict[str, str]:
+    """Refuse what would be found missing when all is done; the versions of what the file will be made with."""
+    require_writable(out, target.recognise)
+    require_page(out.parent / PAGE)
+    supervision()  # draws the page
+    return _versions(target.made_with())
+
+
+def _lower_rungs(source: _Source, parity: Parity, trained: Sequence[Boxes], raw: Sequence[Boxes]) -> list[Rung]:
+    pairs = list(zip(trained, raw, strict=True))
+    rungs = [verify.fused_rung(parity, source.checkpoint.form), *verify.graph_rungs(pairs, source.size)]
+    ladder.require_rungs(rungs)
+    return rungs
 
 
 def _loaded(

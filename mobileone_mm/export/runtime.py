@@ -13,7 +13,7 @@ from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.features import Array, checked_inputs
 from mobileone_mm.export.interpret import open_interpreter
 from mobileone_mm.export.onnx_runtime import open_onnx
-from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING
+from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING, ending_of
 from mobileone_mm.export.package import open_package
 
 
@@ -69,9 +69,10 @@ def open_artifact(path: str | Path) -> Artifact:
         ExportError: it cannot be read or run.
     """
     path = Path(path)
-    if path.suffix not in OPENERS:
-        raise UsageError(f'{path}: ending {path.suffix!r} given, expected {" or ".join(OPENERS)}')
-    return OPENERS[path.suffix](path)
+    ending = ending_of(path)
+    if ending not in OPENERS:
+        raise UsageError(f'{path}: ending {ending!r} given, expected {" or ".join(OPENERS)}')
+    return OPENERS[ending](path)
 
 
 def _open_package(path: Path) -> Artifact:

@@ -20,6 +20,7 @@ from mobileone_mm.export.detections import Detections, Rules
 from mobileone_mm.export.graphs import require_ssd
 from mobileone_mm.export.info import ArtifactInfo, info_of
 from mobileone_mm.export.metric import Candidate, Samples
+from mobileone_mm.export.options import ending_of
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.export.runtime import OPENERS, Artifact, open_artifact
 from mobileone_mm.export.scores import Scores
@@ -50,11 +51,11 @@ def evaluate(
         DataError: the test data cannot be read.
     """
     path = Path(artifact_path)
-    if path.suffix not in (*OPENERS, CHECKPOINT_ENDING):
+    if ending_of(path) not in (*OPENERS, CHECKPOINT_ENDING):
         endings = ', '.join((*OPENERS, CHECKPOINT_ENDING))
-        raise UsageError(f'{path}: ending {path.suffix!r} given, expected one of {endings}')
+        raise UsageError(f'{path}: ending {ending_of(path)!r} given, expected one of {endings}')
     config, rules, samples = _opened(config_path, limit)
-    if path.suffix == CHECKPOINT_ENDING:
+    if ending_of(path) == CHECKPOINT_ENDING:
         candidates, notes = _of_checkpoint(config, path, checkpoint_path, rules)
     else:
         candidates, notes = _of_artifact(config, path, checkpoint_path, rules)

@@ -7,7 +7,7 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.export import target_coreml, target_onnx
 from mobileone_mm.export.info import ArtifactInfo
 from mobileone_mm.export.ladder import Rung
-from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING
+from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING, ending_of
 from mobileone_mm.export.target import Target
 
 TARGETS: Mapping[str, Target] = {PACKAGE_ENDING: target_coreml.TARGET, ONNX_ENDING: target_onnx.TARGET}
@@ -19,7 +19,7 @@ def target_of(path: str | Path) -> Target:
     Raises:
         UsageError: the ending is of nothing that is known.
     """
-    ending = Path(path).resolve().suffix  # a link may be called anything
+    ending = ending_of(path)
     if ending not in TARGETS:
         raise UsageError(f'{path}: ending {ending!r} given, expected {" or ".join(TARGETS)}')
     return TARGETS[ending]

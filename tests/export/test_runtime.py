@@ -71,3 +71,12 @@ def test_torchs_threads_are_given_back(exported: Report) -> None:
 def test_what_cannot_be_opened(name: str, error: type[Exception], message: str, tmp_path: Path) -> None:
     with pytest.raises(error, match=message):
         open_artifact(tmp_path / name)
+
+
+def test_a_link_may_be_called_anything(exported: Report, tmp_path: Path) -> None:
+    (tmp_path / 'latest').symlink_to(exported.artifact)
+    found, expected = (
+        open_artifact(path).predict({'image': PICTURE}) for path in (tmp_path / 'latest', exported.artifact)
+    )
+    assert len(expected['confidence'])
+    np.testing.assert_array_equal(found['confidence'], expected['confidence'])
