@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.export.info import BOX
 
 WH_RATIO_CLIP = 16 / 1000  # DeltaXYWHBBoxCoder.decode's default: a box is at most 62.5 times its prior, or that less
-BOX = 4  # numbers a box
 SMALLEST = 1e-3  # RMS of a tensor below which its own errors say nothing: float16's steps do not get finer there
 # What the converter adds to a constant's name.
 ENDINGS = tuple(half + packed for half in ('', '_to_fp16') for packed in ('', '_quantized', '_palettized'))

@@ -21,6 +21,7 @@ KEY_PREFIX = 'mobileone_mm.'  # of every key in the user-defined metadata
 
 IMAGE = 'image'
 RAW_CONFIDENCE, RAW_COORDINATES = 'raw_confidence', 'raw_coordinates'
+BOX = 4  # numbers a box: centre x, centre y, width, height
 CONFIDENCE, COORDINATES = 'confidence', 'coordinates'
 IOU_THRESHOLD, CONFIDENCE_THRESHOLD = 'iouThreshold', 'confidenceThreshold'
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from mobileone_mm.errors import ExportError
 from mobileone_mm.export.info import (
+    BOX,
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
@@ -31,7 +32,7 @@ from mobileone_mm.export.onnx_file import (
     read_onnx,
     weights_digest,
 )
-from mobileone_mm.export.onnx_suppress import ANY_NUMBER, BOX, THRESHOLDS, cut_suppression, suppression_nodes
+from mobileone_mm.export.onnx_suppress import ANY_NUMBER, THRESHOLDS, cut_suppression, suppression_nodes
 
 Shape = tuple[int | str, ...]
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mobileone_mm.export.info import (
+    BOX,
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
@@ -24,7 +25,6 @@ from mobileone_mm.export.onnx_file import onnx
 
 Threshold = Callable[[float], np.float32]
 OUT = -1.0  # a score that does not count; scores are 0..1
-BOX = 4  # numbers a box
 ANY_NUMBER = 'boxes'  # name of the one size that is not fixed, M
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.info import (
+    BOX,
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
@@ -20,7 +21,6 @@ from mobileone_mm.export.info import (
 from mobileone_mm.export.options import DetectorOptions
 
 PAD_TO = 80  # confidence columns; other counts lose detections between the two stages (apple/coremltools#2445)
-BOX = 4
 UNBOUNDED = -1
 
 DESCRIPTIONS = {
