@@ -51,7 +51,7 @@ def require_writable(path: str | Path, ours: Recognise | None = None) -> None:
     if not parent.is_dir():
         raise UsageError(f'{path}: the folder {parent} does not exist; make it: mkdir -p {parent}')
     if not os.access(parent, os.W_OK):
-        raise UsageError(f'{path}: the folder {parent} is not writable; choose another path')
+        raise MobileOneError(f'{path}: the folder {parent} is not writable; choose another path')
     if any(folder.suffix == PACKAGE for folder in (parent, *parent.parents)):
         raise UsageError(f'{path}: lies in a package, which holds nothing else; choose another path')
     obstacle = _obstacle(path, ours)

@@ -377,5 +377,5 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed_leaves_what_was_there(
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / 'locked'
     folder.mkdir(0o500)
-    with pytest.raises(UsageError, match=rf'the folder {folder} is not writable; choose another path'):
+    with pytest.raises(MobileOneError, match=rf'the folder {folder} is not writable; choose another path'):
         require_writable(folder / 'out.json')

@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.artifact.endswith(score.CHECKPOINT_ENDING):
         cli.next_command(f'python tools/export.py {config} {artifact} --out detector.mlpackage')
     else:
-        cli.next_command(f'python tools/predict.py {artifact} PICTURES... --out looked_at')
+        pictures = shlex.quote(scores.folder or 'PICTURES')
+        cli.next_command(f'python tools/predict.py {artifact} {pictures} --out looked_at')
     return 0
 
 

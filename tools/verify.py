@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.atomic import require_writable
 
 HELP = """example: python tools/verify.py detector.mlpackage --image street.jpg
 
@@ -22,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--image', nargs='+', default=[], help='pictures to check on; a drawn one without any')
     parser.add_argument('--report', metavar='FILE.json', help='write what was found')
     args = parser.parse_args(argv)
+    if args.report:
+        require_writable(args.report)
 
     from mobileone_mm.export import ladder, targets
 

@@ -198,6 +198,25 @@ def parity_faults(info: ArtifactInfo) -> Iterator[str]:
             yield f'rung {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
 
 
+def require_weights(metadata: Mapping[str, str], found: str) -> None:
+    """Refuse a file with the weights of another; one that names none is somebody else's, and taken as it is.
+
+    Args:
+        metadata: of the file.
+        found: the SHA-256 of its weights, as its format computes it.
+
+    Raises:
+        ExportError: they are not those that the metadata name.
+    """
+    key = f'{KEY_PREFIX}weights_sha256'
+    if key in metadata:
+        expected = _value(metadata, 'weights_sha256', _SHA256)
+        if found != expected:
+            raise ExportError(
+                f'the weights are not those it was saved with: sha256 {found[:12]}, expected {expected[:12]}'
+            )
+
+
 def _value(metadata: Mapping[str, str], name: str, check: _Check) -> Any:
     key = KEY_PREFIX + name
     if key not in metadata:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -32,6 +33,12 @@ class Samples:
     config: Config
     dataset: Any
     count: int
+
+    @property
+    def folder(self) -> str:
+        """Where the first picture lies; empty where the data set does not say."""
+        path = self.dataset.get_data_info(0).get('img_path')
+        return str(Path(path).parent) if path else ''
 
 
 @dataclass(frozen=True)

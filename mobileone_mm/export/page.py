@@ -19,6 +19,7 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.export.agreement import Agreement, agreement, total
 from mobileone_mm.export.detections import Detections
 from mobileone_mm.export.info import ArtifactInfo, info_of
+from mobileone_mm.export.options import EXPERIMENTAL
 from mobileone_mm.export.overlay import drawn_pair
 from mobileone_mm.export.page_parts import bar, bars, number, percent, section, small, table
 from mobileone_mm.export.probe import Picture
@@ -125,12 +126,18 @@ def scored(scores: Mapping[str, Any]) -> str:
 
 
 def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
+    weights = f'{info.weights}{" (experimental)" if info.weights in EXPERIMENTAL else ""}'
     width, height = info.input_size
     wide = ' class="wide"'
     rows = [
         ('', 'Size', f'{report["bytes"] / 1e6:.1f} MB', f'{report["bytes"]:,} bytes'),
         ('', 'Input', f'{width}x{height} px', f'{info.crop}: stretched, not cropped'),
-        ('', 'Target', info.target, f'computes in {info.precision}, weights {info.weights}'),
+        (
+            '',
+            'Target',
+            info.target,
+            f'computes in {info.precision}, weights {weights}',
+        ),
         ('', 'Raw boxes', f'{report["rows"]:,}', f'in {report["columns"]} columns'),
         (wide, 'Config', info.config, ''),
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
@@ -156,6 +163,11 @@ def _pictures(pairs: Sequence[Pair], info: ArtifactInfo) -> str:
     order = sorted(range(len(pairs)), key=lambda index: -_differing(compared[index]))  # stable
     shown = order[:MOST_PAIRS]
     intro = f'Boxes that differ have a red frame. All pictures together: {total(compared).said(*SIDES)}.'
+    if total(compared).pixels:
+        intro += (
+            ' Where two boxes of one class overlap and have nearly one score, rounding decides which of them stays: '
+            'such a pair is pixels apart, though each of their raw boxes is within the limits above.'
+        )
     if len(shown) < len(pairs):
         intro += f' {len(shown)} of {len(pairs)} are shown, those that differ first.'
     figures = [_figure(pairs[index], compared[index], info.classes) for index in shown]

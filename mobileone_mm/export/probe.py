@@ -58,6 +58,8 @@ def read_bgr(path: str | Path) -> Picture:
     import cv2
     import mmcv
 
+    if Path(path).is_dir():
+        raise DataError(f'{path}: a folder given, expected a picture; give its files: {path}/*')
     if not Path(path).is_file():
         raise DataError(f'{path}: no such file, expected a picture')
     try:

@@ -8,6 +8,7 @@ from typing import Any
 from mobileone_mm.export import ladder
 from mobileone_mm.export.info import ArtifactInfo
 from mobileone_mm.export.ladder import Rung
+from mobileone_mm.export.options import EXPERIMENTAL
 from mobileone_mm.export.scores import Scores
 
 
@@ -56,9 +57,10 @@ def summary(report: Report) -> str:
     """What was written, in two lines."""
     operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
     width, height = report.info.input_size
+    stored = report.info.weights + (' (experimental)' if report.info.weights in EXPERIMENTAL else '')
     return (
         f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
-        f'weights {report.info.weights}, {width}x{height} px, '
+        f'weights {stored}, {width}x{height} px, '
         f'{len(report.info.classes)} classes in {report.columns} columns, {report.rows} raw boxes\n'
         f'operations: {operations}'
     )

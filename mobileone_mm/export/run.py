@@ -18,7 +18,7 @@ from mobileone_mm import __version__, hosts, models
 from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.checkpoint import Checkpoint
 from mobileone_mm.cli import say
-from mobileone_mm.errors import CheckpointError, ConfigError
+from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.export import ladder, probe, score, verify
 from mobileone_mm.export.agreement import found_by_both
 from mobileone_mm.export.detections import Rules, of_artifact, of_boxes
@@ -67,6 +67,8 @@ def export(
         ParityError: a rung of the ladder is off.
         ExportError: the conversion failed, or the saved file breaks the contract of its format.
     """
+    if limit is not None and (limit < 1 or not evaluate):
+        raise UsageError(f'--limit {limit}: expected a number of pictures from 1, together with --evaluate')
     out = require_output(out, options)
     target = target_of(out)
     clock = _Clock()

@@ -8,10 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mobileone_mm.errors import UsageError
+from mobileone_mm.checkpoint import file_sha256
+from mobileone_mm.errors import ExportError, UsageError
 from mobileone_mm.export.coreml import coremltools
 from mobileone_mm.export.features import Array, checked_inputs
+from mobileone_mm.export.info import require_weights
 from mobileone_mm.export.interpret import open_interpreter
+from mobileone_mm.export.onnx_file import read_onnx, weights_digest
 from mobileone_mm.export.onnx_runtime import open_onnx
 from mobileone_mm.export.options import ONNX_ENDING, PACKAGE_ENDING, ending_of
 from mobileone_mm.export.package import open_package
@@ -76,13 +79,28 @@ def open_artifact(path: str | Path) -> Artifact:
 
 
 def _open_package(path: Path) -> Artifact:
+    package = open_package(path)
+    if package.weights.is_file():  # that they are missing is said by who reads them
+        _require_own(path, package.metadata, file_sha256(package.weights))
     if platform.system() != 'Darwin':
         return open_interpreter(path)
     ct = coremltools()
     # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
     model = ct.models.MLModel(str(path), compute_units=ct.ComputeUnit.CPU_AND_NE)
-    package = open_package(path)
     return CoreML(package.spec.description.input, package.metadata, model)
 
 
-OPENERS: Mapping[str, Callable[[Path], Artifact]] = {PACKAGE_ENDING: _open_package, ONNX_ENDING: open_onnx}
+def _open_onnx(path: Path) -> Artifact:
+    model = open_onnx(path)
+    _require_own(path, model.metadata, weights_digest(read_onnx(path)))
+    return model
+
+
+def _require_own(path: Path, metadata: Mapping[str, str], sha256: str) -> None:
+    try:
+        require_weights(metadata, sha256)
+    except ExportError as error:
+        raise ExportError(f'{path}: {error}') from error
+
+
+OPENERS: Mapping[str, Callable[[Path], Artifact]] = {PACKAGE_ENDING: _open_package, ONNX_ENDING: _open_onnx}

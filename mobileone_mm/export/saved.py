@@ -67,12 +67,12 @@ class Peak:
 
     Attributes:
         place: the operation.
-        layer: of the torch model; empty where it belongs to none.
+        layers: of the torch model: the operation's own, if it has one, and those that read what it gives.
         value: the magnitude.
     """
 
     place: str
-    layer: str
+    layers: tuple[str, ...]
     value: float
 
 
@@ -172,13 +172,26 @@ def execute(interpreter: Interpreter, picture: Picture, layers: Mapping[str, str
     """Run the ML program of a package in both precisions; `layers` names what computes a value."""
     inputs = {IMAGE: picture}
     peaks: list[Peak] = []
+    readers = _readers(interpreter.program.steps, layers)
 
     def watch(step: Step, output: Tensor) -> None:
         if step.half:
-            peaks.append(Peak(str(step), layers.get(step.output, ''), _magnitude(output)))
+            own = [layers[step.output]] if step.output in layers else []
+            peaks.append(Peak(str(step), (*own, *readers.get(step.output, ())), _magnitude(output)))
 
     full = interpreter.raw(inputs, 'float32', watch)
     return Execution(full, interpreter.raw(inputs), tuple(peaks))
+
+
+def _readers(steps: Sequence[Step], layers: Mapping[str, str]) -> dict[str, list[str]]:
+    """Layers of the operations that read a value, by its name."""
+    readers: dict[str, list[str]] = {}
+    for step in steps:
+        for names in step.arguments.values():
+            for name in [names] if isinstance(names, str) else names:
+                if step.output in layers:
+                    readers.setdefault(name, []).append(layers[step.output])
+    return readers
 
 
 def _magnitude(value: Tensor) -> float:
@@ -193,11 +206,12 @@ def overflow_rungs(runs: Sequence[Execution]) -> list[Rung]:
         return []
     beyond = [peak for peak in worst if peak.value > LARGEST_HALF]
     peak = beyond[0] if beyond else max(worst, key=lambda peak: peak.value)
-    note = f'in {peak.place}{f", layer {peak.layer}" if peak.layer else ""}'
+    note = f'in {peak.place}{f", layer {peak.layers[0]}" if peak.layers else ""}'
     if beyond:
-        note += f': it overflows float16, and what follows from it are no numbers; {_cures(peak)}'
+        note += f': it overflows float16, and what follows from it are no numbers; {_cures(beyond)}'
     elif peak.value > NEAR_LARGEST:
-        note += f': a device that accumulates in float16 may overflow; {_cures(peak)}'
+        near = [peak for peak in worst if peak.value > NEAR_LARGEST]
+        note += f': a device that accumulates in float16 may overflow; {_cures(near)}'
     return [Rung(OVERFLOW_RUNG, peak.value, LARGEST_HALF, 'magnitude', note)]
 
 
@@ -206,9 +220,14 @@ def near_overflow(rungs: Sequence[Rung]) -> list[Rung]:
     return [rung for rung in rungs if rung.name == OVERFLOW_RUNG and rung.holds and (rung.value or 0) > NEAR_LARGEST]
 
 
-def _cures(peak: Peak) -> str:
-    layer = f"--fp32-op '{peak.layer}' keeps that layer in float32, " if peak.layer else ''
-    return f'{layer}--precision fp32 the whole program'
+def _cures(peaks: Sequence[Peak]) -> str:
+    """What keeps all of these values in float32: the layers that give them and those that take them."""
+    layers = dict.fromkeys(layer for peak in peaks for layer in peak.layers)
+    if not layers:
+        return '--precision fp32 keeps the whole program in float32'
+    flags = ' '.join(f"--fp32-op '{layer}'" for layer in layers)
+    what = 'that layer' if len(layers) == 1 else f'these {len(layers)} layers'
+    return f'{flags} keeps {what} in float32, --precision fp32 the whole program'
 
 
 def _pairs(expected: Sequence[Boxes], found: Sequence[Boxes]) -> Pairs:

@@ -75,6 +75,7 @@ def evaluate(
             'boxes a picture': rules.limit,
         },
         notes=tuple(notes),
+        folder=samples.folder,
     )
 
 

@@ -47,6 +47,7 @@ class Scores:
         total: number of pictures in the set.
         rules: thresholds and limits, by name.
         notes: what was left out or is not as expected.
+        folder: where the pictures lie; empty where the data set does not say.
     """
 
     artifact: str
@@ -57,6 +58,7 @@ class Scores:
     total: int
     rules: Mapping[str, float]
     notes: tuple[str, ...]
+    folder: str = ''
 
     @property
     def seconds(self) -> float:

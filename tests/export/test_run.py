@@ -1,5 +1,6 @@
 """The whole export: what it takes, what it refuses, and that a refusal leaves nothing behind."""
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -319,6 +320,13 @@ def test_the_report_is_json(exported: Report) -> None:
     assert set(report.seconds) == {'load', 'fuse', 'graph', 'convert', 'save and check', 'report'}
 
 
+@pytest.mark.parametrize(('evaluate', 'limit'), [(True, 0), (True, -1), (False, 5)])
+def test_a_limit_is_for_scoring(evaluate: bool, limit: int, detector: tuple[Path, Path], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf'--limit {limit}: expected a number of pictures from 1, together with'):
+        run.export(*detector, DetectorOptions(), tmp_path / 'd.mlpackage', evaluate=evaluate, limit=limit)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_cannot_be_scored_is_refused_before_anything_is_written(
     detector: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -326,3 +334,15 @@ def test_what_cannot_be_scored_is_refused_before_anything_is_written(
         run.export(*detector, DetectorOptions(), tmp_path / 'd.mlpackage', evaluate=True)
     assert list(tmp_path.iterdir()) == []
     assert 'convert' not in capsys.readouterr().err
+
+
+def test_the_cures_of_an_overflow_cure_it_as_printed(detector: tuple[Path, Path], tmp_path: Path) -> None:
+    scaled = overflowing(tmp_path, detector, 2.0**15)
+    with pytest.raises(ParityError, match='it overflows float16') as stopped:
+        run.export(*scaled, DetectorOptions(), tmp_path / 'd.mlpackage')
+    layers = tuple(re.findall(r"--fp32-op '([^']+)'", str(stopped.value)))
+    assert 'backbone.stage0.reparam_conv' in layers
+    assert 'backbone.stage1.0.reparam_conv' in layers  # which takes what overflows
+    assert all(layer.startswith('backbone.') for layer in layers)
+    report = run.export(*scaled, DetectorOptions(fp32_ops=layers), tmp_path / 'd.mlpackage')
+    assert report.info.fp32_ops == layers

@@ -1,6 +1,7 @@
 """The door: one call for every artefact and system."""
 
 import platform
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from mobileone_mm.errors import DataError, ExportError, UsageError
 from mobileone_mm.export.info import info_of
 from mobileone_mm.export.interpret import open_interpreter
+from mobileone_mm.export.onnx_file import read_onnx
 from mobileone_mm.export.probe import drawn_picture
 from mobileone_mm.export.report import Report
 from mobileone_mm.export.runtime import open_artifact
@@ -80,3 +82,24 @@ def test_a_link_may_be_called_anything(exported: Report, tmp_path: Path) -> None
     )
     assert len(expected['confidence'])
     np.testing.assert_array_equal(found['confidence'], expected['confidence'])
+
+
+def test_a_package_with_the_weights_of_another_is_refused(exported: Report, tmp_path: Path) -> None:
+    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
+    weights = copy / 'Data/com.apple.CoreML/weights/weight.bin'
+    data = bytearray(weights.read_bytes())
+    data[len(data) // 2] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(ExportError, match=r'copy\.mlpackage: the weights are not those it was saved with: sha256 '):
+        open_artifact(copy)
+
+
+def test_an_onnx_file_with_the_weights_of_another_is_refused(onnx_reports: dict[str, Report], tmp_path: Path) -> None:
+    model = read_onnx(onnx_reports['raw'].artifact)
+    weight = next(one for one in model.graph.initializer if len(one.dims) == 4)
+    data = bytearray(weight.raw_data)
+    data[0] ^= 1
+    weight.raw_data = bytes(data)
+    (tmp_path / 'copy.onnx').write_bytes(model.SerializeToString())
+    with pytest.raises(ExportError, match=r'copy\.onnx: the weights are not those it was saved with: sha256 '):
+        open_artifact(tmp_path / 'copy.onnx')

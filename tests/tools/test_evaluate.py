@@ -1,6 +1,7 @@
 """`tools/evaluate.py` as typed, on drawn shapes."""
 
 import json
+import re
 import runpy
 import subprocess
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mobileone_mm import cli, toy
+from mobileone_mm import cli, hosts, toy
+from mobileone_mm.export import metric
 from mobileone_mm.export.report import Report
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'evaluate.py'
@@ -47,7 +49,9 @@ def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: Repor
     assert lines[1].split()[0] == 'bbox_mAP_50'  # save_best
     assert [line.split('  ')[0] for line in lines[2:5]] == ['trained model (best.pth)'] * 2 + ['tiny.mlpackage']
     assert lines[5] == 'points of bbox_mAP_50:'
-    assert lines[9:] == [f'next: python tools/predict.py {exported.artifact} PICTURES... --out looked_at']
+    pictures = metric.open_samples(hosts.load_config(config_file)).folder
+    assert len(list(Path(pictures).iterdir())) > 1
+    assert lines[9:] == [f'next: python tools/predict.py {exported.artifact} {pictures} --out looked_at']
     report = json.loads((tmp_path / 'report.json').read_text())
     assert report['main_metric'] == 'coco/bbox_mAP_50'
     assert len(report['rows'][0]['metrics']) == 6
@@ -63,7 +67,7 @@ def test_an_onnx_file(
     assert err == ''
     lines = out.splitlines()
     assert [line.split('  ')[0] for line in lines[2:5]] == ['trained model (best.pth)'] * 2 + [f'{form}.onnx']
-    assert lines[-1] == f'next: python tools/predict.py {onnx_files[form]} PICTURES... --out looked_at'
+    assert re.fullmatch(rf'next: python tools/predict.py {onnx_files[form]} \S+ --out looked_at', lines[-1])
 
 
 def test_a_checkpoint_is_to_be_exported_next(
