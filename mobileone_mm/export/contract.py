@@ -23,6 +23,7 @@ from mobileone_mm.export.info import (
     ArtifactInfo,
     info_of,
     parity_faults,
+    require_weights,
 )
 from mobileone_mm.export.options import SPEC_VERSIONS
 from mobileone_mm.export.package import SavedPackage
@@ -232,10 +233,10 @@ def _weights(subject: _Subject) -> Iterator[str]:
         if offset >= size:
             yield f'constant {name} begins at byte {offset} of a weight file of {size} bytes'
             return
-    found = file_sha256(weights)
-    if found != subject.info.weights_sha256:
-        expected = subject.info.weights_sha256
-        yield f'the weights are not those it was saved with: sha256 {found[:12]}, expected {expected[:12]}'
+    try:
+        require_weights(subject.package.metadata, file_sha256(weights))
+    except ExportError as error:
+        yield str(error)
 
 
 def _plain_program(subject: _Subject) -> Iterator[str]:

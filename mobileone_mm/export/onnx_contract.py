@@ -21,6 +21,7 @@ from mobileone_mm.export.info import (
     ArtifactInfo,
     info_of,
     parity_faults,
+    require_weights,
 )
 from mobileone_mm.export.onnx_file import (
     FLOATS,
@@ -158,9 +159,10 @@ def _suppression(subject: _Subject) -> Iterator[str]:
 
 
 def _weights(subject: _Subject) -> Iterator[str]:
-    found, expected = weights_digest(subject.model), subject.info.weights_sha256
-    if found != expected:
-        yield f'the weights are not those it was saved with: sha256 {found[:12]}, expected {expected[:12]}'
+    try:
+        require_weights(metadata_of(subject.model), weights_digest(subject.model))
+    except ExportError as error:
+        yield str(error)
 
 
 def _parity(subject: _Subject) -> Iterator[str]:
