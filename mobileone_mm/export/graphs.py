@@ -19,8 +19,9 @@ from mobileone_mm.export.info import BOX
 
 WH_RATIO_CLIP = 16 / 1000  # DeltaXYWHBBoxCoder.decode's default: a box is at most 62.5 times its prior, or that less
 SMALLEST = 1e-3  # RMS of a tensor below which its own errors say nothing: float16's steps do not get finer there
-# What the converter adds to a constant's name.
-ENDINGS = tuple(half + packed for half in ('', '_to_fp16') for packed in ('', '_quantized', '_palettized'))
+# What the converter adds to a constant's name, and what its compression adds.
+PACKED = ('_quantized', '_palettized')
+ENDINGS = tuple(half + packed for half in ('', '_to_fp16') for packed in ('', *PACKED))
 
 
 class DetectorGraph(nn.Module):
@@ -136,44 +137,44 @@ class LevelRun(nn.Module):
         return values.permute(2, 0, 1).reshape(self.total * self.priors, numbers)
 
 
-def as_stored(graph: DetectorGraph, constants: Mapping[str, Any], half: bool) -> tuple[DetectorGraph, float]:
+def as_stored(graph: DetectorGraph, constants: Mapping[str, Any], half: bool) -> tuple[DetectorGraph, dict[str, float]]:
     """A copy that computes in float32 with the constants that a program stores, and how far they are from the graph's.
 
     Batch norms that fusing left are folded, as the converter does it.
-    `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. The distance is the
-    RMS error of a constant as a fraction of its RMS, in the worst tensor.
+    `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. How far is, by the
+    constant's name, its RMS error as a fraction of its RMS; infinite where it holds no number.
     """
     from mmcv.cnn import fuse_conv_bn
 
     copy: DetectorGraph = fuse_conv_bn(deepcopy(graph))
-    worst = 0.0
+    errors = {}
     for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
-        stored = _stored(name, tensor.detach(), constants, half)
+        constant, stored = _stored(name, tensor.detach(), constants, half)
         error = _rms(stored - tensor.detach()) / _rms(tensor.detach()).clamp(min=SMALLEST)
-        worst = max(worst, float(error)) if error.isfinite() else math.inf
+        errors[constant] = float(error) if error.isfinite() else math.inf
         tensor.data = stored
     for name, module in copy.named_modules():
         # Its limit has no name of its own; it goes with the decoder's other constants.
         if isinstance(module, BoxDecoder) and f'b_{name}_gain_to_fp16'.replace('.', '_') in constants:
             module.limit = torch.tensor(module.limit).half().item()
-    return copy, worst
+    return copy, errors
 
 
 def _rms(tensor: Tensor) -> Tensor:
     return tensor.double().square().mean().sqrt()
 
 
-def _stored(name: str, tensor: Tensor, constants: Mapping[str, Any], half: bool) -> Tensor:
-    """A parameter or buffer as the program has it; the converter calls constants after them."""
+def _stored(name: str, tensor: Tensor, constants: Mapping[str, Any], half: bool) -> tuple[str, Tensor]:
+    """A parameter or buffer as the program has it, and the constant's name; the converter calls them after these."""
     key = name.replace('.', '_')
     for stem in (f'p_{key}', f'b_{key}'):
         for ending in ENDINGS:
             found = constants.get(stem + ending)
             if isinstance(found, Tensor) and found.shape == tensor.shape:
-                return found.clone()
+                return stem + ending, found.clone()
     rounded = tensor.half().float()
     # The converter leaves an operation in float32 whose constants float16 cannot hold.
-    return rounded if half and rounded.isfinite().all() else tensor
+    return key, rounded if half and rounded.isfinite().all() else tensor
 
 
 def require_ssd(model: Any) -> None:

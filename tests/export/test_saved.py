@@ -16,10 +16,12 @@ from mobileone_mm.export.detected import COREML_RUNG, SUPPRESSION_RUNG
 from mobileone_mm.export.ladder import Rung
 from mobileone_mm.export.options import DetectorOptions
 from mobileone_mm.export.package import open_package
+from mobileone_mm.export.probe import drawn_picture
 from mobileone_mm.export.report import Report
 from mobileone_mm.export.saved import Execution, Peak
+from mobileone_mm.export.verify import graph_boxes
 
-from .conftest import overflowing
+from .conftest import graph_of, overflowing
 
 SIZE = (96, 64)
 MODEL = Path('Data/com.apple.CoreML/model.mlmodel')
@@ -120,6 +122,36 @@ def test_reclimb_needs_the_package_alone(exported: Report, tmp_path: Path) -> No
     assert all(rung.holds for rung in rungs if rung.value is not None)
     assert rungs[1].value != 0
     assert rungs[3].value != 0
+
+
+def test_constants_that_are_not_compressed_have_the_limit_of_their_own_type(
+    tmp_path: Path, make_detector: Callable[..., tuple[Path, Path]]
+) -> None:
+    files = make_detector(tmp_path, classes=tuple(f'class {index}' for index in range(8)))
+    report = run.export(*files, DetectorOptions(weights='int8'), tmp_path / 'd.mlpackage')
+
+    def means_of_the_other_colours(operations: Any) -> None:
+        (mean,) = (one for one in operations if one.outputs[0].name == 'b_normalise_mean_to_fp16')
+        raw = mean.attributes['val'].immediateValue.tensor.bytes
+        raw.values = np.frombuffer(raw.values, np.float16)[::-1].tobytes()
+
+    def rungs_of(package: Path) -> dict[tuple[str, str], Rung]:
+        raw = [graph_boxes(graph, picture, 8)]
+        return by_name(saved.package_rungs(package, report.info, graph, [picture], raw))
+
+    picture, graph = drawn_picture(SIZE), graph_of(files)
+    sound, changed = (
+        rungs_of(package)
+        for package in (report.artifact, broken_program(report.artifact, tmp_path, means_of_the_other_colours))
+    )
+    plain, packed = (saved.CONSTANTS_RUNG, 'of RMS'), (saved.PACKED_RUNG.format('int8'), 'of RMS')
+    assert all(rung.holds for rung in sound.values() if rung.value is not None)
+    assert sound[plain].value != 0
+    assert sound[packed].value > 10 * sound[plain].value  # type: ignore[operator]  # None would be an error, too
+    assert changed[plain].value == pytest.approx(0.14, abs=0.02)  # less than a compressed weight might be off
+    assert not changed[plain].holds
+    assert changed[plain].note == 'b_normalise_mean_to_fp16 is farthest'
+    assert changed[packed] == sound[packed]
 
 
 def test_reclimb_judges_the_contract(exported: Report, tmp_path: Path) -> None:
