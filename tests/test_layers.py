@@ -98,7 +98,15 @@ ARROWS: dict[str, set[str]] = {
         'export.options',
         'export.package',
     },
-    'export.verify': {'export.contract', 'export.info', 'export.ladder', 'export.package', 'export.probe', 'parity'},
+    'export.verify': {
+        'export.contract',
+        'export.info',
+        'export.ladder',
+        'export.package',
+        'export.probe',
+        'parity',
+        'threads',
+    },
     'export.interpret': {
         'export.convert',
         'export.coreml',

@@ -157,7 +157,7 @@ CHECKS: Mapping[str, _Check] = {
     'weights_sha256': _SHA256,
     'versions': _Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
     'layers': _Check('layers as texts, by operation', _is_dict_of_texts),
-    'probe': _Check('a fingerprint: rows and means', is_fingerprint),
+    'probe': _Check('a fingerprint: rows and sums', is_fingerprint),
     'parity': _Check(
         'a list of rungs: name, value (a number from 0, or null), limit (a number), unit, note, psnr_db (or null)',
         lambda value: _is_list_of(_is_rung, value),

@@ -14,6 +14,7 @@ from mobileone_mm.export.ladder import GRAPH_LIMITS, Boxes, Pairs, Rung, row_run
 from mobileone_mm.export.package import open_package
 from mobileone_mm.export.probe import Picture
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
+from mobileone_mm.threads import one_thread
 
 FUSED_RUNG = 'trained -> fused, float64'
 GRAPH_RUNG = 'trained -> graph, float32'
@@ -43,7 +44,8 @@ def _flat(maps: Iterable[torch.Tensor], numbers: int) -> torch.Tensor:
 def graph_boxes(graph: nn.Module, picture: Picture, classes: int) -> Boxes:
     """The export graph's boxes, its padding columns left out."""
     image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None].float()
-    with torch.no_grad():
+    # With as many threads everywhere: the last digit depends on it, and the metadata hold what comes out.
+    with torch.no_grad(), one_thread():
         confidence, coordinates = graph(image)
     return Boxes(confidence[:, :classes].double().numpy(), coordinates.double().numpy())
 

@@ -47,12 +47,27 @@ def test_the_best_rows_are_kept_one_by_one(boxes: Boxes) -> None:
         assert box.value == pytest.approx(3, abs=1e-4)
 
 
-def test_the_rest_shows_in_the_means(boxes: Boxes) -> None:
+def test_the_rest_shows_in_the_sums(boxes: Boxes) -> None:
     other = Boxes(boxes.confidence.copy(), boxes.coordinates.copy())
     rest = np.argsort(boxes.confidence.max(axis=1))[:-TOP_ROWS]
     other.confidence[rest] = other.confidence[rest][:, ::-1]
     other.coordinates[rest] = other.coordinates[rest][::-1]
     assert not any(rung.holds for rung in rungs_of(boxes, other))
+
+
+def test_a_few_rows_far_off_show_in_the_sums(boxes: Boxes) -> None:
+    many = Boxes(np.tile(boxes.confidence, (30, 1)), np.tile(boxes.coordinates, (30, 1)))
+    other = Boxes(many.confidence, many.coordinates.copy())
+    rest = [row for row in range(2900, 2924) if row not in {int(best[0]) for best in fingerprint(many)['rows']}]
+    other.coordinates[rest[:6]] = np.random.default_rng(1).uniform(0.1, 0.9, (6, 4))  # in a mean of 187 rows, 0.5 px
+    assert [rung.holds for rung in rungs_of(many, other)] == [True, False]
+
+
+def test_padding_that_is_not_zero_does_not_hold(boxes: Boxes) -> None:
+    padded = Boxes(np.pad(boxes.confidence, ((0, 0), (0, 77))), boxes.coordinates)
+    padded.confidence[:, -1] = 0.9  # the label of every box
+    score, box = rungs_of(boxes, padded)
+    assert (score.value, box.holds) == (0.9, True)
 
 
 @pytest.mark.parametrize('value', [math.nan, math.inf])
@@ -66,7 +81,7 @@ def test_where_background_lies_says_nothing(boxes: Boxes) -> None:
     nothing = Boxes(boxes.confidence / 100, boxes.coordinates)
     moved = Boxes(nothing.confidence, nothing.coordinates.copy())
     best = int(np.argmax(nothing.confidence.max(axis=1)))
-    moved.coordinates[best] += 0.02  # 2 px, and a seventh of it in the mean of its block
+    moved.coordinates[best] += 0.02  # 2 px, and two fifths of it in the sum of its block
     assert rungs_of(nothing, moved)[1].holds
 
 
@@ -82,11 +97,11 @@ def test_other_rows_or_classes_do_not_hold(boxes: Boxes) -> None:
 def test_fewer_rows_than_blocks() -> None:
     few = Boxes(np.array([[0.5, 0.1, 0.2]]), np.array([[0.5, 0.5, 0.2, 0.2]]))
     stored = fingerprint(few)
-    assert (len(stored['rows']), len(stored['means'])) == (1, BLOCKS)
+    assert (len(stored['rows']), len(stored['sums'])) == (1, BLOCKS)
     assert all(rung.holds for rung in rungs_of(few, few))
 
 
-GOOD: Any = {'rows': [[0, 0.5, 0.5, 0.1, 0.1, 0.9]], 'means': [[0.5, 0.5, 0.1, 0.1, 0.9]] * BLOCKS}
+GOOD: Any = {'rows': [[0, 0.5, 0.5, 0.1, 0.1, 0.9]], 'sums': [[0.5, 0.5, 0.1, 0.1, 0.9]] * BLOCKS}
 
 
 def test_the_good_form() -> None:
@@ -110,7 +125,7 @@ def test_the_good_form() -> None:
         {**GOOD, 'rows': [[0, 0.5, 0.5, 0.1, 0.1, 10**400]]},
         {**GOOD, 'rows': [[0, 0.5, 0.5, 0.1, 0.1]]},
         {**GOOD, 'rows': [*GOOD['rows'], [1]]},
-        {**GOOD, 'means': GOOD['means'][1:]},
+        {**GOOD, 'sums': GOOD['sums'][1:]},
     ],
 )
 def test_bad_forms(bad: Any) -> None:

@@ -33,6 +33,19 @@ def trained(detector: tuple[Path, Path]) -> Boxes:
     )
 
 
+def test_a_graph_computes_with_one_thread_wherever_it_is(graph: DetectorGraph) -> None:
+    used = []
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    hook = graph.normalise.register_forward_pre_hook(lambda *_: used.append(torch.get_num_threads()))
+    try:
+        verify.graph_boxes(graph, drawn_picture(SIZE), 3)
+        assert (used, torch.get_num_threads()) == ([1], 2)
+    finally:
+        hook.remove()
+        torch.set_num_threads(before)
+
+
 def test_graph_rungs_hold(graph: DetectorGraph, trained: Boxes) -> None:
     score, box = verify.graph_rungs([(trained, verify.graph_boxes(graph, drawn_picture(SIZE), 3))], SIZE)
     assert (score.unit, box.unit) == ('score', 'px')
