@@ -5,10 +5,10 @@ import os
 import statistics
 import time
 
-from mobileone_mm.export.info import IMAGE, info_of
-from mobileone_mm.export.package import open_package
-from mobileone_mm.export.probe import drawn_picture
-from mobileone_mm.export.runtime import open_artifact
+from mobileone_mm.artifact.card import IMAGE, info_of
+from mobileone_mm.pictures.reading import drawn_picture
+from mobileone_mm.targets.coreml.package import open_package
+from mobileone_mm.targets.opening import open_artifact
 
 WARM_UP = 3
 

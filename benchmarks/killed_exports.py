@@ -22,11 +22,12 @@ from pathlib import Path
 
 import torch
 
-from mobileone_mm import checkpoint, hosts
-from mobileone_mm.checkpoint import file_sha256
 from mobileone_mm.errors import ExportError
-from mobileone_mm.export.verify import verify
+from mobileone_mm.exporter.verify import verify
+from mobileone_mm.openmmlab import configs
 from mobileone_mm.threads import one_thread
+from mobileone_mm.weights import checkpoint
+from mobileone_mm.weights.checkpoint import file_sha256
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / 'configs' / 'detection' / 'demo_ssd.py'
@@ -37,9 +38,9 @@ OUTCOMES = ('old', 'new', 'nothing', 'HALF')
 def make_checkpoint(config_file: Path, path: Path, seed: int) -> Path:
     """Write a checkpoint of fresh weights."""
     torch.manual_seed(seed)
-    config = hosts.load_config(config_file)
-    state = hosts.build_model(config).state_dict()
-    checkpoint.save_checkpoint(path, state, {'dataset_meta': {'classes': list(hosts.class_names(config))}})
+    config = configs.load_config(config_file)
+    state = configs.build_model(config).state_dict()
+    checkpoint.save_checkpoint(path, state, {'dataset_meta': {'classes': list(configs.class_names(config))}})
     return path
 
 

@@ -17,13 +17,13 @@ MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
     scope=SCOPE,
-    locations=['mobileone_mm.backbones.mobileone', 'mobileone_mm.heads'],
+    locations=['mobileone_mm.models.backbones.mobileone', 'mobileone_mm.models.heads.ssd_head'],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['mobileone_mm.datasets'])
+DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['mobileone_mm.datasets.coco'])
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',
     parent=MMENGINE_WEIGHT_INITIALIZERS,
     scope=SCOPE,
-    locations=['mobileone_mm.pretrained'],
+    locations=['mobileone_mm.weights.init_cfg'],
 )

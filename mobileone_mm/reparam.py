@@ -16,10 +16,10 @@ from mmcv.cnn.bricks import wrappers
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.backbones import fold
-from mobileone_mm.backbones.block import MobileOneBlock
-from mobileone_mm.backbones.mobileone import MobileOne
 from mobileone_mm.errors import FuseError
+from mobileone_mm.models.backbones import fold
+from mobileone_mm.models.backbones.block import MobileOneBlock
+from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, Parity, compare, require, worst
 
 ModelT = TypeVar('ModelT', bound=nn.Module)

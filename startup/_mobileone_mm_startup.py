@@ -16,7 +16,7 @@ class MmcvExtensionFinder:
         if name != 'mmcv._ext':
             return None
         try:
-            from mobileone_mm.mmcv_ops import served_spec
+            from mobileone_mm.openmmlab.mmcv_ext import served_spec
         except ModuleNotFoundError:
             return None
         return served_spec(name)

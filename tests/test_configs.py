@@ -8,9 +8,11 @@ import pytest
 from mmdet.apis import inference_detector
 from mmengine.config import Config
 
-from mobileone_mm import hosts, reparam, weight_keys
-from mobileone_mm.example import example_images
+from mobileone_mm import reparam
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.inputs import example_images
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
+from mobileone_mm.weights import names
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
@@ -51,22 +53,22 @@ def test_is_short_and_inherits_only_from_this_repository(path: Path) -> None:
 def test_starts_from_the_official_trained_weights_of_its_variant(path: Path) -> None:
     backbone = Config.fromfile(path).model.backbone
     assert backbone.arch == path.stem.rsplit('_', 1)[1]
-    expected = weight_keys.OFFICIAL_URLS[backbone.arch, 'trained']
+    expected = names.OFFICIAL_URLS[backbone.arch, 'trained']
     assert backbone.init_cfg == {'type': 'Pretrained', 'checkpoint': expected}
 
 
 @pytest.mark.parametrize('path', [path for path in DETECTORS if path not in OWN], ids=name)
 def test_predicts_and_fuses(path: Path) -> None:
-    config = hosts.load_config(path)
+    config = configs.load_config(path)
     config.model.test_cfg.score_thr = 0.0  # a fresh head gives each class 1 / 81
-    model = hosts.build_model(config)
+    model = configs.build_model(config)
     # float64, because fresh weights let activations grow until float32 rounding is all that a comparison sees.
     noise = example_images(config, count=1).double()
     fused, parity = reparam.fuse_checked(model.double(), noise)
     assert reparam.is_fused(fused)
     assert parity.relative <= FLOAT64_RELATIVE_LIMIT
     scores, boxes = fused.float()(noise.float(), mode='tensor')
-    channels = len(hosts.class_names(config)) + 1  # and background, in mmdet's last column
+    channels = len(configs.class_names(config)) + 1  # and background, in mmdet's last column
     priors = PRIORS[noise.shape[-1]]
     assert sum(score.numel() for score in scores) == priors * channels
     assert sum(box.numel() for box in boxes) == priors * 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileone_mm.doctor import requirements
+from mobileone_mm.doctor.report import requirements
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / 'mobileone_mm'
@@ -384,7 +384,9 @@ def loaded(code: str) -> set[str]:
 HEAVY = {'torch', 'torchvision', 'numpy', 'cv2', 'mmengine', 'mmcv', 'mmdet', 'mmseg', 'mmpretrain', 'coremltools'}
 
 
-@pytest.mark.parametrize('module', ['mobileone_mm', 'mobileone_mm.cli', 'mobileone_mm.doctor', 'mobileone_mm.mmcv_ops'])
+@pytest.mark.parametrize(
+    'module', ['mobileone_mm', 'mobileone_mm.cli', 'mobileone_mm.doctor.report', 'mobileone_mm.openmmlab.mmcv_ext']
+)
 def test_what_has_to_work_in_a_broken_environment_loads_nothing_heavy(module: str) -> None:
     assert not HEAVY & loaded(f'import {module}')
 
@@ -398,7 +400,7 @@ init_default_scope('mmseg')
 backbone = {'type': 'mobileone_mm.MobileOne', 'arch': 's0'}
 head = {'type': 'FCNHead', 'in_channels': 2048, 'channels': 8, 'num_classes': 3, 'num_convs': 1}
 model = MODELS.build({'type': 'EncoderDecoder', 'backbone': backbone, 'decode_head': head})
-assert type(model.backbone).__module__ == 'mobileone_mm.backbones.mobileone'
+assert type(model.backbone).__module__ == 'mobileone_mm.models.backbones.mobileone'
 """
     assert 'mmseg' in loaded(code)
 
@@ -407,7 +409,7 @@ def test_the_export_is_imported_without_what_only_some_exports_need() -> None:
     code = """
 import sys
 sys.modules.update(dict.fromkeys(('mmdet', 'coremltools', 'onnx', 'onnxruntime', 'onnxscript', 'supervision')))
-import mobileone_mm.export.run  # while each of them fails to be imported
+import mobileone_mm.exporter.export  # while each of them fails to be imported
 """
     assert 'torch' in loaded(code)
 
@@ -425,9 +427,9 @@ def test_fusing_works_without_coremltools() -> None:
 import sys
 sys.modules['coremltools'] = None  # makes its import fail
 import torch
-from mobileone_mm.backbones.mobileone import MobileOne
+from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.reparam import fuse, is_fused
 assert is_fused(fuse(MobileOne('s0')))
-import mobileone_mm.checkpoint, mobileone_mm.hooks
+import mobileone_mm.weights.checkpoint, mobileone_mm.hooks
 """
     assert not {'mmdet', 'mmseg', 'mmpretrain'} & loaded(code)

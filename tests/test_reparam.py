@@ -9,8 +9,8 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.backbones.mobileone import MobileOne
 from mobileone_mm.errors import FuseError, ParityError
+from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.reparam import fuse, fuse_checked, is_fused
 
@@ -199,7 +199,7 @@ def test_a_fused_model_refuses_training_and_accepts_eval():
 
 def test_the_check_notices_a_wrong_fold(monkeypatch, randomise_batch_norm):
     """A fold that forgets the mean, planted, must be reported with its size."""
-    from mobileone_mm.backbones import fold
+    from mobileone_mm.models.backbones import fold
 
     right = fold.fold_norm
 

@@ -13,11 +13,12 @@ import pytest
 import torch
 from mmdet.apis import inference_detector
 
-from mobileone_mm import hosts, reparam
-from mobileone_mm.backbones.mobileone import MobileOne
-from mobileone_mm.checkpoint import save_checkpoint
-from mobileone_mm.models import open_model
-from mobileone_mm.toy import ToyOptions, write_coco
+from mobileone_mm import reparam
+from mobileone_mm.datasets.toy import ToyOptions, write_coco
+from mobileone_mm.models.backbones.mobileone import MobileOne
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.weights.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
@@ -88,8 +89,8 @@ def test_train_test_and_resume_as_typed(config: Path) -> None:
     typed('mim', 'test', 'mmdet', config, '--checkpoint', work / 'epoch_2.pth', '--out', work / 'found.pkl')
     with (work / 'found.pkl').open('rb') as file:
         found = pickle.load(file)[0]
-    model, _ = open_model(hosts.load_config(config), work / 'epoch_2.pth')
-    model.cfg = hosts.load_config(config)
+    model, _ = open_model(configs.load_config(config), work / 'epoch_2.pth')
+    model.cfg = configs.load_config(config)
     expected = inference_detector(model, found['img_path']).pred_instances
     assert len(expected) > 0
     torch.testing.assert_close(found['pred_instances']['scores'], expected.scores)

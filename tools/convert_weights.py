@@ -5,12 +5,12 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobileone_mm import weight_keys
 from mobileone_mm.atomic import require_writable
-from mobileone_mm.backbones.variants import ARCHITECTURES
-from mobileone_mm.checkpoint import read_checkpoint, save_checkpoint
 from mobileone_mm.cli import next_command, run
 from mobileone_mm.errors import CheckpointError, UsageError
+from mobileone_mm.models.backbones.variants import ARCHITECTURES
+from mobileone_mm.weights import names
+from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
 
 EXAMPLE = """example:
   python tools/convert_weights.py mobileone_s0.pth.tar mobileone_s0_mmpretrain.pth --to mmpretrain
@@ -40,20 +40,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     source = read_checkpoint(args.source)
     try:
-        converted = weight_keys.convert(source.state_dict, args.to)
+        converted = names.convert(source.state_dict, args.to)
     except CheckpointError as error:
         raise CheckpointError(f'{source.path}: {error}') from error
     # Apple and timm load a bare state dict, mm packages one with a meta block beside it.
     save_checkpoint(args.destination, converted, source.meta if args.to == 'mmpretrain' else None)
-    print(f'{args.destination}: {weight_keys.describe(converted)}, {len(converted)} entries')
+    print(f'{args.destination}: {names.describe(converted)}, {len(converted)} entries')
     next_command(
-        f'mim train mmdet {_config_for(weight_keys.parse(converted))} --cfg-options '
+        f'mim train mmdet {_config_for(names.parse(converted))} --cfg-options '
         + shlex.quote(f'model.backbone.init_cfg.checkpoint={args.destination}')
     )
     return 0
 
 
-def _config_for(weights: weight_keys.Weights) -> str:
+def _config_for(weights: names.Weights) -> str:
     published = ARCHITECTURES.get(weights.variant, {}).get('num_conv_branches', [None])[0]
     fits = weights.form == 'fused' or weights.num_conv_branches == published
     return f'configs/detection/ssd_mobileone_{weights.variant}.py' if published and fits else 'CONFIG'

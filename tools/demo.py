@@ -1,6 +1,6 @@
 """The whole way on drawn shapes: make data, train, test, fuse, export and score, check, look, and say what came out.
 
-python tools/demo.py
+python tools/story.py
 
 Takes minutes; writes the folder demo/ of this repository: summary.md, report.html, detector.mlpackage, pictures.png,
 predictions, logs.
@@ -10,17 +10,17 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobileone_mm import demo
 from mobileone_mm.atomic import replacing
 from mobileone_mm.cli import next_command, run
-from mobileone_mm.pictures import write_sheet
+from mobileone_mm.demo import story
+from mobileone_mm.pictures.drawing import write_sheet
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = {
-    'report': f'{demo.FOLDER}/report.html, in a browser: every comparison, scores, pictures',
-    'pictures': f'{demo.FOLDER}/pictures.png, what was drawn and what the trained model finds',
-    'predictions': f'{demo.FOLDER}/predictions, what the package finds beside the trained model',
-    'summary': f'{demo.FOLDER}/summary.md',
+    'report': f'{story.FOLDER}/report.html, in a browser: every comparison, scores, pictures',
+    'pictures': f'{story.FOLDER}/pictures.png, what was drawn and what the trained model finds',
+    'predictions': f'{story.FOLDER}/predictions, what the package finds beside the trained model',
+    'summary': f'{story.FOLDER}/summary.md',
 }
 
 
@@ -30,19 +30,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         usage=argparse.SUPPRESS, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.parse_args(argv)
-    folder = ROOT / demo.FOLDER
-    demo.clear(ROOT)
-    done = list(demo.run_steps(ROOT, demo.STEPS))
+    folder = ROOT / story.FOLDER
+    story.clear(ROOT)
+    done = list(story.run_steps(ROOT, story.STEPS))
     write_sheet(
         folder / 'pictures.png',
         annotations=folder / 'data/annotations/val.json',
         predictions=folder / 'test/predictions.bbox.json',
         images=folder / 'data/images/val',
     )
-    page = demo.summary(ROOT, done)
+    page = story.summary(ROOT, done)
     with replacing(folder / 'summary.md') as fresh:
         fresh.write_text(page)
-    for title, rows in ('done', demo.facts(ROOT, done)), ('to look at', SHOWN):
+    for title, rows in ('done', story.facts(ROOT, done)), ('to look at', SHOWN):
         print(f'\n{title}')
         for name, text in rows.items():
             print(f'  {name:11}  {text}')

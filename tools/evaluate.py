@@ -28,14 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         require_writable(args.report)
 
-    from mobileone_mm.export import score
+    from mobileone_mm.evaluation import detection
 
-    scores = score.evaluate(args.artifact, args.config, args.checkpoint, args.limit)
+    scores = detection.evaluate(args.artifact, args.config, args.checkpoint, args.limit)
     if args.report:
         cli.write_report(args.report, scores.as_dict())
     print(scores.table())
     artifact, config = shlex.quote(args.artifact), shlex.quote(args.config)
-    if args.artifact.endswith(score.CHECKPOINT_ENDING):
+    if args.artifact.endswith(detection.CHECKPOINT_ENDING):
         cli.next_command(f'python tools/export.py {config} {artifact} --out detector.mlpackage')
     else:
         pictures = shlex.quote(scores.folder or 'PICTURES')

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mobileone_mm import cli
 from mobileone_mm.atomic import require_writable
-from mobileone_mm.export.options import (
+from mobileone_mm.tasks.detection.options import (
     EXPERIMENTAL,
     FLOATS,
     SPEC_VERSIONS,
@@ -41,9 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         require_writable(args.report)
     # After the options: a wrong one shall not wait for torch and mmdet.
-    from mobileone_mm.export import ladder, report, run
+    from mobileone_mm.artifact import ladder
+    from mobileone_mm.exporter import export, report
 
-    done = run.export(args.config, args.checkpoint, options, out, args.image, args.evaluate, args.limit)
+    done = export.export(args.config, args.checkpoint, options, out, args.image, args.evaluate, args.limit)
     print(ladder.table(done.rungs))
     print(report.summary(done))
     if done.scores:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mobileone_mm.atomic import require_writable
-from mobileone_mm.checkpoint import Checkpoint, file_sha256
 from mobileone_mm.cli import next_command, run, say, write_report
 from mobileone_mm.errors import UsageError
-from mobileone_mm.fused_file import FusedFile, write_fused
-from mobileone_mm.hosts import load_config
-from mobileone_mm.models import open_model
+from mobileone_mm.openmmlab.configs import load_config
+from mobileone_mm.openmmlab.fused_file import FusedFile, write_fused
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.weights.checkpoint import Checkpoint, file_sha256
 
 EXAMPLE = """example:
   python tools/fuse.py configs/detection/ssd_mobileone_s2.py \\

@@ -4,8 +4,8 @@ import argparse
 import shlex
 from collections.abc import Sequence
 
-from mobileone_mm import toy
 from mobileone_mm.cli import next_command, run
+from mobileone_mm.datasets import toy
 
 HELP = """example: python tools/make_toy_data.py shapes --images 300 --val 60
 

@@ -12,27 +12,27 @@ HELP = """example: python tools/predict.py detector.mlpackage photos/ --out look
          python tools/predict.py configs/detection/ssd_mobileone_s2.py best.pth 'photos/*.jpg' --out looked_at
          python tools/predict.py detector.mlpackage photos/ --out looked_at --compare best.pth
 
-Writes every picture with its boxes and labels, and predictions.json with the same in pixels. With --compare, what two
+Writes every picture with its boxes and labels, and gallery.json with the same in pixels. With --compare, what two
 detectors find side by side, what differs in red, and how far they agree in all (docs/predict.md)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, open the detectors, draw, say what was found; returns the exit status."""
     args = _parser().parse_args(argv)
-    from mobileone_mm.export import predictions
-    from mobileone_mm.export.finders import open_finder, split_words
-    from mobileone_mm.export.options import require_fraction
+    from mobileone_mm.prediction import gallery
+    from mobileone_mm.prediction.predictors import open_finder, split_words
+    from mobileone_mm.tasks.detection.options import require_fraction
 
     given = {'score_threshold': args.score_threshold, 'iou_threshold': args.iou_threshold}
     thresholds = {name: value for name, value in given.items() if value is not None}
     for name, value in thresholds.items():
         require_fraction(f'--{name.replace("_", "-")}', value)
     words, pictures = split_words(args.words)
-    files = predictions.picture_files(pictures)
+    files = gallery.picture_files(pictures)
     finder = open_finder(words)
     other = open_finder(args.compare, finder.config) if args.compare else None
-    outcome = predictions.predict(finder, other, files, replace(finder.rules, **thresholds), Path(args.out))
-    for line in predictions.summary(outcome):
+    outcome = gallery.predict(finder, other, files, replace(finder.rules, **thresholds), Path(args.out))
+    for line in gallery.summary(outcome):
         print(line)
     cli.next_command(f'python tools/evaluate.py {shlex.quote(finder.path)} {shlex.quote(finder.config)}')
     return 0

@@ -26,9 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         require_writable(args.report)
 
-    from mobileone_mm.export import ladder, targets
+    from mobileone_mm.artifact import ladder
+    from mobileone_mm.targets import by_ending
 
-    info, rungs = targets.reclimb(args.artifact, args.image)
+    info, rungs = by_ending.reclimb(args.artifact, args.image)
     print(ladder.table([*(ladder.Rung(**rung) for rung in info.parity), *rungs]))
     ladder.require_rungs(rungs)
     if args.report:

@@ -9,10 +9,10 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from torch import Tensor
 
-from mobileone_mm import expand
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.registry import HOOKS
+from mobileone_mm.weights import expand
 
 
 @HOOKS.register_module()
@@ -60,7 +60,7 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             if not isinstance(prepared['inputs'], Tensor):
                 raise DataError(
                     f'ExpandHook: a training batch of {type(prepared["inputs"]).__name__} given, expected one image '
-                    'tensor (N, C, H, W); calibrate with mobileone_mm.expand.calibrate instead'
+                    'tensor (N, C, H, W); calibrate with mobileone_mm.weights.expand.calibrate instead'
                 )
             batches.append(prepared['inputs'])
         return batches

@@ -13,10 +13,10 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mobileone_mm import expand
-from mobileone_mm.backbones.mobileone import MobileOne
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.parity import compare
+from mobileone_mm.weights import expand
 
 EXPAND = {'type': 'mobileone_mm.ExpandHook', 'num_batches': 2}  # all 16 pictures
 PLAIN = {'type': 'mobileone_mm.PlainCheckpointHook'}

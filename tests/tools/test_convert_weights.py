@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mobileone_mm.backbones.mobileone import MobileOne
 from mobileone_mm.cli import run
-from mobileone_mm.weight_keys import describe
+from mobileone_mm.models.backbones.mobileone import MobileOne
+from mobileone_mm.weights.names import describe
 from tools.convert_weights import main
 
 

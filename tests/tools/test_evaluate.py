@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from mobileone_mm import cli, hosts, toy
-from mobileone_mm.export import metric
-from mobileone_mm.export.report import Report
+from mobileone_mm import cli
+from mobileone_mm.datasets import toy
+from mobileone_mm.evaluation import scoring
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.openmmlab import configs
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'evaluate.py'
 CONFIG = """
@@ -49,7 +51,7 @@ def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: Repor
     assert lines[1].split()[0] == 'bbox_mAP_50'  # save_best
     assert [line.split('  ')[0] for line in lines[2:5]] == ['trained model (best.pth)'] * 2 + ['tiny.mlpackage']
     assert lines[5] == 'points of bbox_mAP_50:'
-    pictures = metric.open_samples(hosts.load_config(config_file)).folder
+    pictures = scoring.open_samples(configs.load_config(config_file)).folder
     assert len(list(Path(pictures).iterdir())) > 1
     assert lines[9:] == [f'next: python tools/predict.py {exported.artifact} {pictures} --out looked_at']
     report = json.loads((tmp_path / 'report.json').read_text())

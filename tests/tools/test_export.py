@@ -14,8 +14,8 @@ import onnx
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.export.package import open_package
-from mobileone_mm.export.report import Report
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.targets.coreml.package import open_package
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 

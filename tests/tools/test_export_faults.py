@@ -17,10 +17,11 @@ import pytest
 
 from mobileone_mm import cli
 from mobileone_mm.atomic import replacing
-from mobileone_mm.checkpoint import file_sha256
-from mobileone_mm.export import convert, coreml, run
-from mobileone_mm.export.options import DetectorOptions
-from mobileone_mm.export.report import Report
+from mobileone_mm.exporter import export
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.targets.coreml import convert, library
+from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.weights.checkpoint import file_sha256
 
 TOOLS = Path(__file__).parents[2] / 'tools'
 MANIFEST = Path('Manifest.json')
@@ -138,7 +139,7 @@ def other(make_detector: Callable[..., tuple[Path, Path]], tmp_path_factory: pyt
     """The package of another detector, of the same architecture."""
     folder = tmp_path_factory.mktemp('other')
     config_file, weights = make_detector(folder, to_rgb=False)
-    return run.export(config_file, weights, DetectorOptions(), folder / 'other.mlpackage').artifact
+    return export.export(config_file, weights, DetectorOptions(), folder / 'other.mlpackage').artifact
 
 
 @pytest.mark.parametrize('file', [WEIGHTS, MODEL])
@@ -181,7 +182,7 @@ def test_a_full_disk_leaves_the_old_package(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    owner, name = (coreml, 'save') if place == 'the package' else (convert, 'to_program')
+    owner, name = (library, 'save') if place == 'the package' else (convert, 'to_program')
     step = getattr(owner, name)
 
     def without_room(*arguments: Any) -> Any:
@@ -282,8 +283,8 @@ def test_a_killed_process_says_nothing_and_harms_nothing(exported: Report, tmp_p
     code = f"""
 import os, runpy, signal, sys
 from mobileone_mm import cli
-from mobileone_mm.export import verify
-from mobileone_mm.export.report import Report
+from mobileone_mm.exporter import verify
+from mobileone_mm.exporter.report import Report
 verify.check_contract = lambda package: os.kill(os.getpid(), signal.SIGKILL)
 raise SystemExit(cli.run(runpy.run_path({str(TOOLS / 'export.py')!r})['main']))
 """

@@ -8,8 +8,10 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mobileone_mm import checkpoint, hosts, models, reparam
+from mobileone_mm import reparam
 from mobileone_mm.cli import run
+from mobileone_mm.openmmlab import configs, open_model
+from mobileone_mm.weights import checkpoint
 from tools.fuse import main
 
 ARCH = {
@@ -30,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
         'head': {'type': 'LinearClsHead', 'num_classes': 3, 'in_channels': 128},
     }
     Config({'default_scope': 'mmpretrain', 'model': model}).dump(tmp_path / 'config.py')
-    built = hosts.build_model(hosts.load_config(tmp_path / 'config.py'))
+    built = configs.build_model(configs.load_config(tmp_path / 'config.py'))
     checkpoint.save_checkpoint(tmp_path / 'trained.pth', built.state_dict(), {})
     return tmp_path
 
@@ -39,8 +41,8 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
     config, trained, out, report = (folder / name for name in ('config.py', 'trained.pth', 'f.pth', 'report.json'))
     assert main([str(config), str(trained), '--out', str(out), '--report', str(report)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    before = sum(p.numel() for p in models.open_model(hosts.load_config(config), trained)[0].parameters())
-    fused = models.open_model(hosts.load_config(folder / 'f.py'), out)[0]
+    before = sum(p.numel() for p in open_model.open_model(configs.load_config(config), trained)[0].parameters())
+    fused = open_model.open_model(configs.load_config(folder / 'f.py'), out)[0]
     after = sum(p.numel() for p in fused.parameters())
     assert re.match(rf'{out}: max abs error ', lines[0])
     assert lines[1] == f'parameters: {before:,} trained, {after:,} fused'
@@ -72,7 +74,7 @@ def test_bad_input_writes_nothing(
     arguments: str, status: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({'a': torch.zeros(1)}, folder / 'other.pth')
-    model = models.open_model(hosts.load_config(folder / 'config.py'), folder / 'trained.pth')[0]
+    model = open_model.open_model(configs.load_config(folder / 'config.py'), folder / 'trained.pth')[0]
     checkpoint.save_checkpoint(folder / 'fused.pth', reparam.fuse(model).state_dict(), {})
     (folder / 'mine.py').write_text('precious = True')
     before = {path.name: path.read_bytes() for path in folder.iterdir()}

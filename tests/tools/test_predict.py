@@ -11,13 +11,14 @@ import cv2
 import numpy as np
 import pytest
 
-from mobileone_mm import cli, hosts, models
+from mobileone_mm import cli
 from mobileone_mm.errors import CheckpointError, ConfigError
-from mobileone_mm.export.detections import Detections, Rules, of_artifact, of_model, rules_of
-from mobileone_mm.export.finders import MOST_BOXES, SHOWN_SCORE, open_finder
-from mobileone_mm.export.probe import drawn_picture, read_picture
-from mobileone_mm.export.report import Report
-from mobileone_mm.export.runtime import open_artifact
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.openmmlab import configs, open_model
+from mobileone_mm.pictures.reading import drawn_picture, read_picture
+from mobileone_mm.prediction.predictors import MOST_BOXES, SHOWN_SCORE, open_finder
+from mobileone_mm.targets.opening import open_artifact
+from mobileone_mm.tasks.detection.detections import Detections, Rules, of_artifact, of_model, rules_of
 
 CLASSES = ('circle', 'square', 'triangle')  # of the tiny SSD
 SIZE = (96, 64)  # width, height of its input
@@ -96,8 +97,8 @@ def test_an_onnx_file_beside_its_checkpoint(
 def test_a_checkpoint_by_its_configs_rules_and_by_those_asked_for(
     detector: tuple[Path, Path], photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = hosts.load_config(detector[0])
-    model, _ = models.open_model(config, detector[1])
+    config = configs.load_config(detector[0])
+    model, _ = open_model.open_model(config, detector[1])
     default = rules_of(config)
     for flags, rules in (
         ([], Rules(SHOWN_SCORE, default.iou_threshold, default.limit)),

@@ -1,0 +1,1 @@
+"""What every exported file has, whatever its task and format."""

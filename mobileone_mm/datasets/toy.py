@@ -1,0 +1,221 @@
+"""Small data sets of drawn shapes, reproducible from a seed: enough to train, test and export without a download.
+
+A picture is drawn once as a `Scene`, pixels and who owns each pixel; a data set format only writes scenes down.
+Letters: S the picture's side in pixels, K its number of shapes.
+"""
+
+import colorsys
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mobileone_mm.atomic import replacing
+from mobileone_mm.errors import UsageError
+
+HUES = {
+    'circle': 0.02,
+    'square': 0.36,
+    'triangle': 0.62,
+}  # of 1, far apart on the colour circle
+CORNERS = {'square': 4, 'triangle': 3}
+CLASSES = tuple(HUES)
+SPLITS = ('train', 'val')
+HUE_JITTER = 0.05  # of 1, either way
+SMALLEST, LARGEST = (
+    0.15,
+    0.5,
+)  # longer side of a shape, of the picture's side: 24 and 80 px at 160
+MOST_SHAPES = 4
+EMPTY_SHARE = 0.05  # of the pictures show no shape, as in real sets
+MOST_HIDDEN = 0.4  # of a shape's area may lie under shapes drawn later
+PLACEMENTS = 20  # tries before a shape that finds no room is left out
+GRAIN = 10.0  # standard deviation of the noise, grey levels
+SMALLEST_SIDE = 32  # px: below, a shape is a handful of pixels
+DESCRIPTION = 'drawn shapes (mobileone_mm.datasets.toy)'
+
+
+@dataclass(frozen=True)
+class ToyOptions:
+    """What to draw; the same options give the same pixels and boxes.
+
+    Raises:
+        UsageError: a count below 1, a side below `SMALLEST_SIDE`, or a negative seed.
+    """
+
+    images: int = 300
+    val: int = 60
+    size: int = 160
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in {
+            'images': 1,
+            'val': 1,
+            'size': SMALLEST_SIDE,
+            'seed': 0,
+        }.items():
+            if getattr(self, name) < least:
+                raise UsageError(f'--{name}: {getattr(self, name)} given, expected {least} or more')
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One drawn picture.
+
+    Attributes:
+        image_rgb: (S, S, 3) uint8.
+        owners: (S, S) uint8; 0 is ground, i is a visible pixel of shape i - 1.
+        labels: K indices into `CLASSES`, in drawing order: later shapes lie on top.
+    """
+
+    image_rgb: NDArray[np.uint8]
+    owners: NDArray[np.uint8]
+    labels: tuple[int, ...]
+
+
+def draw_scene(rng: np.random.Generator, side: int) -> Scene:
+    """Draw up to `MOST_SHAPES` overlapping shapes on a noisy ground of `side` x `side` pixels."""
+    image = np.full((side, side, 3), rng.uniform(60, 200)) + rng.uniform(-10, 10, 3)
+    owners = np.zeros((side, side), np.uint8)
+    areas: list[int] = []
+    labels: list[int] = []
+    wanted = 0 if rng.random() < EMPTY_SHARE else int(rng.integers(1, MOST_SHAPES + 1))
+    for _ in range(wanted):
+        label = int(rng.integers(len(CLASSES)))
+        pixels = _place(rng, CLASSES[label], owners, areas)
+        if pixels is None:
+            continue
+        labels.append(label)
+        areas.append(int(pixels.sum()))
+        owners[pixels] = len(labels)
+        image[pixels] = _colour(rng, CLASSES[label])
+    image += rng.normal(0, GRAIN, (side, side, 1))
+    return Scene(image.clip(0, 255).astype(np.uint8), owners, tuple(labels))
+
+
+def visible_boxes(scene: Scene) -> NDArray[np.int64]:
+    """The tight box of what is visible of each shape, hidden parts left out: (K, 4) x, y, width, height in pixels."""
+    boxes = np.zeros((len(scene.labels), 4), np.int64)
+    for index in range(len(scene.labels)):
+        ys, xs = np.nonzero(scene.owners == index + 1)
+        boxes[index] = xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1
+    return boxes
+
+
+def shape_mask(name: str, side: int, angle: float) -> NDArray[np.bool_]:
+    """A shape turned by `angle` (radians), (side, side), centred, the longer side of its box filling the square."""
+    axis = (np.arange(side) + 0.5) / side * 2 - 1
+    x, y = np.meshgrid(axis, axis)
+    if name == 'circle':
+        return np.asarray(x * x + y * y <= 1)
+    turns = angle + np.arange(CORNERS[name]) / CORNERS[name] * 2 * np.pi
+    corners = np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    corners = (corners - (low + high) / 2) * 2 / (high - low).max()
+    inside = np.ones((side, side), np.bool_)
+    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+        inside &= (bx - ax) * (y - ay) >= (by - ay) * (x - ax)
+    return inside
+
+
+def write_coco(out: str | Path, options: ToyOptions) -> dict[str, int]:
+    """Write `annotations/{train,val}.json` and `images/{train,val}/*.png` under `out`; count the boxes of each split.
+
+    Raises:
+        UsageError: `out` is a file, or holds something that this function did not write.
+    """
+    out = Path(out)
+    boxes = {}
+    with replacing(out, _is_ours) as fresh:
+        (fresh / 'annotations').mkdir(parents=True)
+        for split_index, (split, count) in enumerate(zip(SPLITS, (options.images, options.val), strict=True)):
+            folder = fresh / 'images' / split
+            folder.mkdir(parents=True)
+            # A generator for each picture: picture 7 stays the same however many are asked for.
+            scenes = (
+                draw_scene(
+                    np.random.default_rng([options.seed, split_index, index]),
+                    options.size,
+                )
+                for index in range(count)
+            )
+            content = _write_split(scenes, folder, options)
+            boxes[split] = len(content['annotations'])
+            (fresh / 'annotations' / f'{split}.json').write_text(json.dumps(content))
+    return boxes
+
+
+def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> Mapping[str, Any]:
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    for image_id, scene in enumerate(scenes, 1):
+        name = f'{image_id:06}.png'
+        if not cv2.imwrite(str(folder / name), cv2.cvtColor(scene.image_rgb, cv2.COLOR_RGB2BGR)):
+            raise OSError(f'{folder / name}: cannot be written')
+        images.append(
+            {
+                'id': image_id,
+                'file_name': name,
+                'width': options.size,
+                'height': options.size,
+            }
+        )
+        for index, (label, box) in enumerate(zip(scene.labels, visible_boxes(scene).tolist(), strict=True), 1):
+            area = int((scene.owners == index).sum())
+            annotations.append(
+                {
+                    'id': len(annotations) + 1,
+                    'image_id': image_id,
+                    'category_id': label + 1,
+                    'bbox': box,
+                    'area': area,
+                    'iscrowd': 0,
+                }
+            )
+    categories = [{'id': index, 'name': name} for index, name in enumerate(CLASSES, 1)]
+    info = dict(description=DESCRIPTION, **asdict(options))
+    return {
+        'info': info,
+        'images': images,
+        'annotations': annotations,
+        'categories': categories,
+    }
+
+
+def _place(
+    rng: np.random.Generator, name: str, owners: NDArray[np.uint8], areas: list[int]
+) -> NDArray[np.bool_] | None:
+    side = len(owners)
+    for _ in range(PLACEMENTS):
+        extent = round(side * rng.uniform(SMALLEST, LARGEST))
+        x, y = rng.integers(side - extent + 1, size=2)
+        pixels = np.zeros(owners.shape, np.bool_)
+        pixels[y : y + extent, x : x + extent] = shape_mask(name, extent, rng.uniform(0, 2 * np.pi))
+        visible = np.bincount(owners[~pixels], minlength=len(areas) + 1)[1:]
+        if (visible >= (1 - MOST_HIDDEN) * np.array(areas)).all():
+            return pixels
+    return None
+
+
+def _colour(rng: np.random.Generator, name: str) -> NDArray[np.float64]:
+    hue = HUES[name] + rng.uniform(-HUE_JITTER, HUE_JITTER)
+    return np.array(colorsys.hsv_to_rgb(hue % 1, rng.uniform(0.65, 1), rng.uniform(0.6, 1))) * 255
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder holds what `write_coco` writes and nothing else."""
+    files = {path.relative_to(folder) for path in folder.rglob('*') if not path.is_dir()}
+    described = {Path('annotations', f'{split}.json') for split in SPLITS}
+    if any(path.suffix != '.png' or path.parts[0] != 'images' for path in files - described):
+        return False
+    try:
+        contents = [json.loads((folder / path).read_text()) for path in files & described]
+        return all(content['info']['description'] == DESCRIPTION for content in contents)
+    except (ValueError, KeyError, TypeError):
+        return False

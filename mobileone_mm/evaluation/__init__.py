@@ -1,0 +1,1 @@
+"""Scores by a config's own metric."""

@@ -1,1 +1,0 @@
-"""From a trained model to a checked Core ML package. Only modules below this one import coremltools."""

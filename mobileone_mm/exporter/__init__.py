@@ -1,0 +1,1 @@
+"""An export, and what is written beside it."""

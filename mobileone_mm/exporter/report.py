@@ -1,0 +1,66 @@
+"""What an export wrote and measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mobileone_mm.artifact import ladder
+from mobileone_mm.artifact.card import ArtifactInfo
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.evaluation.scores import Scores
+from mobileone_mm.tasks.detection.options import EXPERIMENTAL
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an export wrote and measured.
+
+    Attributes:
+        artifact: the package or file.
+        info: what it says about itself.
+        rungs: the ladder, unmade rungs included.
+        rows: N, raw boxes a picture.
+        columns: K, confidence columns.
+        operations: how often each operation stands in it.
+        bytes: its size.
+        seconds: time of each station.
+        scores: on the config's test data, if it was scored.
+    """
+
+    artifact: Path
+    info: ArtifactInfo
+    rungs: tuple[Rung, ...]
+    rows: int
+    columns: int
+    operations: Mapping[str, int]
+    bytes: int
+    seconds: Mapping[str, float]
+    scores: Scores | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as JSON can hold it."""
+        return {
+            'artifact': str(self.artifact),
+            'info': self.info.as_metadata(),
+            'ladder': ladder.as_dicts(self.rungs),
+            'rows': self.rows,
+            'columns': self.columns,
+            'operations': dict(self.operations),
+            'bytes': self.bytes,
+            'seconds': dict(self.seconds),
+            'scores': self.scores.as_dict() if self.scores else None,
+        }
+
+
+def summary(report: Report) -> str:
+    """What was written, in two lines."""
+    operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
+    width, height = report.info.input_size
+    stored = report.info.weights + (' (experimental)' if report.info.weights in EXPERIMENTAL else '')
+    return (
+        f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
+        f'weights {stored}, {width}x{height} px, '
+        f'{len(report.info.classes)} classes in {report.columns} columns, {report.rows} raw boxes\n'
+        f'operations: {operations}'
+    )

@@ -1,0 +1,202 @@
+"""MobileOneBlock: parallel linear branches in training, one convolution in inference.
+
+Letters: N batch, C channels, H and W height and width of a feature map. Parameter names are those of
+apple/ml-mobileone, so its checkpoints load as they are.
+
+Source: paper section 3.2, figure 3; apple/ml-mobileone `mobileone.py`.
+"""
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mobileone_mm.errors import FuseError
+from mobileone_mm.models.backbones import fold
+
+Cfg = Mapping[str, Any]
+
+TRAIN_REFUSED = (
+    'a fused MobileOne has no branches and no BatchNorm left and cannot be trained: train the trained form '
+    '(deploy=False) and fuse afterwards, or start from fused weights with '
+    "deploy=False, init_cfg=dict(type='Pretrained', checkpoint=FUSED.pth), which expands them into branches"
+)
+
+
+class SqueezeExcite(nn.Module):
+    """Scales each channel by a gate computed from the channels' means over H and W.
+
+    Args:
+        channels: C.
+        ratio: the gate squeezes C to C // ratio channels (16 in the paper; apple/ml-mobileone does not round to 8).
+    """
+
+    def __init__(self, channels: int, ratio: int = 16) -> None:
+        super().__init__()
+        squeezed = max(1, channels // ratio)
+        self.reduce = nn.Conv2d(channels, squeezed, 1)
+        self.expand = nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = x.mean((2, 3), keepdim=True)
+        gate = self.expand(torch.relu(self.reduce(gate)))
+        return x * torch.sigmoid(gate)
+
+
+class MobileOneBlock(nn.Module):
+    """k conv-BN branches, a 1x1 conv-BN (scale) branch and a BN (skip) branch; their sum, squeeze-excite, activation.
+
+    (N, in_channels, H, W) -> (N, out_channels, ceil(H / stride), ceil(W / stride)); the padding follows from kernel
+    size and dilation. The fused form holds one convolution with bias, `reparam_conv`, instead of the branches.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        kernel_size: odd; the scale branch exists only above 1.
+        stride: of every branch.
+        dilation: of every branch and of the fused convolution.
+        groups: in_channels for a depthwise block.
+        num_conv_branches: k.
+        use_scale: whether a block with kernel_size > 1 has its scale branch.
+        use_skip: whether the block has a skip branch; needs stride 1 and in_channels == out_channels.
+        se_cfg: arguments of SqueezeExcite, or None for a block without it.
+        conv_cfg: mm config of the branch convolutions.
+        norm_cfg: mm config of the branch norms, BN or SyncBN.
+        act_cfg: mm config of the activation, or None.
+        deploy: build the fused form.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int = 1,
+        dilation: int = 1,
+        groups: int = 1,
+        num_conv_branches: int = 1,
+        use_scale: bool = True,
+        use_skip: bool = False,
+        se_cfg: Cfg | None = None,
+        conv_cfg: Cfg | None = None,
+        norm_cfg: Cfg = {'type': 'BN'},  # noqa: B006 - never written to, and what mm configs print as the default
+        act_cfg: Cfg | None = {'type': 'ReLU'},  # noqa: B006
+        deploy: bool = False,
+    ) -> None:
+        super().__init__()
+        assert kernel_size % 2 == 1, kernel_size
+        assert not use_skip or (stride == 1 and in_channels == out_channels), (stride, in_channels, out_channels)
+        self.in_channels = in_channels
+        self.out_channels = out_channels
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.dilation = dilation
+        self.groups = groups
+        self.conv_cfg = conv_cfg
+        self.se = nn.Identity() if se_cfg is None else SqueezeExcite(out_channels, **se_cfg)
+        self.activation = nn.Identity() if act_cfg is None else build_activation_layer(dict(act_cfg))
+        if deploy:
+            self.reparam_conv = self._conv(kernel_size, stride, bias=True)
+            return
+        self.rbr_conv = nn.ModuleList(
+            self._conv_norm(self._conv(kernel_size, stride, bias=False), norm_cfg) for _ in range(num_conv_branches)
+        )
+        self.rbr_scale: nn.Sequential | None = None
+        if use_scale and kernel_size > 1:
+            # Stride 1: forward() hands this branch every stride-th pixel. As a 1x1 convolution with stride 2 on the
+            # stem's 3 channels, torch (2.13 to 2.15, CPU, channels_last) corrupts the heap in its weight gradient.
+            self.rbr_scale = self._conv_norm(self._conv(1, 1, bias=False), norm_cfg)
+        self.rbr_skip: _BatchNorm | None = build_norm_layer(dict(norm_cfg), in_channels)[1] if use_skip else None
+
+    def _conv(self, kernel_size: int, stride: int, bias: bool) -> nn.Conv2d:
+        """The one constructor of this block's convolutions: branches and fused form cannot drift apart."""
+        conv: nn.Conv2d = build_conv_layer(
+            self.conv_cfg,
+            self.in_channels,
+            self.out_channels,
+            kernel_size,
+            stride=stride,
+            padding=self.dilation * (kernel_size // 2),
+            dilation=self.dilation,
+            groups=self.groups,
+            bias=bias,
+        )
+        return conv
+
+    def _conv_norm(self, conv: nn.Conv2d, norm_cfg: Cfg) -> nn.Sequential:
+        norm = build_norm_layer(dict(norm_cfg), self.out_channels)[1]
+        return nn.Sequential(OrderedDict(conv=conv, bn=norm))
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether the block holds `reparam_conv` instead of branches."""
+        return hasattr(self, 'reparam_conv')
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.is_fused:
+            out = self.reparam_conv(x)
+        else:
+            out = self.rbr_conv[0](x)
+            for branch in self.rbr_conv[1:]:
+                out = out + branch(x)
+            if self.rbr_scale is not None:
+                out = out + self.rbr_scale(x[..., :: self.stride, :: self.stride])
+            if self.rbr_skip is not None:
+                out = out + self.rbr_skip(x)
+        activated: Tensor = self.activation(self.se(out))
+        return activated
+
+    @torch.no_grad()
+    def fused_kernel(self) -> fold.Affine:
+        """Kernel (out_channels, in_channels / groups, k, k) and bias (out_channels,) of the fused form, float64.
+
+        Raises:
+            FuseError: a branch is no plain convolution, or its norm keeps no statistics.
+        """
+        if self.is_fused:
+            assert self.reparam_conv.bias is not None
+            return fold.Affine(self.reparam_conv.weight.double(), self.reparam_conv.bias.double())
+        branches = [self._folded(branch) for branch in self.rbr_conv]
+        if self.rbr_scale is not None:
+            kernel, bias = self._folded(self.rbr_scale)
+            branches.append(fold.Affine(fold.pad_pointwise(kernel, self.kernel_size), bias))
+        if self.rbr_skip is not None:
+            kernel = fold.identity_kernel(self.in_channels, self.groups, self.rbr_skip)
+            kernel, bias = fold.fold_norm(kernel, None, self.rbr_skip)
+            branches.append(fold.Affine(fold.pad_pointwise(kernel, self.kernel_size), bias))
+        return fold.add(branches)
+
+    @staticmethod
+    def _folded(branch: nn.Module) -> fold.Affine:
+        conv, norm = branch.conv, branch.bn
+        if type(conv) is not nn.Conv2d or not isinstance(norm, _BatchNorm):
+            raise FuseError(f'a branch of {conv} and {norm} cannot be fused; expected Conv2d and BN or SyncBN')
+        return fold.fold_norm(conv.weight, conv.bias, norm)
+
+    @torch.no_grad()
+    def switch_to_deploy(self) -> None:
+        """Replace the branches by the fused convolution, in place; a fused block is left as it is."""
+        if self.is_fused:
+            return
+        kernel, bias = self.fused_kernel()
+        weight = self.rbr_conv[0].get_parameter('conv.weight')
+        conv = self._conv(self.kernel_size, self.stride, bias=True).to(weight.device, weight.dtype)
+        assert conv.bias is not None
+        conv.weight.copy_(kernel)
+        conv.bias.copy_(bias)
+        del self.rbr_conv, self.rbr_scale, self.rbr_skip
+        self.reparam_conv = conv.train(self.training)
+
+    def train(self, mode: bool = True) -> 'MobileOneBlock':
+        """Set the training flag.
+
+        Raises:
+            FuseError: `mode` is True and the block is fused.
+        """
+        if mode and self.is_fused:
+            raise FuseError(TRAIN_REFUSED)
+        return super().train(mode)

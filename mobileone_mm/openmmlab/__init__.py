@@ -1,0 +1,1 @@
+"""What this project knows of mmdet, mmseg, mmpretrain and mmengine."""

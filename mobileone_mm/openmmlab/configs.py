@@ -1,0 +1,137 @@
+"""The mm package behind a config: which one it is, its classes, and its model built without weights."""
+
+import copy
+import logging
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dataset import BaseDataset
+from mmengine.logging import MMLogger
+from mmengine.registry import DATASETS, MODELS, init_default_scope
+from torch import nn
+
+from mobileone_mm.errors import ConfigError
+
+TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
+PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
+
+
+def load_config(path: str | Path) -> Config:
+    """Read a config file.
+
+    Raises:
+        ConfigError: no such file, not Python, a missing `_base_`, no model, or a `default_scope` we do not know.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError(f'{path}: no such config file')
+    try:
+        config = Config.fromfile(path)
+    except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
+        raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
+    if 'model' not in config:
+        raise ConfigError(f'{path}: this config has no `model`; expected a full mmdet, mmseg or mmpretrain config')
+    if config.get('default_scope') not in TASKS:
+        raise ConfigError(
+            f'{path}: default_scope is {config.get("default_scope")!r}; expected one of {", ".join(TASKS)}'
+        )
+    return config
+
+
+def task_of(config: Config) -> str:
+    """'detection', 'segmentation' or 'classification'."""
+    return TASKS[config.default_scope]
+
+
+def build_model(config: Config) -> nn.Module:
+    """Build the config's model with fresh weights, in eval mode; nothing is downloaded or loaded.
+
+    Raises:
+        ConfigError: the mm package is not installed, or it cannot build the model.
+    """
+    enter_scope(config)
+    try:
+        model: nn.Module = MODELS.build(copy.deepcopy(config.model))  # hosts write into what they are given
+    except Exception as error:
+        raise ConfigError(
+            f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}'
+        ) from error
+    return model.eval()
+
+
+def test_dataset(config: Config) -> Mapping[str, Any] | None:
+    """The config of the data set that is tested on, out of whatever is wrapped around it; None where there is none."""
+    loader = config.get('test_dataloader')
+    dataset = loader.get('dataset') if isinstance(loader, dict) else None
+    while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
+        dataset = dataset['dataset']
+    return dataset if isinstance(dataset, dict) else None
+
+
+def class_names(config: Config) -> tuple[str, ...]:
+    """The classes of the config's test data set, in the order of the model's outputs.
+
+    Taken from the data set's `metainfo`, else from its class.
+
+    Raises:
+        ConfigError: there is no test data set, or neither names any class.
+    """
+    dataset = test_dataset(config)
+    if dataset is None:
+        given = config.get('test_dataloader')
+        raise ConfigError(
+            f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
+            'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
+        )
+    named = (dataset.get('metainfo') or {}).get('classes')
+    if named is None:
+        enter_scope(config)
+        with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
+            kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
+        named = getattr(kind, 'METAINFO', {}).get('classes')  # a ConcatDataset has none
+    if not named:
+        raise ConfigError(
+            f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
+        )
+    return (named,) if isinstance(named, str) else tuple(named)
+
+
+def enter_scope(config: Config) -> None:
+    """Make the config's mm package the one whose types are looked up first.
+
+    Raises:
+        ConfigError: it cannot be imported.
+    """
+    scope = config.default_scope
+    try:
+        __import__(scope)
+    except ImportError as error:
+        raise ConfigError(
+            f'{config.filename}: needs {PACKAGES[scope]}, which cannot be imported ({error}); '
+            'run: python -m mobileone_mm.doctor.report'
+        ) from error
+    init_default_scope(scope)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep stdout for results: what hosts print is dropped, what they log from warnings upwards goes to stderr."""
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    plain = [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]
+    streams = [handler.stream for handler in plain]
+    for handler in plain:
+        handler.setStream(sys.stderr)
+    logger.setLevel(logging.WARNING)
+    try:
+        with redirect_stdout(StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
+        for handler, stream in zip(plain, streams, strict=True):
+            handler.setStream(stream)

@@ -1,0 +1,129 @@
+"""A trained model written as a fused file, and the config that describes the fused model to any host.
+
+The fused model has no BatchNorm, which mm configs can say: `deploy=True` for the backbone and `norm_cfg=None` for neck
+and head, whose convolutions then carry a bias under the same names. So a host builds the fused model from the written
+config and loads the file key by key, with no hook of ours.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from torch import Tensor, nn
+
+from mobileone_mm import __version__, reparam
+from mobileone_mm.atomic import replacing
+from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.inputs import example_images
+from mobileone_mm.parity import Parity
+from mobileone_mm.weights import matching
+from mobileone_mm.weights.checkpoint import BLOCK, FORMAT_VERSION, Checkpoint, save_checkpoint
+
+# Max abs error / range, float32. Rounding alone reaches 5e-5 in an untrained detector, and a module that may not be
+# fused (one whose convolution is read before its norm) passes 1e-2. float64 would part them wider, but takes torch a
+# minute on a CPU for one S2 detector.
+WRONG_FUSE_LIMIT = 1e-3
+
+
+def fuse_checked(model: nn.Module, config: Config) -> tuple[nn.Module, Parity]:
+    """A fused copy of `model` (on the CPU), and how far it is from `model` on a seeded batch of the config's test size.
+
+    Raises:
+        FuseError: the model cannot be fused.
+        ParityError: the fused model computes something else, or NaN.
+    """
+    return reparam.fuse_checked(model, example_images(config), WRONG_FUSE_LIMIT)
+
+
+@dataclass(frozen=True)
+class FusedFile:
+    """What was written.
+
+    Attributes:
+        path: the .pth.
+        config: the .py that describes the fused model, None where none can.
+        fault: why none can, else ''.
+        parity: fused against trained model, both in float32.
+        parameters: number of parameters of the fused model.
+    """
+
+    path: Path
+    config: Path | None
+    fault: str
+    parity: Parity
+    parameters: int
+
+
+def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path) -> FusedFile:
+    """Fuse a copy of `model` (on the CPU, holding the weights of `source`), check it, and write it as `out` (.pth).
+
+    Beside it, `out` with the ending .py is the config that loads it.
+
+    Raises:
+        FuseError: the model cannot be fused.
+        ParityError: the fused model does not compute what `model` computes; nothing is written.
+    """
+    fused, parity = fuse_checked(model, config)
+    state = fused.state_dict()
+    described, path, fault = config, None, ''
+    try:
+        described, path = fused_config(config, state), out.with_suffix('.py')
+    except ConfigError as error:
+        fault = str(error)
+    block = {
+        'kind': 'fused',
+        'format_version': FORMAT_VERSION,
+        'arch': _arch(config),
+        'classes': list(source.classes or ()),
+        'source_sha256': source.sha256,
+        'parity': parity.relative,
+        'version': __version__,
+    }
+    save_checkpoint(out, state, {**source.meta, 'cfg': described.pretty_text, BLOCK: block})
+    if path is not None:
+        with replacing(path) as fresh:
+            described.dump(fresh)
+    return FusedFile(out, path, fault, parity, sum(parameter.numel() for parameter in fused.parameters()))
+
+
+def fused_config(config: Config, state: Mapping[str, Tensor]) -> Config:
+    """`config` with its model in the fused form, able to load `state` key by key.
+
+    Raises:
+        ConfigError: the model has a norm that its config does not name.
+    """
+    described = copy.deepcopy(config)
+    described.load_from, described.resume = None, False
+    _without_norms(described.model)
+    if 'backbone' in described.model:
+        described.model.backbone.update(deploy=True, init_cfg=None)
+    built = configs.build_model(copy.deepcopy(described))  # mmdet writes into the config that it builds from
+    faults = matching.faults(built.state_dict(), state)
+    if faults:
+        raise ConfigError(
+            f'no config describes this fused model to mm hosts ({"; ".join(faults)}); test and export it with the '
+            'config it was trained with, whose FuseForTestHook fuses the model before the file is loaded'
+        )
+    return described
+
+
+def _without_norms(node: Any) -> None:
+    """Set every `norm_cfg` below `node` to None, in place; the backbone has `deploy` for that."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key == 'norm_cfg':
+                node[key] = None
+            elif key != 'backbone':
+                _without_norms(value)
+    elif isinstance(node, list | tuple):
+        for item in node:
+            _without_norms(item)
+
+
+def _arch(config: Config) -> Any:
+    arch = config.model.get('backbone', {}).get('arch')
+    return dict(arch) if isinstance(arch, Mapping) else arch

@@ -1,0 +1,1 @@
+"""Picture files and arrays, and drawing on them."""

@@ -1,0 +1,1 @@
+"""What a model is exported to: one folder a format."""

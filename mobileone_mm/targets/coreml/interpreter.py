@@ -1,0 +1,213 @@
+"""Runs a saved Core ML package with torch, on any system: its ML program operation by operation, then its suppression.
+
+Precision as in the program: a float16 tensor is computed in float32 from float16 inputs, as hardware accumulates, and
+rounded to float16 once. What a device does otherwise (lower accumulation, fused operations) is not imitated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mobileone_mm.artifact.inputs import Array, checked_inputs, require_readable
+from mobileone_mm.errors import ExportError
+from mobileone_mm.targets.coreml.convert import block, is_constant
+from mobileone_mm.targets.coreml.library import constants_of, coremltools
+from mobileone_mm.targets.coreml.ops import OPERATIONS
+from mobileone_mm.targets.coreml.package import SavedPackage, open_package
+from mobileone_mm.tasks.detection.suppression import STAGE, Suppression, read_suppression
+from mobileone_mm.threads import one_thread
+
+Precision = Literal['float16', 'float32']
+HALF: Precision = 'float16'
+SEVERAL = ('values',)  # arguments that are several tensors
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation of a program.
+
+    Attributes:
+        operation: MIL's name of it.
+        output: name of what it gives.
+        arguments: name of what it takes, or several, by MIL's name of the argument.
+        shape: of the output.
+        half: whether the output is float16.
+        spent: names that nobody needs any more.
+    """
+
+    operation: str
+    output: str
+    arguments: Mapping[str, str | Sequence[str]]
+    shape: tuple[int, ...]
+    half: bool
+    spent: Sequence[str]
+
+    def __str__(self) -> str:
+        weight = self.arguments.get('weight')  # the converter calls it after the layer
+        return f'operation {self.output} ({self.operation}{f" with {weight}" if weight else ""})'
+
+    def compute(self, values: Mapping[str, Any]) -> Tensor:
+        """The output, not rounded."""
+        given = {
+            key: values[names] if isinstance(names, str) else [values[name] for name in names]
+            for key, names in self.arguments.items()
+        }
+        try:
+            output = OPERATIONS[self.operation](**given)
+        except (ExportError, TypeError) as error:  # an argument that the operation does not know is a TypeError
+            raise ExportError(f'{self}: {error}') from error
+        assert tuple(output.shape) == self.shape, f'{self} gives shape {tuple(output.shape)}, expected {self.shape}'
+        return output
+
+
+Watcher = Callable[[Step, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Program:
+    """An ML program, its constants converted once.
+
+    Attributes:
+        constants: by name; floats as float32 tensors, single values and whole numbers as Python's own.
+        steps: in order.
+        outputs: their names.
+    """
+
+    constants: Mapping[str, Any]
+    steps: Sequence[Step]
+    outputs: Sequence[str]
+
+    def run(
+        self, inputs: Mapping[str, Tensor], precision: Precision = HALF, watch: Watcher | None = None
+    ) -> dict[str, Array]:
+        """Compute all outputs.
+
+        Precision 'float32' rounds nothing; constants are as stored. `watch` sees each step's output before it is
+        rounded.
+        """
+        values = {**self.constants, **inputs}
+        with torch.inference_mode(), one_thread():
+            for step in self.steps:
+                output = step.compute(values)
+                if watch is not None:
+                    watch(step, output)
+                rounds = step.half and precision == HALF
+                values[step.output] = output.half().float() if rounds else output
+                for name in step.spent:
+                    del values[name]
+        return {name: values[name].numpy() for name in self.outputs}
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """An opened package: an ML program, and a suppression stage if there is one.
+
+    Attributes:
+        inputs: what the package takes (`FeatureDescription`s).
+        metadata: its user-defined metadata.
+        program: the ML program.
+        suppression: the stage behind it.
+    """
+
+    inputs: Any
+    metadata: Mapping[str, str]
+    program: Program
+    suppression: Suppression | None
+
+    def predict(self, inputs: Mapping[str, Any], precision: Precision = HALF) -> dict[str, Array]:
+        """What the package gives: a picture is uint8 RGB (H, W, 3); thresholds may be left out.
+
+        Raises:
+            DataError: the inputs are not what the package takes.
+        """
+        outputs = self.raw(inputs, precision)
+        return outputs if self.suppression is None else self.suppression({**inputs, **outputs})
+
+    def raw(
+        self, inputs: Mapping[str, Any], precision: Precision = HALF, watch: Watcher | None = None
+    ) -> dict[str, Array]:
+        """What the ML program by itself gives: see `predict` and `Program.run`."""
+        checked = checked_inputs(self.inputs, inputs)
+        return self.program.run({name: _tensor(value) for name, value in checked.items()}, precision, watch)
+
+
+def open_interpreter(path: str | Path) -> Interpreter:
+    """Open a saved package: an ML program, or a pipeline of one and a suppression stage.
+
+    Raises:
+        ExportError: it cannot be read, is something else, or has an operation or an input that is not known here.
+    """
+    package = open_package(path)
+    spec = package.spec
+    pipeline = spec.WhichOneof('Type') == 'pipeline'
+    models = list(spec.pipeline.models) if pipeline else [spec]
+    kinds = [model.WhichOneof('Type') for model in models]
+    if kinds not in (['mlProgram'], ['mlProgram', STAGE]):
+        raise ExportError(f'{package.path}: {kinds} given, expected an ML program, or one and a suppression stage')
+    try:
+        require_readable(spec.description.input)
+        suppression = read_suppression(models[1]) if len(models) > 1 else None
+        return Interpreter(spec.description.input, package.metadata, _program(package, models[0]), suppression)
+    except ExportError as error:
+        raise ExportError(f'{package.path}: {error}') from error
+
+
+def _program(package: SavedPackage, spec: Any) -> Program:
+    main = block(spec)
+    steps = [operation for operation in main.operations if not is_constant(operation.type)]
+    unknown = {step.type: step.outputs[0].name for step in steps if step.type not in OPERATIONS}
+    if unknown:
+        listed = ', '.join(f'{operation} (it gives {output})' for operation, output in unknown.items())
+        raise ExportError(f'no such operation is known here: {listed}; known are {", ".join(sorted(OPERATIONS))}')
+    half = coremltools().proto.MIL_pb2.FLOAT16
+    types = {output.name: output.type.tensorType for step in steps for output in step.outputs}
+    last_use = {name: index for index, step in enumerate(steps) for name in _names(step)}
+    return Program(
+        constants={name: _plain(value) for name, value in constants_of(spec, package.weights.parent).items()},
+        steps=[
+            Step(
+                operation=step.type,
+                output=step.outputs[0].name,
+                arguments=_arguments(step),
+                shape=tuple(size.constant.size for size in types[step.outputs[0].name].dimensions),
+                half=types[step.outputs[0].name].dataType == half,
+                spent=[name for name in _names(step) if last_use[name] == index and name not in main.outputs],
+            )
+            for index, step in enumerate(steps)
+        ],
+        outputs=list(main.outputs),
+    )
+
+
+def _arguments(step: Any) -> dict[str, str | Sequence[str]]:
+    arguments: dict[str, str | Sequence[str]] = {}
+    for key, argument in step.inputs.items():
+        names = [binding.name for binding in argument.arguments]
+        arguments[key] = names if key in SEVERAL else names[0]
+    return arguments
+
+
+def _names(step: Any) -> set[str]:
+    return {binding.name for argument in step.inputs.values() for binding in argument.arguments}
+
+
+def _plain(value: Any) -> Any:
+    """A constant as the operations want it."""
+    if isinstance(value, str):
+        return value
+    value = np.asarray(value)
+    if value.ndim == 0 or value.dtype.kind != 'f':
+        return value.tolist()
+    return torch.from_numpy(value.astype(np.float32))
+
+
+def _tensor(value: Array) -> Tensor:
+    """A picture as (1, 3, H, W), all in float32."""
+    if value.dtype == np.uint8:
+        value = value.transpose(2, 0, 1)[None]
+    return torch.from_numpy(np.ascontiguousarray(value, np.float32))

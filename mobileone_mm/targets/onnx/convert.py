@@ -1,0 +1,93 @@
+"""Graph to ONNX: the only caller of torch's ONNX exporter."""
+
+from collections import Counter
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from mobileone_mm import __version__
+from mobileone_mm.artifact.card import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
+from mobileone_mm.errors import ExportError
+from mobileone_mm.targets.onnx.detector import append_suppression
+from mobileone_mm.targets.onnx.file import INSTALL, IR_VERSION, OPSET, one_line, onnx
+from mobileone_mm.tasks.detection.graph import DetectorGraph
+
+
+def to_onnx(
+    graph: DetectorGraph,
+    input_size: tuple[int, int],
+    suppress: tuple[float, float] | None = None,
+) -> Any:
+    """Convert a detector graph without padding columns into an ONNX model (`onnx.ModelProto`) in float32.
+
+    Input `image`: float32 RGB (1, 3, H, W), 0..255, of `input_size` (width, height). Outputs: `raw_confidence` (N, C)
+    and `raw_coordinates` (N, 4); with `suppress`, default thresholds of (IoU, confidence), `confidence` (M, C) and
+    `coordinates` (M, 4) of the boxes that stay (`onnx_suppress`).
+
+    Raises:
+        ExportError: torch cannot convert it, or a package that it needs for that is missing.
+    """
+    assert not graph.padding
+    width, height = input_size
+    converted = _converted(graph, torch.zeros(1, 3, height, width)).graph
+    for part in _parts(converted):
+        # The exporter writes stack traces, with paths of this machine, into each of them.
+        part.ClearField('metadata_props')
+        part.ClearField('doc_string')
+    converted.name = 'detector'
+    if suppress is not None:
+        append_suppression(converted, graph.rows, graph.classes, *suppress)
+    return onnx().helper.make_model(
+        converted,
+        opset_imports=[onnx().helper.make_opsetid('', OPSET)],
+        ir_version=IR_VERSION,
+        producer_name='mobileone_mm',
+        producer_version=__version__,
+    )
+
+
+def onnxscript() -> ModuleType:
+    """Import onnxscript, which torch's exporter is built on, late: who exports to Core ML only needs none.
+
+    Raises:
+        ExportError: it cannot be imported.
+    """
+    try:
+        import onnxscript
+    except ImportError as error:
+        raise ExportError(f'onnxscript cannot be imported ({error}); {INSTALL}') from error
+    module: ModuleType = onnxscript
+    return module
+
+
+def operations(model: Any) -> Counter[str]:
+    """How often each operation stands in an ONNX model."""
+    return Counter(node.op_type for node in model.graph.node)
+
+
+def _converted(graph: DetectorGraph, image: torch.Tensor) -> Any:
+    onnx(), onnxscript()  # torch names only the first that is missing
+    try:
+        with torch.no_grad():
+            program = torch.export.export(graph.eval(), (image,), strict=False)
+            exported = torch.onnx.export(
+                program,
+                (),
+                input_names=[IMAGE],
+                output_names=[RAW_CONFIDENCE, RAW_COORDINATES],
+                opset_version=OPSET,
+                dynamo=True,
+                verbose=False,
+            )
+    except Exception as error:  # whatever the exporter raises is about this graph
+        raise ExportError(f'torch cannot convert this model to ONNX: {one_line(error)}') from error
+    assert exported is not None
+    return exported.model_proto
+
+
+def _parts(graph: Any) -> Iterator[Any]:
+    yield graph
+    for parts in (graph.node, graph.initializer, graph.value_info, graph.input, graph.output):
+        yield from parts

@@ -1,0 +1,1 @@
+"""One checkpoint, from its bytes to a filled model."""

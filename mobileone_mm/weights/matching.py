@@ -1,0 +1,67 @@
+"""Whether a file's entries are those that a model has, and the words for how they are not."""
+
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor, nn
+
+from mobileone_mm.errors import CheckpointError
+from mobileone_mm.models.backbones.base import BlockBackbone
+from mobileone_mm.weights import names
+from mobileone_mm.weights.names import Weights, listed
+
+HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
+HEADS = ('bbox_head', 'decode_head', 'head')  # what mm hosts call the part that knows the classes
+
+
+def backbone_prefix(model: nn.Module) -> str | None:
+    """'' for a MobileOne, 'backbone.' in an mm model, None where there is none."""
+    names = [name for name, module in model.named_modules() if isinstance(module, BlockBackbone)]
+    return f'{names[0]}.'.lstrip('.') if names else None
+
+
+def under_names_of(model: nn.Module, weights: Weights) -> dict[str, Tensor]:
+    """All entries of a file under the names that `model` has for them.
+
+    Only a classifier without a counterpart in the model is left out.
+    """
+    prefix = backbone_prefix(model) or ''
+    state = {prefix + key: value for key, value in weights.backbone.items()} | weights.rest
+    if HOST_CLASSIFIER[0] in model.state_dict():
+        state |= {key.replace('linear', 'head.fc'): value for key, value in weights.classifier.items()}
+    return state
+
+
+def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
+    """What keeps `given` from being loaded where `expected` is; empty where names and shapes agree.
+
+    BN's batch counters may be missing: files from before torch 0.4.1 have none, and nothing is computed from them here.
+    """
+    missing = [key for key in expected if key not in given and not key.endswith('num_batches_tracked')]
+    unexpected = [key for key in given if key not in expected]
+    reshaped = [key for key in expected if key in given and expected[key].shape != given[key].shape]
+    found = [f'missing {listed(missing)}'] * bool(missing) + [f'unexpected {listed(unexpected)}'] * bool(unexpected)
+    if reshaped:
+        first = reshaped[0]
+        shapes = f'{tuple(given[first].shape)} given, {tuple(expected[first].shape)} expected'
+        found.append(f'of another shape {listed(reshaped)}: {shapes}')
+    return found
+
+
+def not_finite(given: Mapping[str, Tensor]) -> list[str]:
+    """Names of the entries that hold NaN or infinity."""
+    return [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
+
+
+def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> list[str]:
+    """One sentence where file and model are known to have different numbers of classes, else none."""
+    given = len(classes) if classes else None
+    if given is None and HOST_CLASSIFIER[0] in model.state_dict():
+        try:
+            given = names.parse(state).num_classes
+        except CheckpointError:  # another network's file: its names tell nothing
+            return []
+    heads = [getattr(model, name, None) for name in HEADS]
+    wanted = next((head.num_classes for head in heads if head is not None and hasattr(head, 'num_classes')), None)
+    if given is None or wanted is None or given == wanted:
+        return []
+    return [f'the file has {given} classes, the config {wanted}']

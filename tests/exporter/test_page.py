@@ -1,0 +1,289 @@
+"""The page about an export: whole, by itself, every value escaped, and the pictures show what was found."""
+
+import base64
+import dataclasses
+import re
+from collections.abc import Iterable, Mapping
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from mobileone_mm.errors import UsageError
+from mobileone_mm.exporter.page import MOST_PAIRS, PICTURE_SIDE, Pair, page, require_page, verdict, write_page
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.pictures.drawing import MARK
+from mobileone_mm.tasks.detection.agreement import SCORE_TOLERANCE
+from mobileone_mm.tasks.detection.detections import Detections
+
+EVIL = '<b>&"'  # a class name that breaks a page that does not escape
+VOID = {'meta', 'img'}
+LOADING = {'src', 'href', 'srcset', 'data', 'poster', 'action', 'background'}  # attributes that make a browser fetch
+SAND = (200, 150, 100)  # RGB
+SQUARE = (0.25, 0.25, 0.75, 0.75)
+CORNER = (0.8, 0.8, 0.95, 0.95)
+DASH, MINUS = '\N{EN DASH}', '\N{MINUS SIGN}'
+NOISE = 40  # grey levels; what JPEG leaves of a difference of none
+
+
+class Reader(HTMLParser):
+    """Reads a page strictly: every tag is closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert len({name for name, _ in attrs}) == len(attrs), f'{tag}: an attribute stands twice'
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data.strip())
+
+    @property
+    def images(self) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.tags if tag == 'img']
+
+
+def found(*rows: tuple[tuple[float, ...], float, int]) -> Detections:
+    boxes, scores, labels = zip(*rows, strict=True) if rows else ((), (), ())
+    return Detections(np.array(boxes).reshape(-1, 4), np.array(scores, dtype=float), np.array(labels, dtype=np.int64))
+
+
+def pair(trained: Detections, exported: Detections, name: str = 'a.png') -> Pair:
+    return Pair(name, np.tile(np.array(SAND, np.uint8), (64, 96, 1)), trained, exported)
+
+
+ALIKE = pair(found((SQUARE, 0.9, 0)), found((SQUARE, 0.9 - SCORE_TOLERANCE / 2, 0)))
+ONE_MISSES = pair(found((SQUARE, 0.9, 0), (CORNER, 0.6, 1)), found((SQUARE, 0.9, 0)), 'b.png')
+
+
+@pytest.fixture(scope='module')
+def report(exported: Report) -> dict[str, Any]:
+    """A real report, but of a class with an evil name."""
+    info = dataclasses.replace(exported.info, classes=(EVIL, 'square', 'triangle'))
+    return {**exported.as_dict(), 'info': info.as_metadata()}
+
+
+def decoded(image: Mapping[str, str | None]) -> 'np.ndarray[Any, Any]':
+    source = image['src']
+    assert source is not None
+    kind, _, data = source.partition(',')
+    assert kind == 'data:image/jpeg;base64'
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(data, validate=True), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert (str(picture.shape[1]), str(picture.shape[0])) == (image['width'], image['height'])
+    return picture
+
+
+def reddish(picture: 'np.ndarray[Any, Any]') -> int:
+    """Pixels of the colour that marks what differs."""
+    rgb = [int(MARK[start : start + 2], 16) for start in (1, 3, 5)]
+    return int((np.abs(picture.astype(int) - rgb[::-1]).max(axis=2) < NOISE).sum())
+
+
+def test_the_page_is_whole_and_loads_nothing(report: dict[str, Any], tmp_path: Path) -> None:
+    write_page(tmp_path / 'report.html', report, [ALIKE, ONE_MISSES])
+    html = (tmp_path / 'report.html').read_text(encoding='utf-8')
+    reader = Reader(html)
+    assert html.startswith('<!DOCTYPE html>\n<html lang="en">')
+    assert not {tag for tag, _ in reader.tags} & {'script', 'link', 'iframe', 'object', 'base'}
+    for tag, attributes in reader.tags:
+        for name in LOADING & set(attributes):
+            assert (attributes[name] or '').startswith('data:'), f'{tag} loads {attributes[name]}'
+    assert not re.search(r'url\(|@import', html)
+    assert not re.search(r'\$[a-z{]', html)  # a placeholder that was forgotten
+    ids = [attributes['id'] for _, attributes in reader.tags if 'id' in attributes]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_value_is_there_and_escaped(report: dict[str, Any], exported: Report) -> None:
+    reader = Reader(page(report, [ALIKE]))
+    texts = set(reader.texts)
+    rungs = {rung.name.replace('->', '→') for rung in exported.rungs} | {r.note for r in exported.rungs if r.note}
+    assert rungs <= texts
+    assert {rung.unit for rung in exported.rungs} <= texts
+    assert {EVIL, 'square', 'triangle', *report['operations'], *report['seconds']} <= texts
+    assert {exported.info.config, exported.info.checkpoint, *exported.info.versions.values()} <= texts
+    assert f'sha256 {exported.info.checkpoint_sha256[:12]}' in texts
+    assert f'{EVIL} 0.90' in str(reader.images[0]['alt'])
+    # The verdict alone has a <b> with text in it that is not a picture's name.
+    assert sum(tag == 'b' for tag, _ in reader.tags) == 2
+
+
+def test_operations_are_ordered_by_count_and_stations_as_they_ran(report: dict[str, Any]) -> None:
+    texts = Reader(page(report, [])).texts
+    operations = sorted(report['operations'].items(), key=lambda item: -item[1])
+    places = [texts.index(name, texts.index('Operations')) for name, _ in operations]
+    assert places == sorted(places)
+    assert [texts[place + 1] for place in places] == [str(count) for _, count in operations]
+    stations = [texts.index(name, texts.index('Time')) for name in report['seconds']]
+    assert stations == sorted(stations)
+
+
+def test_pictures_are_the_same_where_detections_are(report: dict[str, Any]) -> None:
+    same = pair(found((SQUARE, 0.9, 0)), found((SQUARE, 0.9, 0)))
+    left, right = map(decoded, Reader(page(report, [same])).images)
+    assert max(left.shape) == PICTURE_SIDE
+    assert (left == right).all()
+    assert reddish(left) == 0
+    assert np.abs(left[-1, 0].astype(int) - SAND[::-1]).max() < NOISE
+    # Something is drawn.
+    assert (np.abs(left.astype(int) - SAND[::-1]).max(axis=2) > NOISE).sum() > 500
+
+
+def test_what_differs_is_red_where_it_is(report: dict[str, Any]) -> None:
+    reader = Reader(page(report, [ONE_MISSES]))
+    left, right = map(decoded, reader.images)
+    assert [image['alt'] for image in reader.images] == [
+        f'b.png, trained: {EVIL} 0.90, square 0.60',
+        f'b.png, exported: {EVIL} 0.90',
+    ]
+    assert reddish(left) > 100
+    assert reddish(right) == 0
+    height, width = left.shape[:2]
+    changed = np.argwhere(np.abs(left.astype(int) - right).max(axis=2) > NOISE)
+    # The corner's frame, and its label above, which runs to the left where there is no room.
+    assert (changed >= (0.65 * height, 0.5 * width)).all()
+    assert 'boxes: trained 2, exported 1, in agreement 1; largest difference 0 in score, 0 px' in reader.texts
+
+
+def test_those_that_differ_come_first_and_the_number_is_limited(report: dict[str, Any]) -> None:
+    pairs = [dataclasses.replace(ALIKE, name=f'{index}.png') for index in range(MOST_PAIRS)] + [ONE_MISSES]
+    reader = Reader(page(report, pairs))
+    assert len(reader.images) == 2 * MOST_PAIRS
+    names = [text for text in reader.texts if text.endswith('.png')]
+    assert names == ['b.png', *(f'{index}.png' for index in range(MOST_PAIRS - 1))]
+    assert any(f'{MOST_PAIRS} of {MOST_PAIRS + 1} are shown' in text for text in reader.texts)
+
+
+def test_without_pictures_and_scores_there_are_no_such_sections(report: dict[str, Any]) -> None:
+    texts = Reader(page(report, [])).texts
+    assert not {'Pictures', 'Scores'} & set(texts)
+    assert {'Ladder', 'Use it', 'Operations', 'Time', 'Made with'} <= set(texts)
+
+
+def rung(name: str, value: float | None, limit: float, unit: str = 'px') -> dict[str, Any]:
+    return {'name': name, 'value': value, 'limit': limit, 'unit': unit, 'note': '', 'psnr_db': None}
+
+
+@pytest.mark.parametrize(
+    ('rungs', 'sentence'),
+    [
+        (
+            [rung('a -> b', 0.1, 1), rung('b -> c', 0.5, 2), rung('rows', 0, 0)],
+            '<b>Sound:</b> all 3 comparisons are within their limits; the closest, b → c, took 25.0 % of its limit '
+            '(px).',
+        ),
+        (
+            [rung('a', 1e-9, 1), rung('b', None, 2)],
+            '<b>Sound:</b> all 1 comparisons are within their limits; the closest, a, took under 0.1 % of its limit '
+            '(px); 1 not made.',
+        ),
+        (
+            [rung('a', 0.1, 1), rung('b', 3, 2), rung('rows', 1, 0), rung('n', float('nan'), 1)],
+            '<b>Do not use it:</b> 3 of 4 comparisons are beyond their limits: b, rows, n.',
+        ),
+    ],
+)
+def test_the_verdict(rungs: list[dict[str, Any]], sentence: str) -> None:
+    assert verdict(rungs) == sentence
+
+
+def widths(html: str) -> Iterable[float]:
+    return [float(width) for width in re.findall(r'<i style="width:([\d.]+)%">', html)]
+
+
+def test_bars_are_shares_of_the_limits(report: dict[str, Any]) -> None:
+    rungs = [rung('a', 0.1, 1), rung('b', 3, 2), rung('rows', 1, 0), rung('c', 0, 2), rung('d', None, 2)]
+    html = page({**report, 'ladder': rungs, 'operations': {}, 'seconds': {}}, [])
+    assert widths(html) == [10, 100, 100]  # zero and what was not made have none
+    assert re.findall(r'<tr class="(\w+)">', html) == ['held', 'over', 'over', 'held', 'unmade']
+    assert 'class="verdict bad"' in html
+
+
+def test_numbers_are_short(report: dict[str, Any]) -> None:
+    rungs = [rung('a', 2.07371e-15, 1e-10), rung('b', 255.0, 65504.0), rung('c', 0.078716, 0.05), rung('d', None, 1)]
+    html = page({**report, 'ladder': rungs}, [])
+    cells = re.findall(r'<td class="number(?: limit)?">(.*?)(?: <span.*?)?</td>', html)
+    small, limit = '2.1 &times; 10<sup>&minus;15</sup>', '10<sup>&minus;10</sup>'
+    assert cells == [small, limit, '255', '65,504', '0.0787', '0.05', '&ndash;', '1']
+
+
+SCORED = {'main_metric': 'coco/mAP', 'pictures': 4, 'pictures_in_set': 9, 'notes': []}
+
+
+@pytest.mark.parametrize(
+    ('scores', 'sentence'),
+    [
+        ([0.61234, 0.6, 0.60107], 'It scores 60.11 points of mAP, the model that it was made from 61.23.'),
+        ([0.60107], 'It scores 60.11 points of mAP.'),
+        ([0.6, None], f'It scores {DASH} points of mAP, the model that it was made from 60.00.'),
+    ],
+)
+def test_the_score_stands_at_the_top(report: dict[str, Any], scores: list[float | None], sentence: str) -> None:
+    rows = [
+        {'name': 'x', 'rule': 'y', 'metrics': {} if score is None else {'coco/mAP': score, 'coco/mAP_50': 0.9}}
+        for score in scores
+    ]
+    texts = Reader(page({**report, 'scores': {**SCORED, 'rows': rows}}, [])).texts
+    assert any(text.endswith(sentence) for text in texts[: texts.index('Ladder')])
+
+
+def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[str, Any]) -> None:
+    rows = [
+        {'name': 'trained', 'rule': 'several', 'metrics': {'coco/mAP': 0.61234, 'coco/mAP_s': -1.0}},
+        {'name': 'trained', 'rule': 'one label', 'metrics': {'coco/mAP': 0.6}},
+        {'name': EVIL, 'rule': 'one label', 'metrics': {'coco/mAP': 0.60107, 'coco/mAP_s': None}},
+        {'name': EVIL, 'rule': 'in less', 'metrics': {'coco/mAP': 0.601069, 'coco/mAP_s': None}},
+        {'name': 'nothing found', 'rule': 'one label', 'metrics': {}},
+    ]
+    reader = Reader(page({**report, 'scores': {**SCORED, 'rows': rows, 'notes': ['A note.']}}, []))
+    start = reader.texts.index('Scores')
+    texts = [text for text in reader.texts[start : reader.texts.index('Use it')] if text]
+    assert '4 of 9 pictures' in texts[1]
+    assert texts[1].endswith('A note.')
+    assert texts[2:] == [
+        *('model', 'mAP', 'mAP_s'),
+        *('trained', 'several', '61.23', DASH),
+        *('trained', 'one label', '60.00', f'{MINUS}1.23', DASH),
+        *(EVIL, 'one label', '60.11', '+0.11', DASH),
+        *(EVIL, 'in less', '60.11', '+0.00', DASH),
+        *('nothing found', 'one label', DASH, DASH),
+    ]
+
+
+def test_weights_are_named(report: dict[str, Any]) -> None:
+    info = {**report['info'], 'mobileone_mm.weights': '"palette8"'}
+    assert 'computes in float16, weights palette8' in Reader(page({**report, 'info': info}, [])).texts
+
+
+def test_an_older_page_may_be_replaced_and_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / 'report.html'
+    require_page(path)
+    write_page(path, report, [])
+    require_page(path)
+    path.write_text('<!DOCTYPE html><title>my own</title>')
+    with pytest.raises(UsageError, match=r'report\.html: stands there and is no page of an export'):
+        require_page(path)
+
+
+def test_a_comparison_of_rows_has_its_psnr(report: dict[str, Any]) -> None:
+    rungs = [{**rung('a', 0.1, 1), 'psnr_db': 81.4}, {**rung('b', 0.1, 1), 'note': 'in a layer'}]
+    texts = Reader(page({**report, 'ladder': rungs}, [])).texts
+    assert 'PSNR 81 dB' in texts
+    assert 'in a layer' in texts
+    assert sum('PSNR' in text for text in texts) == 1

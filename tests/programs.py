@@ -1,0 +1,49 @@
+"""Tiny torch modules as ML programs, for tests of what executes them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
+from mobileone_mm.targets.coreml.library import coremltools, silent
+
+
+class Of(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[..., Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        return self.function(*inputs)
+
+
+def convert(
+    module: nn.Module, inputs: Sequence[Tensor], target: str = 'iOS16', image: dict[str, Any] | None = None
+) -> Any:
+    """A module as an ML program in float16: arrays a, b, ... in, or one picture `image` of these options; `out` out."""
+    ct = coremltools()
+    with torch.no_grad():
+        program = torch.export.export(module.eval(), tuple(inputs)).run_decompositions({})
+    arrays = [ct.TensorType(name=chr(ord('a') + index), shape=x.shape) for index, x in enumerate(inputs)]
+    with silent():
+        return ct.convert(
+            program,
+            convert_to='mlprogram',
+            inputs=arrays if image is None else [ct.ImageType(name='image', shape=inputs[0].shape, **image)],
+            outputs=[ct.TensorType(name='out', dtype=np.float32)],
+            minimum_deployment_target=getattr(ct.target, target),
+            compute_precision=ct.precision.FLOAT16,
+            skip_model_load=True,
+        )
+
+
+def saved(model: Any, folder: Path) -> Interpreter:
+    """The model, saved and opened again."""
+    model.save(str(folder / 'tiny.mlpackage'))
+    return open_interpreter(folder / 'tiny.mlpackage')
