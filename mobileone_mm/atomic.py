@@ -17,11 +17,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError, UsageError
-
-Recognise = Callable[[Path], bool]
 
 # What a room holds: a folder for what is written, the folder that stepped aside, and the lock.
 FRESH, ASIDE, LOCK = 'new', 'old', 'lock'
@@ -33,11 +32,27 @@ RENAME_EXCHANGE = 2  # linux/fs.h
 RENAME_SWAP = 2  # sys/stdio.h of macOS
 
 
-def require_writable(path: str | Path, ours: Recognise | None = None) -> None:
+@dataclass(frozen=True)
+class Kind:
+    """What is written to a path, and how it is told from everything else.
+
+    Attributes:
+        name: in a message, such as 'a report'.
+        ours: whether what stands at a path is such a one, written by an earlier run; only that is replaced. It may
+            raise `OSError`, or whatever reading a foreign file brings.
+        folder: whether it is a folder.
+    """
+
+    name: str
+    ours: Callable[[Path], bool]
+    folder: bool = False
+
+
+def require_writable(path: str | Path, kind: Kind | None = None) -> None:
     """Refuse early an output path that cannot be written, or only at the cost of something else.
 
-    A file may replace a file. Who writes a folder gives `ours`, which tells a folder of an earlier run from any other;
-    only such a one is replaced.
+    A file or folder of `kind` replaces only one of its kind; a folder, an empty one too. Without `kind` a file replaces
+    any file: that is for files in a folder known to be ours.
 
     Raises:
         UsageError: with what stands in the way, and what to do.
@@ -54,23 +69,35 @@ def require_writable(path: str | Path, ours: Recognise | None = None) -> None:
         raise MobileOneError(f'{path}: the folder {parent} is not writable; choose another path')
     if any(folder.suffix == PACKAGE for folder in (parent, *parent.parents)):
         raise UsageError(f'{path}: lies in a package, which holds nothing else; choose another path')
-    obstacle = _obstacle(path, ours)
+    obstacle = _obstacle(path, kind)
     if obstacle is not None:
-        raise UsageError(f'{path}: {obstacle}; choose another path')
+        raise UsageError(f'{path}: {obstacle}')
 
 
-def _obstacle(path: Path, ours: Recognise | None) -> str | None:
+def _obstacle(path: Path, kind: Kind | None) -> str | None:
     """What stands at a path and must stay; judged again where another run has replaced it meanwhile."""
+    folder = kind is not None and kind.folder
     while (seen := _status(path)) is not None:
-        if not stat.S_ISDIR(seen.st_mode):
-            return 'a file stands there, and a folder is to be written' if ours else None
-        with suppress(FileNotFoundError):
-            if ours and ours(path):
-                return None
-            now = _status(path)
-            if now is not None and os.path.samestat(seen, now):
-                return 'a folder stands there that would be lost with what it holds'
+        if stat.S_ISDIR(seen.st_mode) and not folder:
+            return 'a folder stands there, and a file is to be written; choose another path'
+        if not stat.S_ISDIR(seen.st_mode) and folder:
+            return 'a file stands there, and a folder is to be written; choose another path'
+        if not (folder or stat.S_ISREG(seen.st_mode)):  # a pipe would keep whoever opens it waiting
+            return 'what stands there is no regular file; choose another path'
+        if kind is None or _is_ours(path, kind):
+            return None
+        now = _status(path)
+        if now is not None and os.path.samestat(seen, now):
+            what = 'folder' if folder else 'file'
+            return f'this {what} is not {kind.name} written by mobileone_mm; move it away, or choose another path'
     return None
+
+
+def _is_ours(path: Path, kind: Kind) -> bool:
+    try:
+        return (kind.folder and not any(path.iterdir())) or kind.ours(path)
+    except Exception:  # what cannot be read is not ours, and a foreign file may hold anything
+        return False
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -81,8 +108,8 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 @contextmanager
-def replacing(path: str | Path, ours: Recognise | None = None) -> Iterator[Path]:
-    """Yield a path beside `path` to write a file (with `ours`, a folder) to; move it into place after the block.
+def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
+    """Yield a path beside `path` to write a file or folder of `kind` to; move it into place after the block.
 
     The temporary path keeps the name of `path`, since libraries choose formats by its ending. Where `path` is a
     symbolic link, what it points to is replaced. When the block raises, what was written is removed and whatever stood
@@ -98,13 +125,13 @@ def replacing(path: str | Path, ours: Recognise | None = None) -> Iterator[Path]
         MobileOneError: the disk is full.
     """
     path = Path(path)
-    require_writable(path, ours)
+    require_writable(path, kind)
     target = Path(os.path.realpath(path))
     with scratch(target) as folder:
         fresh = folder / path.name
         try:
             yield fresh
-            require_writable(path, ours)  # a long block leaves time for something else to appear there
+            require_writable(path, kind)  # a long block leaves time for something else to appear there
             _flush(fresh)
             _put(fresh, target, folder.with_name(ASIDE))
         except (OSError, RuntimeError) as error:  # libraries have many words for a full disk

@@ -1,7 +1,4 @@
-"""What an exported file says about itself, and the names of what goes in and comes out, whatever its format.
-
-Specified in docs/package.md.
-"""
+"""What an exported file says about itself, whatever its task and format. Specified in docs/package.md."""
 
 import json
 import re
@@ -11,19 +8,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mobileone_mm.errors import ExportError
-from mobileone_mm.tasks.detection.fingerprint import is_fingerprint
 
 FORMAT_VERSION = 1
-TASK = 'detection'
 PRECISIONS = ('float16', 'float32')  # in which a program may compute
 STORED = (*PRECISIONS, 'int8', 'palette8', 'palette6')  # how weights may be stored
+EXPERIMENTAL = ('palette6',)  # below 8 bits, scores fall unless a model is trained for it
 KEY_PREFIX = 'mobileone_mm.'  # of every key in the user-defined metadata
 
-IMAGE = 'image'
-RAW_CONFIDENCE, RAW_COORDINATES = 'raw_confidence', 'raw_coordinates'
-BOX = 4  # numbers a box: centre x, centre y, width, height
-CONFIDENCE, COORDINATES = 'confidence', 'coordinates'
-IOU_THRESHOLD, CONFIDENCE_THRESHOLD = 'iouThreshold', 'confidenceThreshold'
+IMAGE = 'image'  # the input that every artifact has
 
 RUNG_FIELDS = {'name', 'value', 'limit', 'unit', 'note', 'psnr_db'}
 SCALE_FILL = 'scaleFill'  # VNImageCropAndScaleOption: stretch to the input size, as keep_ratio=False trains
@@ -31,7 +23,7 @@ LONGEST_SHOWN = 200  # characters of a wrong value in a message
 
 
 @dataclass(frozen=True)
-class ArtifactInfo:
+class Card:
     """What an exported file says about itself; each field is one entry `mobileone_mm.<field>` of its metadata, as JSON.
 
     Attributes:
@@ -42,19 +34,16 @@ class ArtifactInfo:
         classes: the real classes, in order; columns and labels beyond them are padding.
         input_size: (width, height) in pixels.
         crop: Vision option that repeats the training's resize.
-        clips_to_image: whether boxes are clipped to the picture.
-        labels_per_box: how many labels one box can have.
         target: oldest system a package is for; of an ONNX file, its operator set.
         precision: type the program computes in, one of `PRECISIONS`.
         fp32_ops: patterns of the layers that compute in float32 nevertheless.
         weights: how weights are stored, one of `STORED`.
-        iou_threshold: default of the input `iouThreshold`.
-        confidence_threshold: default of the input `confidenceThreshold`.
         weights_sha256: of the weights: the file `weight.bin` of a package.
-        versions: of what made the package, by name.
+        versions: of what made the file, by name.
         layers: layer of the torch model that an operation of the program computes, by the operation's output.
-        probe: what the graph gives for the drawn picture (`fingerprint`).
-        parity: the rungs it climbed before it was saved (`ladder.Rung`), as dicts.
+        probe: what the graph gives for the drawn picture: the task's `digest`.
+        parity: the checks that were made before it was saved (`ladder.Rung`), as dicts.
+        settings: what the task says beside that (thresholds, ...); each is an entry of its own in the metadata.
         format: version of this list.
     """
 
@@ -65,41 +54,41 @@ class ArtifactInfo:
     classes: tuple[str, ...]
     input_size: tuple[int, int]
     crop: str
-    clips_to_image: bool
-    labels_per_box: int
     target: str
     precision: str
     fp32_ops: tuple[str, ...]
     weights: str
-    iou_threshold: float
-    confidence_threshold: float
     weights_sha256: str
     versions: Mapping[str, str]
     layers: Mapping[str, str]
     probe: Mapping[str, Any]
     parity: tuple[Mapping[str, Any], ...]
+    settings: Mapping[str, Any]
     format: int = FORMAT_VERSION
 
     def as_metadata(self) -> dict[str, str]:
-        """The entries of the user-defined metadata."""
-        return {KEY_PREFIX + key: json.dumps(value, sort_keys=True) for key, value in asdict(self).items()}
+        """The entries of the user-defined metadata, by name."""
+        fields = asdict(self)
+        fields |= fields.pop('settings')
+        return {KEY_PREFIX + key: json.dumps(fields[key], sort_keys=True) for key in sorted(fields)}
 
 
 @dataclass(frozen=True)
-class _Check:
+class Check:
     """What a value read from JSON has to be, in words and as a test that is safe for any value."""
 
     expected: str
     holds: Callable[[Any], bool]
 
 
-def _one_of(*values: Any) -> _Check:
+def one_of(*values: Any) -> Check:
+    """The check that a value is one of these."""
     # By type too: to Python, true is 1.
     allowed = [(type(value), value) for value in values]
-    return _Check(' or '.join(json.dumps(value) for value in values), lambda value: (type(value), value) in allowed)
+    return Check(' or '.join(json.dumps(value) for value in values), lambda value: (type(value), value) in allowed)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
     """Whether it is a finite number; NaN and infinity are not, nor is a boolean."""
     return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
@@ -116,8 +105,8 @@ def _is_rung(value: Any) -> bool:
     if not isinstance(value, dict) or set(value) != RUNG_FIELDS:
         return False
     texts = (value['name'], value['unit'], value['note'])
-    measured = value['value'] is None or (_is_number(value['value']) and value['value'] >= 0)
-    numbers = measured and _is_number(value['limit']) and (value['psnr_db'] is None or _is_number(value['psnr_db']))
+    measured = value['value'] is None or (is_number(value['value']) and value['value'] >= 0)
+    numbers = measured and is_number(value['limit']) and (value['psnr_db'] is None or is_number(value['psnr_db']))
     # Printable, since they are printed as they are.
     return numbers and all(isinstance(text, str) and text.isprintable() for text in texts)
 
@@ -126,47 +115,64 @@ def _is_dict_of_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(_is_text(item) for item in value.values())
 
 
-_TEXT = _Check('a text', _is_text)
-_FRACTION = _Check('a number in 0..1', lambda value: _is_number(value) and 0 <= value <= 1)
-_SHA256 = _Check('64 hex digits', lambda value: isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value)))
+_TEXT = Check('a text', _is_text)
+FRACTION = Check('a number in 0..1', lambda value: is_number(value) and 0 <= value <= 1)
+_SHA256 = Check('64 hex digits', lambda value: isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value)))
 
-# One check for each field of ArtifactInfo; the version first, since it says what the others may be.
-CHECKS: Mapping[str, _Check] = {
-    'format': _one_of(FORMAT_VERSION),
-    'task': _one_of(TASK),
+# One check for each field of a card but those that depend on the task; the version first: it says what the others
+# may be.
+CHECKS: Mapping[str, Check] = {
+    'format': one_of(FORMAT_VERSION),
+    'task': _TEXT,
     'config': _TEXT,
     'checkpoint': _TEXT,
     'checkpoint_sha256': _SHA256,
-    'classes': _Check(
+    'classes': Check(
         'a list of texts, at least one and none twice',
         lambda value: _is_list_of(_is_text, value) and len(set(value)) == len(value),
     ),
-    'input_size': _Check(
+    'input_size': Check(
         '[width, height] in whole pixels',
         lambda value: _is_list_of(lambda side: type(side) is int and side > 0, value) and len(value) == 2,
     ),
-    'crop': _one_of(SCALE_FILL),
-    'clips_to_image': _one_of(False),
-    'labels_per_box': _one_of(1),
+    'crop': one_of(SCALE_FILL),
     'target': _TEXT,
-    'precision': _one_of(*PRECISIONS),
-    'fp32_ops': _Check('a list of texts', lambda value: value == [] or _is_list_of(_is_text, value)),
-    'weights': _one_of(*STORED),
-    'iou_threshold': _FRACTION,
-    'confidence_threshold': _FRACTION,
+    'precision': one_of(*PRECISIONS),
+    'fp32_ops': Check('a list of texts', lambda value: value == [] or _is_list_of(_is_text, value)),
+    'weights': one_of(*STORED),
     'weights_sha256': _SHA256,
-    'versions': _Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
-    'layers': _Check('layers as texts, by operation', _is_dict_of_texts),
-    'probe': _Check('a fingerprint: rows and sums', is_fingerprint),
-    'parity': _Check(
+    'versions': Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
+    'layers': Check('layers as texts, by operation', _is_dict_of_texts),
+    'parity': Check(
         'a list of rungs: name, value (a number from 0, or null), limit (a number), unit, note, psnr_db (or null)',
         lambda value: _is_list_of(_is_rung, value),
     ),
 }
 
 
-def info_of(metadata: Mapping[str, str]) -> ArtifactInfo:
-    """Read `ArtifactInfo` back from user-defined metadata, each value checked by itself.
+def task_of(metadata: Mapping[str, str]) -> str:
+    """The task that a file says it is for.
+
+    Raises:
+        ExportError: it says none, or another version wrote it.
+    """
+    for name in ('format', 'task'):
+        try:
+            value = _value(metadata, name, CHECKS[name])
+        except ExportError as error:
+            if name == 'format':
+                raise ExportError(f'{error}; export it again with this version') from error
+            raise
+    return str(value)
+
+
+def card_of(metadata: Mapping[str, str], probe: Check, settings: Mapping[str, Check]) -> Card:
+    """Read a card back from user-defined metadata, each value checked by itself.
+
+    Args:
+        metadata: of the file.
+        probe: the check of what the task stores about the drawn picture.
+        settings: the checks of what else the task stores, by name.
 
     Raises:
         ExportError: entries are missing, or are not what they have to be (all of them are named), or another version
@@ -174,25 +180,24 @@ def info_of(metadata: Mapping[str, str]) -> ArtifactInfo:
     """
     values: dict[str, Any] = {}
     faults = []
-    for name, check in CHECKS.items():
+    for name, check in {**CHECKS, 'probe': probe, **settings}.items():
         try:
             value = _value(metadata, name, check)
         except ExportError as error:
-            if name == 'format':
-                raise ExportError(f'{error}; export again with this version of tools/export.py') from error
             faults.append(str(error))
             continue
         values[name] = tuple(value) if isinstance(value, list) else value
     if faults:
         raise ExportError('; '.join(faults))
-    return ArtifactInfo(**values)
+    own = {name: values.pop(name) for name in settings}
+    return Card(**values, settings=own)
 
 
-def parity_faults(info: ArtifactInfo) -> Iterator[str]:
+def parity_faults(card: Card) -> Iterator[str]:
     """What is wrong with the rungs that a file names: a rule of every format's contract."""
-    made = [rung for rung in info.parity if rung['value'] is not None]
+    made = [rung for rung in card.parity if rung['value'] is not None]
     if not made:
-        yield f'none of the {len(info.parity)} rungs in the metadata has a value, expected at least one'
+        yield f'none of the {len(card.parity)} rungs in the metadata has a value, expected at least one'
     for rung in made:
         if rung['value'] > rung['limit']:
             yield f'rung {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
@@ -217,7 +222,7 @@ def require_weights(metadata: Mapping[str, str], found: str) -> None:
             )
 
 
-def _value(metadata: Mapping[str, str], name: str, check: _Check) -> Any:
+def _value(metadata: Mapping[str, str], name: str, check: Check) -> Any:
     key = KEY_PREFIX + name
     if key not in metadata:
         raise ExportError(f'metadata: no entry {key}, expected {check.expected}')

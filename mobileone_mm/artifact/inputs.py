@@ -1,45 +1,19 @@
-"""What an exported model takes: pictures, arrays and numbers, checked before anything is computed.
+"""What an exported model takes: pictures and numbers, checked before anything is computed, and as a network wants them.
 
-The checks by a description are Core ML's; those of a picture and of a number are every format's.
+A picture is uint8 RGB (H, W, 3) everywhere; only what runs a network lays it out in planes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.errors import DataError, ExportError
+from mobileone_mm.errors import DataError
 
 Array = npt.NDArray[Any]
+Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
 CHANNELS = 3
-
-
-def require_readable(features: Any) -> None:
-    """Refuse a model whose inputs nobody here can give.
-
-    Raises:
-        ExportError: a picture that is not RGB, or an input that is no picture, array or number.
-    """
-    for feature in features:
-        kind = feature.type.WhichOneof('Type')
-        if kind not in ('imageType', 'multiArrayType', 'doubleType'):
-            raise ExportError(f'input {feature.name} is {kind}, expected a picture, an array or a number')
-        image = feature.type.imageType
-        if kind == 'imageType' and image.colorSpace != image.RGB:
-            found = image.ColorSpace.Name(image.colorSpace)
-            raise ExportError(f'input {feature.name} has colour space {found}, expected RGB')
-
-
-def checked_inputs(features: Any, given: Mapping[str, Any]) -> dict[str, Array]:
-    """Inputs as arrays: a picture uint8 RGB (H, W, 3), an array of the declared shape and type, a number as double.
-
-    Raises:
-        DataError: one is missing that is not optional, is unknown, or is not what the model takes.
-    """
-    known = {feature.name: feature.type for feature in features}
-    require_names(given, known, {name for name, kind in known.items() if kind.isOptional})
-    return {name: _checked(name, known[name], np.asarray(value)) for name, value in given.items()}
 
 
 def require_names(given: Collection[str], known: Collection[str], optional: Collection[str]) -> None:
@@ -61,7 +35,7 @@ def checked_picture(name: str, value: Array, width: int, height: int) -> Array:
     """
     if value.shape != (height, width, CHANNELS) or value.dtype != np.uint8:
         raise DataError(
-            f'{_found(name, value)}, expected an RGB picture, uint8 of shape ({height}, {width}, {CHANNELS}): '
+            f'{found(name, value)}, expected an RGB picture, uint8 of shape ({height}, {width}, {CHANNELS}): '
             f'height {height}, width {width}; resize it before'
         )
     return value
@@ -74,22 +48,15 @@ def checked_number(name: str, value: Array) -> Array:
         DataError: it is something else, or not finite.
     """
     if value.shape != () or not np.isfinite(value):
-        raise DataError(f'{_found(name, value)}, expected one finite number')
+        raise DataError(f'{found(name, value)}, expected one finite number')
     return value.astype(np.float64)
 
 
-def _checked(name: str, kind: Any, value: Array) -> Array:
-    match kind.WhichOneof('Type'):
-        case 'imageType':
-            return checked_picture(name, value, kind.imageType.width, kind.imageType.height)
-        case 'doubleType':
-            return checked_number(name, value)
-        case _:
-            array = kind.multiArrayType
-            if value.shape != tuple(array.shape):
-                raise DataError(f'{_found(name, value)}, expected shape {tuple(array.shape)}')
-            return value.astype(np.float16 if array.dataType == array.FLOAT16 else np.float32)
-
-
-def _found(name: str, value: Array) -> str:
+def found(name: str, value: Array) -> str:
+    """What an input is, as the beginning of a message."""
     return f'{name}: {value.dtype} of shape {value.shape} given'
+
+
+def as_planes(picture: Picture) -> npt.NDArray[np.float32]:
+    """A picture (H, W, 3) as float32 planes (1, 3, H, W)."""
+    return np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)

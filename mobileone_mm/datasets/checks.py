@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mobileone_mm.errors import DataError
+from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 MIN_SIDE_PX = 1  # mmdet's COCO reader has the same floor; the log of a zero side is what makes a loss NaN
 NAMES_SHOWN = 5  # how many files, names or ids a message lists before it only counts
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')  # in the order VOC stems are looked for
 
 
 class Tally:
@@ -228,15 +228,15 @@ def require_images(folder: str, names: Sequence[str], backend_args: Mapping[str,
 
 
 def require_stems(folder: str, stems: Sequence[str], backend_args: Mapping[str, Any] | None) -> dict[str, str]:
-    """File name of each image; where several endings are there, the first of IMAGE_ENDINGS."""
+    """File name of each image; where several endings are there, the first of PICTURE_ENDINGS."""
     if backend_args is not None:
         return {stem: f'{stem}.jpg' for stem in stems}
     present = _listing(folder)
     ranked: dict[str, list[tuple[int, str]]] = defaultdict(list)
     for name in present:
         stem, ending = os.path.splitext(name)
-        if ending.lower() in IMAGE_ENDINGS:
-            ranked[stem].append((IMAGE_ENDINGS.index(ending.lower()), name))
+        if ending.lower() in PICTURE_ENDINGS:
+            ranked[stem].append((PICTURE_ENDINGS.index(ending.lower()), name))
     missing = [stem for stem in stems if stem not in ranked]
     if missing:
         raise _missing_images(

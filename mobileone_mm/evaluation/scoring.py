@@ -1,44 +1,37 @@
-"""A config's own test data and metric, whatever its task, on the predictions of several candidates side by side."""
+"""Scores by a config's own test data and metric: of an exported file or a checkpoint, and beside it of its model."""
 
 import copy
+import logging
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
-from mmengine.registry import DATASETS, EVALUATOR
 
-from mobileone_mm.cli import progress
-from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
-from mobileone_mm.evaluation.scores import Row
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINT, ending_of, is_artifact
+from mobileone_mm.artifact.runner import Runner
+from mobileone_mm.errors import ConfigError, DataError, UsageError
+from mobileone_mm.evaluation.scores import Row, Scores
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.inputs import picture_of
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.test_data import Samples, class_names, new_evaluator, open_samples, read_sample
+from mobileone_mm.targets.artifact import open_artifact
+from mobileone_mm.tasks.by_name import task_for
+from mobileone_mm.tasks.task import Task
 from mobileone_mm.threads import one_thread
+from mobileone_mm.weights.checkpoint import Checkpoint
 
+LOGGER = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
-class Samples:
-    """What a config is tested on.
-
-    Attributes:
-        config: the config.
-        dataset: of its `test_dataloader`, built, with its pipeline and in its wrappers.
-        count: number of pictures that are used, the first ones.
-    """
-
-    config: Config
-    dataset: Any
-    count: int
-
-    @property
-    def folder(self) -> str:
-        """Where the first picture lies; empty where the data set does not say."""
-        path = self.dataset.get_data_info(0).get('img_path')
-        return str(Path(path).parent) if path else ''
+Item = Mapping[str, Any]
+Track = Callable[[Sequence[int], str], Iterable[int]]  # says how far a loop is: the items, and what they are
 
 
 @dataclass(frozen=True)
@@ -56,70 +49,210 @@ class Candidate:
     predict: Callable[[Mapping[str, Any]], Any]
 
 
-def open_samples(config: Config, limit: int | None = None) -> Samples:
-    """Build the config's test data set; `limit` takes its first pictures only.
+@dataclass(frozen=True)
+class Session:
+    """What everything is scored on.
+
+    Attributes:
+        config: the config.
+        task: of its models.
+        rules: how its model is tested.
+        samples: its test data.
+    """
+
+    config: Config
+    task: Task
+    rules: Any
+    samples: Samples
+
+
+def untracked(items: Sequence[int], _what: str) -> Iterable[int]:
+    """The items, and nothing said."""
+    return items
+
+
+def evaluate(
+    path: str | Path,
+    config_path: str | Path,
+    checkpoint_path: str | Path | None = None,
+    limit: int | None = None,
+    track: Track = untracked,
+) -> Scores:
+    """Score a package, an ONNX file or a checkpoint by the config's own test data and metric, and its model beside it.
+
+    Args:
+        path: what is scored.
+        config_path: config with the test data and the metric.
+        checkpoint_path: the model to put beside it. Without it an artifact is scored alone, and a note says so: the
+            checkpoint that it names is not opened, since whoever made the file chose that path.
+        limit: take the first pictures only.
+        track: says how far it is.
+
+    Raises:
+        UsageError: the ending is of nothing that can be scored, or the limit is below 1.
+        ConfigError: the config has no test data, metric or rules to test by, or is another than the artifact's.
+        CheckpointError: a checkpoint cannot be read or belongs to something else.
+        ExportError: the artifact cannot be read.
+        DataError: the test data cannot be read.
+    """
+    path = Path(path)
+    if ending_of(path) not in (*ARTIFACTS, CHECKPOINT):
+        endings = ', '.join((*ARTIFACTS, CHECKPOINT))
+        raise UsageError(f'{path}: ending {ending_of(path)!r} given, expected one of {endings}')
+    with configs.quiet():
+        config = configs.load_config(config_path)
+    session = open_session(config, limit)
+    beside, source = _opened(session, checkpoint_path) if checkpoint_path is not None else ([], None)
+    if is_artifact(path):
+        artifact = open_artifact(path)
+        candidates = [*beside, exported(session, path, artifact.card, artifact.saved.runner)]
+        notes = _notes(path, artifact.card, source)
+    else:
+        candidates, notes = [*beside, *_opened(session, path, path.name)[0]], []
+    return score(session, path, candidates, notes, track)
+
+
+def open_session(config: Config, limit: int | None = None) -> Session:
+    """Open what is scored on; what cannot be scored on is refused here.
 
     Raises:
         UsageError: the limit is below 1.
-        ConfigError: the config has no test data or metric, or they cannot be built.
-        DataError: the data cannot be read.
+        ConfigError: the config is for no known task, or has no test data, metric or rules to test by.
+        DataError: the test data cannot be read.
     """
-    if limit is not None and limit < 1:
-        raise UsageError(f'--limit: {limit} given, expected a number of pictures from 1')
-    if configs.test_dataset(config) is None or not config.get('test_evaluator'):
-        raise ConfigError(
-            f'{config.filename}: expected test_dataloader with a data set, and test_evaluator; '
-            'without them there is nothing to score on'
-        )
-    configs.enter_scope(config)
-    with configs.quiet(), _built('test_dataloader.dataset', config):
-        dataset = DATASETS.build(copy.deepcopy(config.test_dataloader.dataset))
-        dataset.full_init()
-        total = len(dataset)
-    return Samples(config, dataset, min(limit or total, total))
+    task = task_for(config)
+    session = Session(config, task, task.predict.rules(config), open_samples(config, limit))
+    _evaluator(session)
+    return session
 
 
-def new_evaluator(samples: Samples) -> Evaluator:
-    """The config's test evaluator, empty.
+def score(
+    session: Session,
+    path: Path,
+    candidates: Sequence[Candidate],
+    notes: Sequence[str] = (),
+    track: Track = untracked,
+) -> Scores:
+    """Score candidates, the one of `path` last.
 
     Raises:
-        ConfigError: it cannot be built.
-        DataError: its annotation file cannot be read.
+        ConfigError: a picture is not what an artifact takes.
+        DataError: a picture cannot be read, the metric belongs to other data, or no candidate got a score.
     """
-    given = copy.deepcopy(samples.config.test_evaluator)
-    with configs.quiet(), _built('test_evaluator', samples.config):
-        # As mmengine's Runner tells an evaluator from a metric.
-        custom = isinstance(given, dict) and 'metrics' in given
-        evaluator = EVALUATOR.build({'type': 'Evaluator', **given}) if custom else Evaluator(given)
-    evaluator.dataset_meta = samples.dataset.metainfo
+    for note in notes:
+        LOGGER.info('note: %s', note)
+    rows = measure(session, candidates, track)
+    return Scores(
+        artifact=str(path),
+        config=str(session.config.filename),
+        main=main_metric(session.config, rows),
+        rows=rows,
+        pictures=session.samples.count,
+        total=len(session.samples.dataset),
+        rules=session.task.predict.as_dict(session.rules),
+        notes=tuple(notes),
+        folder=session.samples.folder,
+    )
+
+
+def _notes(path: Path, card: Card, source: Checkpoint | None) -> list[str]:
+    if source is None:
+        return [f'{path} is scored alone; `checkpoint` puts the model that it was made from beside it']
+    if source.sha256 != card.checkpoint_sha256:
+        return [f'{path} was not made from {source.path}, but from {card.checkpoint}']
+    return []
+
+
+def _opened(session: Session, path: str | Path, name: str | None = None) -> tuple[list[Candidate], Checkpoint]:
+    with configs.quiet():
+        model, source = open_model(session.config, path)
+    if source.classes is not None:
+        require_classes(session, source.path, source.classes)
+    session.task.export.require(model)
+    return of_model(session, model, name or f'{source.form} model ({source.path.name})'), source
+
+
+def of_model(session: Session, model: Any, name: str) -> list[Candidate]:
+    """A model in torch, as its host tests it, and, where that is something else, as an artifact predicts."""
+    task, rules = session.task, session.rules
+    own = Candidate(name, task.predict.own_rule, _own(model))
+    if task.predict.own_rule == task.predict.exported_rule:
+        return [own]
+
+    def as_exported(item: Item) -> Any:
+        outputs = task.export.reference(model, picture_of(item['inputs']))
+        return task.predict.to_sample(task.predict.decode(outputs, rules), item['data_samples'])
+
+    return [own, Candidate(name, task.predict.exported_rule, as_exported)]
+
+
+def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candidate:
+    """An artifact as a candidate.
+
+    Raises:
+        ConfigError: the config names other classes.
+    """
+    require_classes(session, path, card.classes)
+    task, rules = session.task, session.rules
+
+    def predict(item: Item) -> Any:
+        picture = picture_of(item['inputs'])
+        height, width = picture.shape[:2]
+        if (width, height) != card.input_size:
+            raise ConfigError(
+                f'the test pipeline gives pictures of {width}x{height} px, expected '
+                f'{card.input_size[0]}x{card.input_size[1]} px, which the export takes; score it with the config it '
+                'was made with, whose Resize has keep_ratio=False, or export again'
+            )
+        return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
+
+    return Candidate(path.name, task.predict.exported_rule, predict)
+
+
+def require_classes(session: Session, path: Path, classes: Sequence[str]) -> None:
+    """Refuse a file of other classes than the config's.
+
+    Raises:
+        ConfigError: with both.
+    """
+    expected = class_names(session.config)
+    if tuple(classes) != expected:
+        raise ConfigError(
+            f'{path} has the classes {tuple(classes)}, {session.config.filename} names {expected}; '
+            'score it with the config it was made with'
+        )
+
+
+def _own(model: Any) -> Callable[[Item], Any]:
+    """What a host's test loop does with an item."""
+
+    def predict(item: Item) -> Any:
+        batch = {'inputs': [item['inputs']], 'data_samples': [copy.deepcopy(item['data_samples'])]}
+        with torch.no_grad():
+            return model.test_step(batch)[0]
+
+    return predict
+
+
+def _evaluator(session: Session) -> Evaluator:
+    evaluator = new_evaluator(session.samples)
+    if session.samples.count < len(session.samples.dataset):
+        session.task.predict.limit_metric(evaluator, session.samples)
     return evaluator
 
 
-@contextmanager
-def _built(what: str, config: Config) -> Iterator[None]:
-    try:
-        yield
-    except MobileOneError:
-        raise
-    except OSError as error:
-        raise DataError(f'{config.filename}: {what} cannot be read: {error}; set its paths in the config') from error
-    except Exception as error:  # whatever a host raises about its config is the user's to read
-        raise ConfigError(f'{config.filename}: {what} cannot be built: {error}') from error
-
-
-def measure(
-    samples: Samples, candidates: Sequence[Candidate], evaluator: Callable[[Samples], Evaluator] = new_evaluator
-) -> tuple[Row, ...]:
+def measure(session: Session, candidates: Sequence[Candidate], track: Track = untracked) -> tuple[Row, ...]:
     """Predict every picture with every candidate, and score each; one row a candidate.
 
     Raises:
         DataError: a picture cannot be read, the metric belongs to other data, or no candidate got a score.
     """
-    evaluators = [evaluator(samples) for _ in candidates]
+    samples = session.samples
+    evaluators = [_evaluator(session) for _ in candidates]
     seconds: list[list[float]] = [[] for _ in candidates]
     with configs.quiet(), one_thread():  # one picture at a time; what exports run in takes one thread too
-        for index in progress(range(samples.count), 'pictures'):
-            item = _read(samples, index)
+        for index in track(range(samples.count), 'pictures'):
+            item = read_sample(samples, index)
             for candidate, judge, times in zip(candidates, evaluators, seconds, strict=True):
                 start = time.perf_counter()
                 sample = candidate.predict(item)
@@ -135,15 +268,6 @@ def measure(
         Row(candidate.name, candidate.rule, {key: float(value) for key, value in metrics.items()}, _median(times))
         for candidate, metrics, times in zip(candidates, found, seconds, strict=True)
     )
-
-
-def _read(samples: Samples, index: int) -> Mapping[str, Any]:
-    try:
-        item: Mapping[str, Any] = samples.dataset[index]
-    except Exception as error:  # of any kind, for a file that is no picture
-        path = samples.dataset.get_data_info(index).get('img_path', f'picture {index}')
-        raise DataError(f'{path}: cannot be read by the test pipeline: {str(error).strip()}') from error
-    return item
 
 
 def _evaluated(samples: Samples, evaluator: Evaluator) -> Mapping[str, float]:

@@ -1,5 +1,6 @@
 """An export, station by station; nobody else knows their order."""
 
+import logging
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,107 +12,135 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from mobileone_mm import __version__
 from mobileone_mm.artifact import ladder
-from mobileone_mm.artifact.card import SCALE_FILL, ArtifactInfo
-from mobileone_mm.artifact.ladder import Boxes, Rung
-from mobileone_mm.atomic import replacing, require_writable
-from mobileone_mm.cli import say
+from mobileone_mm.artifact.card import SCALE_FILL, Card
+from mobileone_mm.artifact.formats import size_of
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
-from mobileone_mm.evaluation import detection
+from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
-from mobileone_mm.exporter import verify
-from mobileone_mm.exporter.page import Pair, require_page, write_page
+from mobileone_mm.evaluation.scoring import Session, Track, untracked
+from mobileone_mm.exporter.options import target_to_write
+from mobileone_mm.exporter.page import Pair, page_of, write_page
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.openmmlab import configs, open_model
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.inputs import input_size_of, preprocessed, require_size
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.test_data import class_names
+from mobileone_mm.outputs import PAGE, require_outputs
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
-from mobileone_mm.pictures import reading
 from mobileone_mm.pictures.drawing import supervision
-from mobileone_mm.pictures.reading import Picture
+from mobileone_mm.pictures.reading import read_picture, stretched
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse_checked
-from mobileone_mm.targets.by_ending import target_of
-from mobileone_mm.targets.coreml.package import size_of
-from mobileone_mm.targets.opening import open_artifact
-from mobileone_mm.targets.target import Converted, Target
-from mobileone_mm.tasks.detection.agreement import found_by_both
-from mobileone_mm.tasks.detection.detections import Rules, of_artifact, of_boxes
-from mobileone_mm.tasks.detection.fingerprint import fingerprint
-from mobileone_mm.tasks.detection.graph import DetectorGraph, require_ssd
-from mobileone_mm.tasks.detection.options import DetectorOptions, require_output
+from mobileone_mm.targets.target import Described, Draft
+from mobileone_mm.tasks.by_name import task_for
+from mobileone_mm.tasks.task import Size, Task, run_graph
 from mobileone_mm.threads import one_thread
 from mobileone_mm.weights.checkpoint import Checkpoint
 
-PAGE = 'report.html'
-MOST_BOXES = 200  # a picture, in the report
+LOGGER = logging.getLogger(__name__)
+
+FUSED_RUNG = 'trained -> fused, float64'
+GRAPH_RUNG = 'trained -> graph, float32'
 
 
 def export(
     config_path: str | Path,
     checkpoint_path: str | Path,
-    options: DetectorOptions,
     out: str | Path,
+    task_options: Any = None,
+    target_options: Any = None,
+    input_size: Size | None = None,
     images: Sequence[str | Path] = (),
     evaluate: bool = False,
     limit: int | None = None,
+    track: Track = untracked,
 ) -> Report:
-    """Write a checked detector from a config and its checkpoint, trained or fused; the ending of `out` is the format.
+    """Write a checked artifact from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
-    `images` are what the ladder is climbed on; without any, a drawn picture. What stood at `out` before is replaced
-    only when every check has passed. `report.html` is written beside it. With `evaluate`, it is scored then on the
-    config's test data, or their first `limit` pictures.
+    What stood at `out` before is replaced only when every check has passed. A page about it is written beside it.
+
+    Args:
+        config_path: of an mmdet, mmseg or mmpretrain model.
+        checkpoint_path: its weights.
+        out: the file to write.
+        task_options: such as `DetectionOptions`; None takes the defaults.
+        target_options: such as `CoreMLOptions`; None takes the defaults.
+        input_size: (width, height) in px; None takes that of the config's test pipeline.
+        images: what is compared on; without any, a drawn picture.
+        evaluate: score it on the config's test data.
+        limit: with `evaluate`, the first pictures only.
+        track: says how far the scoring is.
 
     Raises:
         UsageError: `out` or an option is wrong.
-        ConfigError: the config is unreadable, no SSD, or has no fixed input size.
+        ConfigError: the config is unreadable, for a model that is not exported, or has no fixed input size.
         CheckpointError: the checkpoint is unreadable or belongs to something else.
         DataError: a picture cannot be read.
-        ParityError: a rung of the ladder is off.
-        ExportError: the conversion failed, or the saved file breaks the contract of its format.
+        ParityError: two forms of the model differ by more than their limit.
+        ExportError: the conversion failed, or the saved file breaks a rule of its format.
     """
     if limit is not None and (limit < 1 or not evaluate):
-        raise UsageError(f'--limit {limit}: expected a number of pictures from 1, together with --evaluate')
-    out = require_output(out, options)
-    target = target_of(out)
+        raise UsageError(f'`limit` {limit}: expected a number of pictures from 1, together with `evaluate`')
+    out = Path(out)
+    target = target_to_write(out)
+    require_outputs([(out, target.kind), (page_of(out), PAGE)], [config_path, checkpoint_path, *images])
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
-        versions = _require_possible(out, target)
-        source = _loaded(config_path, checkpoint_path, options.input_size, images)
-        if evaluate:
-            detection.require_scorable(config_path, limit)
+        supervision()  # draws the page
+        made_with = target.made_with()
+        source = _loaded(config_path, checkpoint_path, input_size, images)
+        session = scoring.open_session(source.config, limit) if evaluate else None
+    task = source.task
+    settings = task.export.settings(task_options or task.options())
+    target_options = target_options or target.options()
     with clock.station('fuse'), one_thread():
-        trained = [verify.trained_boxes(source.model.double(), picture) for picture in source.pictures]
-        # One picture says all about a fold; the others are for the boxes.
-        inputs = _normalised(source.model, source.pictures[0])
-        fused, parity = fuse_checked(source.model, inputs, FLOAT64_RELATIVE_LIMIT)
+        trained = [task.export.reference(source.model.double(), picture) for picture in source.pictures]
+        # One picture says all about a fold; the others are for what comes out.
+        fused, parity = fuse_checked(
+            source.model, preprocessed(source.model, source.pictures[0]), FLOAT64_RELATIVE_LIMIT
+        )
     with clock.station('graph'):
-        graph = DetectorGraph(fused.float(), source.size, target.columns(source.classes, options)).eval()
-        raw = [verify.graph_boxes(graph, picture, len(source.classes)) for picture in source.pictures]
+        graph = task.export.graph(fused.float(), source.size).eval()
+        raw = [run_graph(graph, picture) for picture in source.pictures]
         rungs = _lower_rungs(source, parity, trained, raw)
     with ExitStack() as room:
         with clock.station('convert'):
-            made = room.enter_context(target.convert(graph, source.size, options))
-        info = _info(source, options, target, made, graph, rungs, versions)
-        with clock.station('save and check'), replacing(out, target.recognise) as fresh:
-            made.save(info, fresh)
-            rungs += target.climb(fresh, info, graph, source.pictures, raw)
+            draft = room.enter_context(target.convert(graph, task, source.classes, settings, target_options))
+        probe = task.export.digest(run_graph(graph, drawn_picture(source.size)))
+        described = target.describe(target_options)
+        card = _card(source, draft, described, settings, probe, rungs, _versions(task, made_with))
+        with clock.station('save and check'), replacing(out, target.kind) as fresh:
+            draft.save(card, fresh)
+            opened = target.open(fresh)
+            target.check(opened)
+            rungs += target.rungs(opened, card, graph, source.pictures, raw)
             ladder.require_rungs(rungs)
-    scores = _scores(out, config_path, checkpoint_path, limit, clock) if evaluate else None
+            runner = opened.runner
+    pairs = _found(source, card, runner, trained)
+    scores = None
+    if session is not None:
+        with clock.station('score'):
+            scores = _scores(session, source, out, card, runner, track)
     report = Report(
         artifact=out,
-        info=info,
+        info=card,
         rungs=tuple(rungs),
-        rows=graph.rows,
-        columns=graph.columns,
-        operations=made.operations,
+        facts=task.export.facts(draft.shapes),
+        operations=draft.operations,
         bytes=size_of(out),
         seconds=clock.seconds,
         scores=scores,
     )
     with clock.station('report', announce=False):
-        write_page(out.parent / PAGE, report.as_dict(), _found(out, info, source, trained))
+        write_page(page_of(out), report, pairs, target.snippet(out, card))
     return report
 
 
@@ -120,100 +149,57 @@ class _Source:
     """What is exported, and what it is looked at with.
 
     Attributes:
-        config: path of the config.
+        task: of the model.
+        config: the config.
+        config_path: as it was given.
         checkpoint: the weight file.
-        model: the detector, trained or fused.
+        model: trained or fused.
         classes: in the order of its outputs.
         size: (width, height) in pixels.
         names: of the pictures.
         pictures: of that size.
     """
 
-    config: str
+    task: Task
+    config: Config
+    config_path: str
     checkpoint: Checkpoint
     model: Any
     classes: tuple[str, ...]
-    size: tuple[int, int]
+    size: Size
     names: tuple[str, ...]
     pictures: tuple[Picture, ...]
 
 
-def _require_possible(out: Path, target: Target) -> dict[str, str]:
-    """Refuse what would be found missing when all is done; the versions of what the file will be made with."""
-    require_writable(out, target.recognise)
-    require_page(out.parent / PAGE)
-    supervision()  # draws the page
-    return _versions(target.made_with())
-
-
-def _lower_rungs(source: _Source, parity: Parity, trained: Sequence[Boxes], raw: Sequence[Boxes]) -> list[Rung]:
-    pairs = list(zip(trained, raw, strict=True))
-    rungs = [verify.fused_rung(parity, source.checkpoint.form), *verify.graph_rungs(pairs, source.size)]
-    ladder.require_rungs(rungs)
-    return rungs
-
-
 def _loaded(
-    config_path: str | Path,
-    checkpoint_path: str | Path,
-    input_size: tuple[int, int] | None,
-    images: Sequence[str | Path],
+    config_path: str | Path, checkpoint_path: str | Path, input_size: Size | None, images: Sequence[str | Path]
 ) -> _Source:
     with configs.quiet():  # mmengine says on stdout which variables a config reads
-        config = _ssd_config(config_path)
-    size = input_size or reading.input_size_of(config)
+        config = configs.load_config(config_path)
+    task = task_for(config)
+    size = input_size or input_size_of(config)
     names = [Path(image).name for image in images] or ['a drawn picture']
-    pictures = [reading.read_picture(image, size) for image in images] or [reading.drawn_picture(size)]
-    model, source = open_model.open_model(config, checkpoint_path)
-    classes = _classes(config, model, source)
-    _require_divisible(size, model)
-    return _Source(str(config_path), source, model, classes, size, tuple(names), tuple(pictures))
+    pictures = [stretched(read_picture(image), size) for image in images] or [drawn_picture(size)]
+
+    def require(model: Any) -> None:
+        # Before the weights: of another model's config, it is the first thing to be said.
+        try:
+            task.export.require(model)
+        except ConfigError as error:
+            raise ConfigError(f'{config_path}: {error}') from error
+
+    model, checkpoint = open_model(config, checkpoint_path, require)
+    classes = _classes(config, task, model, checkpoint)
+    require_size(model, size)
+    return _Source(task, config, str(config_path), checkpoint, model, classes, size, tuple(names), tuple(pictures))
 
 
-def _scores(
-    out: Path, config_path: str | Path, checkpoint_path: str | Path, limit: int | None, clock: '_Clock'
-) -> Scores:
-    with clock.station('score'):
-        return detection.evaluate(out, config_path, checkpoint_path, limit)
-
-
-def _found(out: Path, info: ArtifactInfo, source: _Source, trained: Sequence[Boxes]) -> list[Pair]:
-    """What the trained model and the exported file find in the pictures, at the file's own thresholds."""
-    rules = Rules(info.confidence_threshold, info.iou_threshold, MOST_BOXES)
-    artifact = open_artifact(out)
-    return [
-        Pair(name, picture, *found_by_both(partial(of_boxes, boxes), partial(of_artifact, artifact, picture), rules))
-        for name, picture, boxes in zip(source.names, source.pictures, trained, strict=True)
-    ]
-
-
-def _ssd_config(path: str | Path) -> Config:
-    config = configs.load_config(path)
-    if configs.task_of(config) != 'detection':
-        raise ConfigError(
-            f'{path}: a config for {configs.task_of(config)}, expected one for detection: SSD is what is exported'
-        )
-    head = config.model.get('bbox_head')
-    if head is None:
-        raise ConfigError(f'{path}: {config.model.get("type")} has no bbox_head, expected an SSD')
-    # Before the weights: of another detector's config, it is the first thing to be said.
-    model = configs.build_model(config)
-    try:
-        require_ssd(model)
-    except ConfigError as error:
-        raise ConfigError(f'{path}: {error}') from error
-    return config
-
-
-def _classes(config: Config, model: Any, source: Checkpoint) -> tuple[str, ...]:
-    classes = configs.class_names(config)
+def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:
+    classes, count = class_names(config), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
-    if len(classes) != model.bbox_head.num_classes:
-        raise ConfigError(
-            f'{config.filename}: the data set has {len(classes)} classes, '
-            f'bbox_head.num_classes is {model.bbox_head.num_classes}'
-        )
+    if len(classes) != count:
+        raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
     if source.classes and tuple(source.classes) != classes:
         raise CheckpointError(
             f'{source.path}: trained on the classes {tuple(source.classes)}, {config.filename} names {classes}; '
@@ -222,61 +208,72 @@ def _classes(config: Config, model: Any, source: Checkpoint) -> tuple[str, ...]:
     return classes
 
 
-def _require_divisible(size: tuple[int, int], model: Any) -> None:
-    divisor = model.data_preprocessor.pad_size_divisor
-    if any(side % divisor for side in size):
-        raise ConfigError(
-            f'input size {size[0]}x{size[1]}: the data preprocessor pads to multiples of {divisor}, which a package '
-            'cannot; choose such a size with --input-size'
-        )
+def _lower_rungs(source: _Source, parity: Parity, trained: Sequence[Outputs], raw: Sequence[Outputs]) -> list[Rung]:
+    """Trained against fused model, both in float64, as a fraction of the output's range; and that against the graph."""
+    fused = Rung(FUSED_RUNG, parity.relative, FLOAT64_RELATIVE_LIMIT, 'of range')
+    if source.checkpoint.form == 'fused':
+        fused = Rung(FUSED_RUNG, None, FLOAT64_RELATIVE_LIMIT, 'of range', 'not run: the checkpoint was fused before')
+    pairs = list(zip(trained, raw, strict=True))
+    rungs = [fused, *source.task.export.compare(GRAPH_RUNG, pairs, source.size, 'graph')]
+    ladder.require_rungs(rungs)
+    return rungs
 
 
-def _normalised(model: Any, picture: Picture) -> torch.Tensor:
-    bgr = torch.from_numpy(picture[..., ::-1].transpose(2, 0, 1).copy())
-    inputs: torch.Tensor = model.data_preprocessor({'inputs': [bgr]})['inputs']
-    return inputs.to(next(model.parameters()).dtype)
-
-
-def _info(
+def _card(
     source: _Source,
-    options: DetectorOptions,
-    target: Target,
-    made: Converted,
-    graph: DetectorGraph,
+    draft: Draft,
+    described: Described,
+    settings: Mapping[str, Any],
+    probe: Mapping[str, Any],
     rungs: Sequence[Rung],
     versions: Mapping[str, str],
-) -> ArtifactInfo:
-    reads, precision, weights = target.describe(options)
-    drawn = verify.graph_boxes(graph, reading.drawn_picture(source.size), len(source.classes))
-    return ArtifactInfo(
-        task='detection',
-        config=source.config,
+) -> Card:
+    return Card(
+        task=source.task.name,
+        config=source.config_path,
         checkpoint=str(source.checkpoint.path),
         checkpoint_sha256=source.checkpoint.sha256,
         classes=source.classes,
         input_size=source.size,
         crop=SCALE_FILL,
-        clips_to_image=False,
-        labels_per_box=1,
-        target=reads,
-        precision=precision,
-        fp32_ops=options.fp32_ops,
-        weights=weights,
-        iou_threshold=options.iou_threshold,
-        confidence_threshold=options.confidence_threshold,
-        weights_sha256=made.weights_sha256,
+        target=described.target,
+        precision=described.precision,
+        fp32_ops=described.fp32_ops,
+        weights=described.weights,
+        weights_sha256=draft.weights_sha256,
         versions=versions,
-        layers=made.layers,
-        probe=fingerprint(drawn),
+        layers=draft.layers,
+        probe=probe,
         parity=ladder.as_dicts(rungs),
+        settings=settings,
     )
 
 
-def _versions(made_with: Sequence[ModuleType]) -> dict[str, str]:
+def _found(source: _Source, card: Card, runner: Runner, trained: Sequence[Outputs]) -> list[Pair]:
+    """What the trained model and the exported file find in the pictures, at the file's own thresholds."""
+    task, rules, pairs = source.task, source.task.predict.card_rules(card), []
+    for name, picture, outputs in zip(source.names, source.pictures, trained, strict=True):
+        before, after = task.look.by_both(
+            partial(task.predict.decode, outputs), partial(task.predict.by, runner, picture), rules
+        )
+        pairs.append(Pair(name, picture, before, after))
+    return pairs
+
+
+def _scores(session: Session, source: _Source, out: Path, card: Card, runner: Runner, track: Track) -> Scores:
+    name = f'{source.checkpoint.form} model ({source.checkpoint.path.name})'
+    candidates = [
+        *scoring.of_model(session, source.model.float(), name),
+        scoring.exported(session, out, card, runner),
+    ]
+    return scoring.score(session, out, candidates, track=track)
+
+
+def _versions(task: Task, made_with: Sequence[ModuleType]) -> dict[str, str]:
     return {
         'mobileone_mm': __version__,
         'python': platform.python_version(),
-        **{name: version(name) for name in ('torch', 'mmdet', 'mmengine')},
+        **{name: version(name) for name in ('torch', configs.PACKAGES[task.host], 'mmengine')},
         # As it says it itself: it may have been installed under another name, such as onnxruntime-gpu.
         **{module.__name__: module.__version__ for module in made_with},
     }
@@ -288,10 +285,10 @@ class _Clock:
 
     @contextmanager
     def station(self, name: str, announce: bool = True) -> Iterator[None]:
-        """Say on stderr which station begins, if it is to be announced, and how long it took."""
+        """Say which station begins, if it is to be announced, and how long it took."""
         if announce:
-            say(f'{name} ...')
+            LOGGER.info('%s ...', name)
         start = time.perf_counter()
         yield
         self.seconds[name] = round(time.perf_counter() - start, 3)
-        say(f'{name}: {self.seconds[name]:.1f} s')
+        LOGGER.info('%s: %.1f s', name, self.seconds[name])

@@ -14,23 +14,21 @@ from typing import Any
 
 import cv2
 
-from mobileone_mm.artifact.card import ArtifactInfo, info_of
-from mobileone_mm.atomic import replacing, require_writable
-from mobileone_mm.errors import UsageError
+from mobileone_mm.artifact.card import EXPERIMENTAL, Card
+from mobileone_mm.artifact.ladder import as_dicts
+from mobileone_mm.atomic import replacing
 from mobileone_mm.exporter.page_parts import bar, bars, number, percent, section, small, table
-from mobileone_mm.exporter.usage import usage
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.outputs import PAGE
 from mobileone_mm.pictures.drawing import PALETTE, resized
-from mobileone_mm.pictures.reading import Picture
-from mobileone_mm.tasks.detection.agreement import Agreement, agreement, total
-from mobileone_mm.tasks.detection.detections import Detections
-from mobileone_mm.tasks.detection.drawing import drawn_pair
-from mobileone_mm.tasks.detection.options import EXPERIMENTAL
+from mobileone_mm.pictures.reading import Picture, channels_swapped
+from mobileone_mm.tasks.by_name import TASKS
+from mobileone_mm.tasks.task import Looking
 
 PICTURE_SIDE = 640  # px of a picture's longer side in the page
 JPEG_QUALITY = 88  # of 100
 MOST_PAIRS = 12  # pictures in a page; beyond it grows too heavy to send
 SHORT_HASH = 12  # hex digits
-GENERATOR = '<meta name="generator" content="mobileone_mm">'  # as the frame says it
 SIDES = ('trained', 'exported')
 
 
@@ -42,53 +40,46 @@ class Pair:
         name: of the picture.
         picture: uint8 RGB (H, W, 3), as both took it.
         trained: by the trained model.
-        exported: by the exported file, under the same rules (`agreement.found_by_both`).
+        exported: by the exported file, under the same rules.
     """
 
     name: str
     picture: Picture
-    trained: Detections
-    exported: Detections
+    trained: Any
+    exported: Any
 
 
-def write_page(path: Path, report: Mapping[str, Any], pairs: Sequence[Pair]) -> None:
+def page_of(out: Path) -> Path:
+    """The page about an export: beside the exported file."""
+    return out.parent / 'report.html'
+
+
+def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> None:
     """Write the page about an export.
 
     Args:
         path: the page, ending in .html.
-        report: `run.Report.as_dict()`.
+        report: what was written and measured.
         pairs: pictures with what was found in them before and after; those that differ are shown first.
+        snippet: what to do with the file, and the lines of code for it.
     """
-    html = page(report, pairs)
-    with replacing(path) as fresh:
+    html = page(report, pairs, snippet)
+    with replacing(path, PAGE) as fresh:
         fresh.write_text(html, encoding='utf-8')
 
 
-def require_page(path: Path) -> None:
-    """Refuse to write the page over something else; an older page is replaced.
-
-    Raises:
-        UsageError: with what stands there.
-    """
-    require_writable(path)
-    if path.exists() and GENERATOR not in path.read_text('utf-8', errors='replace'):
-        raise UsageError(
-            f'{path}: stands there and is no page of an export; move it, or choose another folder for --out'
-        )
-
-
-def page(report: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
+def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> str:
     """The page as HTML."""
-    info = info_of(report['info'])
-    name = Path(report['artifact']).name
-    whole = all(_state(rung) != 'over' for rung in report['ladder'])
+    info, name, ladder = report.info, report.artifact.name, as_dicts(report.rungs)
+    scores = report.scores.as_dict() if report.scores else None
+    whole = all(_state(rung) != 'over' for rung in ladder)
     sections = [
-        _ladder(report['ladder']),
-        *([_scores(report['scores'])] if report['scores'] else []),
+        _ladder(ladder),
+        *([_scores(scores)] if scores else []),
         *([_pictures(pairs, info)] if pairs else []),
-        _use(report, info),
-        _operations(report['operations']),
-        _time(report['seconds']),
+        _use(*snippet),
+        _operations(report.operations),
+        _time(report.seconds),
     ]
     frame = Template(resources.files(__package__).joinpath('templates/report.html').read_text(encoding='utf-8'))
     return frame.substitute(
@@ -96,8 +87,8 @@ def page(report: Mapping[str, Any], pairs: Sequence[Pair]) -> str:
         kind=escape(f'{info.task} · export report'),
         name=escape(name),
         mood='good' if whole else 'bad',
-        verdict=' '.join([verdict(report['ladder']), *([scored(report['scores'])] if report['scores'] else [])]),
-        facts=_facts(report, info),
+        verdict=' '.join([verdict(ladder), *([scored(scores)] if scores else [])]),
+        facts=_facts(report),
         sections='\n'.join(sections),
         versions='\n'.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in info.versions.items()),
     )
@@ -125,12 +116,14 @@ def scored(scores: Mapping[str, Any]) -> str:
     return f'{said}.'
 
 
-def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
+def _facts(report: Report) -> str:
+    info = report.info
     weights = f'{info.weights}{" (experimental)" if info.weights in EXPERIMENTAL else ""}'
     width, height = info.input_size
+    thresholds = [(name, value) for name, value in info.settings.items() if name.endswith('threshold')]
     wide = ' class="wide"'
     rows = [
-        ('', 'Size', f'{report["bytes"] / 1e6:.1f} MB', f'{report["bytes"]:,} bytes'),
+        ('', 'Size', f'{report.bytes / 1e6:.1f} MB', f'{report.bytes:,} bytes'),
         ('', 'Input', f'{width}x{height} px', f'{info.crop}: stretched, not cropped'),
         (
             '',
@@ -138,11 +131,10 @@ def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
             info.target,
             f'computes in {info.precision}, weights {weights}',
         ),
-        ('', 'Raw boxes', f'{report["rows"]:,}', f'in {report["columns"]} columns'),
+        ('', 'Outputs', ', '.join(f'{count:,} {name}' for name, count in report.facts.items()), ''),
         (wide, 'Config', info.config, ''),
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
-        ('', 'Score threshold', f'{info.confidence_threshold:g}', 'default of the file'),
-        ('', 'IoU threshold', f'{info.iou_threshold:g}', 'default of the file'),
+        *(('', name.replace('_', ' ').capitalize(), f'{value}', 'default of the file') for name, value in thresholds),
     ]
     facts = [
         f'<div{kind}><dt>{escape(term)}</dt><dd>{escape(text)}{small(note)}</dd></div>'
@@ -156,54 +148,50 @@ def _facts(report: Mapping[str, Any], info: ArtifactInfo) -> str:
     return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])
 
 
-def _pictures(pairs: Sequence[Pair], info: ArtifactInfo) -> str:
+def _pictures(pairs: Sequence[Pair], info: Card) -> str:
+    look = TASKS[info.task].look
     compared = [
-        agreement(pair.trained, pair.exported, (pair.picture.shape[1], pair.picture.shape[0])) for pair in pairs
+        look.agree(pair.trained, pair.exported, (pair.picture.shape[1], pair.picture.shape[0])) for pair in pairs
     ]
     order = sorted(range(len(pairs)), key=lambda index: -_differing(compared[index]))  # stable
     shown = order[:MOST_PAIRS]
-    intro = f'Boxes that differ have a red frame. All pictures together: {total(compared).said(*SIDES)}.'
-    if total(compared).pixels:
+    intro = f'Boxes that differ have a red frame. All pictures together: {look.total(compared).said(*SIDES)}.'
+    if look.total(compared).pixels:
         intro += (
             ' Where two boxes of one class overlap and have nearly one score, rounding decides which of them stays: '
             'such a pair is pixels apart, though each of their raw boxes is within the limits above.'
         )
     if len(shown) < len(pairs):
         intro += f' {len(shown)} of {len(pairs)} are shown, those that differ first.'
-    figures = [_figure(pairs[index], compared[index], info.classes) for index in shown]
+    figures = [_figure(pairs[index], compared[index], info.classes, look) for index in shown]
     return section('Pictures', escape(intro), '\n'.join(figures))
 
 
-def _differing(compared: Agreement) -> int:
+def _differing(compared: Any) -> int:
     return int(compared.left_differs.sum() + compared.right_differs.sum())
 
 
-def _figure(pair: Pair, compared: Agreement, classes: Sequence[str]) -> str:
-    canvas = resized(pair.picture[..., ::-1].copy(), PICTURE_SIDE)
+def _figure(pair: Pair, compared: Any, classes: Sequence[str], look: Looking) -> str:
+    canvas = resized(pair.picture, PICTURE_SIDE)
     images = ''.join(
         f'<div><span>{side}</span><img src="{_data_uri(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
-        f'alt="{escape(f"{pair.name}, {side}: {_said(found, classes)}")}"></div>'
+        f'alt="{escape(f"{pair.name}, {side}: {look.said(found, classes)}")}"></div>'
         for side, image, found in zip(
             SIDES,
-            drawn_pair(canvas, pair.trained, pair.exported, classes, compared),
+            look.draw_pair(canvas, pair.trained, pair.exported, classes, compared),
             (pair.trained, pair.exported),
             strict=True,
         )
     )
     mood = ' class="differs"' if _differing(compared) else ''
-    caption = f'<b>{escape(pair.name)}</b> <span{mood}>{escape(total([compared]).said(*SIDES))}</span>'
+    caption = f'<b>{escape(pair.name)}</b> <span{mood}>{escape(look.total([compared]).said(*SIDES))}</span>'
     return f'<figure><div class="pair">{images}</div><figcaption>{caption}</figcaption></figure>'
 
 
-def _data_uri(image_bgr: Any) -> str:
-    done, jpeg = cv2.imencode('.jpg', image_bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+def _data_uri(picture: Picture) -> str:
+    done, jpeg = cv2.imencode('.jpg', channels_swapped(picture), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
     assert done, 'OpenCV writes JPEG'
     return f'data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}'
-
-
-def _said(found: Detections, classes: Sequence[str]) -> str:
-    texts = [f'{classes[label]} {score:.2f}' for label, score in zip(found.labels, found.scores, strict=True)]
-    return ', '.join(texts) or 'no boxes'
 
 
 def _ladder(rungs: Sequence[Mapping[str, Any]]) -> str:
@@ -266,8 +254,7 @@ def _is_score(value: Any) -> bool:
     return value is not None and value >= 0
 
 
-def _use(report: Mapping[str, Any], info: ArtifactInfo) -> str:
-    intro, lines = usage(report['artifact'], info)
+def _use(intro: str, lines: str) -> str:
     return section('Use it', escape(intro), f'<pre tabindex="0"><code>{escape(lines)}</code></pre>')
 
 

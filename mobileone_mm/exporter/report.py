@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mobileone_mm.artifact import ladder
-from mobileone_mm.artifact.card import ArtifactInfo
+from mobileone_mm.artifact.card import EXPERIMENTAL, Card
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.evaluation.scores import Scores
-from mobileone_mm.tasks.detection.options import EXPERIMENTAL
 
 
 @dataclass(frozen=True)
@@ -19,9 +18,8 @@ class Report:
     Attributes:
         artifact: the package or file.
         info: what it says about itself.
-        rungs: the ladder, unmade rungs included.
-        rows: N, raw boxes a picture.
-        columns: K, confidence columns.
+        rungs: all comparisons, those that were not made included.
+        facts: numbers about its outputs, by name; which, the task knows.
         operations: how often each operation stands in it.
         bytes: its size.
         seconds: time of each station.
@@ -29,10 +27,9 @@ class Report:
     """
 
     artifact: Path
-    info: ArtifactInfo
+    info: Card
     rungs: tuple[Rung, ...]
-    rows: int
-    columns: int
+    facts: Mapping[str, int]
     operations: Mapping[str, int]
     bytes: int
     seconds: Mapping[str, float]
@@ -44,8 +41,7 @@ class Report:
             'artifact': str(self.artifact),
             'info': self.info.as_metadata(),
             'ladder': ladder.as_dicts(self.rungs),
-            'rows': self.rows,
-            'columns': self.columns,
+            **self.facts,
             'operations': dict(self.operations),
             'bytes': self.bytes,
             'seconds': dict(self.seconds),
@@ -58,9 +54,9 @@ def summary(report: Report) -> str:
     operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
     width, height = report.info.input_size
     stored = report.info.weights + (' (experimental)' if report.info.weights in EXPERIMENTAL else '')
+    facts = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
     return (
         f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
-        f'weights {stored}, {width}x{height} px, '
-        f'{len(report.info.classes)} classes in {report.columns} columns, {report.rows} raw boxes\n'
+        f'weights {stored}, {width}x{height} px, {len(report.info.classes)} classes, {facts}\n'
         f'operations: {operations}'
     )

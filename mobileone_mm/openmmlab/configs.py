@@ -1,18 +1,16 @@
-"""The mm package behind a config: which one it is, its classes, and its model built without weights."""
+"""Configs, and the OpenMMLab package behind one: which it is, and its model built without weights."""
 
 import copy
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.logging import MMLogger
-from mmengine.registry import DATASETS, MODELS, init_default_scope
+from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mobileone_mm.errors import ConfigError
@@ -62,43 +60,6 @@ def build_model(config: Config) -> nn.Module:
             f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}'
         ) from error
     return model.eval()
-
-
-def test_dataset(config: Config) -> Mapping[str, Any] | None:
-    """The config of the data set that is tested on, out of whatever is wrapped around it; None where there is none."""
-    loader = config.get('test_dataloader')
-    dataset = loader.get('dataset') if isinstance(loader, dict) else None
-    while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
-        dataset = dataset['dataset']
-    return dataset if isinstance(dataset, dict) else None
-
-
-def class_names(config: Config) -> tuple[str, ...]:
-    """The classes of the config's test data set, in the order of the model's outputs.
-
-    Taken from the data set's `metainfo`, else from its class.
-
-    Raises:
-        ConfigError: there is no test data set, or neither names any class.
-    """
-    dataset = test_dataset(config)
-    if dataset is None:
-        given = config.get('test_dataloader')
-        raise ConfigError(
-            f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
-            'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
-        )
-    named = (dataset.get('metainfo') or {}).get('classes')
-    if named is None:
-        enter_scope(config)
-        with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
-            kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
-        named = getattr(kind, 'METAINFO', {}).get('classes')  # a ConcatDataset has none
-    if not named:
-        raise ConfigError(
-            f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
-        )
-    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def enter_scope(config: Config) -> None:

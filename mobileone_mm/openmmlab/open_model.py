@@ -1,5 +1,6 @@
 """A config and a weight file become a model."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from mmengine.config import Config
@@ -10,17 +11,22 @@ from mobileone_mm.openmmlab import configs
 from mobileone_mm.weights.checkpoint import Checkpoint, load_whole, read_checkpoint
 
 
-def open_model(config: Config, path: str | Path) -> tuple[nn.Module, Checkpoint]:
+def open_model(
+    config: Config, path: str | Path, require: Callable[[nn.Module], None] | None = None
+) -> tuple[nn.Module, Checkpoint]:
     """The config's model in eval mode with a file's weights, and the file; a fused file gives a fused model.
 
-    A classification file in any layout also fits a config whose model is a classifier.
+    A classification file in any layout also fits a config whose model is a classifier. `require` may refuse the model
+    before the file is read.
 
     Raises:
         CheckpointError: no such file, or it does not belong to this config's model: entry by entry.
         ConfigError: the model cannot be built.
     """
-    checkpoint = read_checkpoint(path)
     model = configs.build_model(config)
+    if require is not None:
+        require(model)
+    checkpoint = read_checkpoint(path)
     if checkpoint.form == 'fused':
         reparam.fuse(model, inplace=True)
     load_whole(model, checkpoint)

@@ -1,17 +1,15 @@
-"""The formats that can be written, by the ending of their files: one more is one module and one line here."""
+"""The formats that can be written, by the ending of their files: one more is one folder and one line here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from mobileone_mm.artifact.card import ArtifactInfo
-from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.formats import ending_of
 from mobileone_mm.errors import UsageError
-from mobileone_mm.targets.coreml import target as coreml
-from mobileone_mm.targets.onnx import target as onnx
-from mobileone_mm.targets.target import Target
-from mobileone_mm.tasks.detection.options import ONNX_ENDING, PACKAGE_ENDING, ending_of
+from mobileone_mm.targets.coreml.target import TARGET as CORE_ML
+from mobileone_mm.targets.onnx.target import TARGET as ONNX
+from mobileone_mm.targets.target import Saved, Target
 
-TARGETS: Mapping[str, Target] = {PACKAGE_ENDING: coreml.TARGET, ONNX_ENDING: onnx.TARGET}
+TARGETS: Mapping[str, Target] = {target.ending: target for target in (CORE_ML, ONNX)}
 
 
 def target_of(path: str | Path) -> Target:
@@ -26,12 +24,12 @@ def target_of(path: str | Path) -> Target:
     return TARGETS[ending]
 
 
-def reclimb(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[ArtifactInfo, list[Rung]]:
-    """Judge a saved file by itself: what it says about itself, and the rungs that need neither config nor checkpoint.
+def open_saved(path: str | Path) -> Saved:
+    """Open a saved file of any format, without judging it.
 
     Raises:
-        ExportError: it cannot be opened, or a rule of its format is broken.
-        DataError: a picture cannot be read.
         UsageError: the ending is of nothing that is known.
+        ExportError: it cannot be read, or holds the weights of another.
     """
-    return target_of(path).reclimb(Path(path), images)
+    saved: Saved = target_of(path).open(Path(path))
+    return saved

@@ -1,33 +1,66 @@
-"""What a format has to bring so that detectors can be exported to it."""
+"""What a format (a Core ML package, ...) has to bring so that models can be exported to it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any, Protocol
 
-from mobileone_mm.artifact.card import ArtifactInfo
-from mobileone_mm.artifact.ladder import Boxes, Rung
-from mobileone_mm.pictures.reading import Picture
-from mobileone_mm.tasks.detection.graph import DetectorGraph
-from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.atomic import Kind
+from mobileone_mm.tasks.task import Graph, Task
 
 
 @dataclass(frozen=True)
-class Converted:
+class Draft:
     """A graph in another format, not saved yet.
 
     Attributes:
         operations: how often each operation stands in it.
         layers: layer of the torch model, by the name of an operation's output; empty where the format says it itself.
         weights_sha256: of the weights, as the format's check computes it again.
-        save: writes it with what it says about itself to a path.
+        shapes: of the graph's outputs, by name.
+        save: writes it with a card to a path.
     """
 
     operations: Mapping[str, int]
     layers: Mapping[str, str]
     weights_sha256: str
-    save: Callable[[ArtifactInfo, Path], None]
+    shapes: Mapping[str, Sequence[int]]
+    save: Callable[[Card, Path], None]
+
+
+@dataclass(frozen=True)
+class Described:
+    """What options come to: what reads the file, the type it computes in, how it stores weights, layers in float32."""
+
+    target: str
+    precision: str
+    weights: str
+    fp32_ops: tuple[str, ...] = ()
+
+
+class Saved(Protocol):
+    """A file of a format, opened and parsed once; not judged."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What it says about itself: `tasks.by_name.read_card` reads it."""
+
+    @property
+    def weights_sha256(self) -> str | None:
+        """Of its weights, None where they are missing."""
+
+    @property
+    def runner(self) -> Runner:
+        """What runs it here; made at first use."""
 
 
 @dataclass(frozen=True)
@@ -35,19 +68,28 @@ class Target:
     """A format.
 
     Attributes:
-        recognise: whether a folder is a file of this format, where that is a folder; such a one is replaced.
+        ending: of its files.
+        options: the class of its options, a frozen dataclass whose fields all have defaults.
+        kind: how an older file is told from another's.
         made_with: the packages that make a file, imported.
-        describe: (what reads it, what it computes in, how it stores weights) under options.
-        columns: K, the confidence columns for C classes.
-        convert: from a graph, (width, height) and options; what was made lives as long as the context.
-        climb: the rungs of a saved file, by the graph and by what that gives for pictures.
-        reclimb: what a saved file says about itself, and the rungs that need nothing else but pictures.
+        describe: what options come to.
+        convert: a graph of a task with these classes, under the task's settings; what was made lives as long as the
+            context.
+        open: a saved file.
+        check: what an opened file says about itself, once every rule of its format holds.
+        rungs: checks of an opened file against its graph, and what that gives for pictures.
+        recheck: checks of an opened file that need nothing else but pictures; without any, the drawn one.
+        snippet: what to do with a file, in a sentence or two, and the lines of code for it.
     """
 
-    recognise: Callable[[Path], bool] | None
+    ending: str
+    options: Callable[..., Any]
+    kind: Kind
     made_with: Callable[[], Sequence[ModuleType]]
-    describe: Callable[[DetectorOptions], tuple[str, str, str]]
-    columns: Callable[[Sequence[str], DetectorOptions], int]
-    convert: Callable[[DetectorGraph, tuple[int, int], DetectorOptions], AbstractContextManager[Converted]]
-    climb: Callable[[Path, ArtifactInfo, DetectorGraph, Sequence[Picture], Sequence[Boxes]], list[Rung]]
-    reclimb: Callable[[Path, Sequence[str | Path]], tuple[ArtifactInfo, list[Rung]]]
+    describe: Callable[[Any], Described]
+    convert: Callable[[Graph, Task, Sequence[str], Mapping[str, Any], Any], AbstractContextManager[Draft]]
+    open: Callable[[Path], Any]
+    check: Callable[[Any], Card]
+    rungs: Callable[[Any, Card, Graph, Sequence[Picture], Sequence[Outputs]], list[Rung]]
+    recheck: Callable[[Any, Card, Sequence[Picture]], list[Rung]]
+    snippet: Callable[[Path, Card], tuple[str, str]]

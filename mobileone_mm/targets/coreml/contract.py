@@ -1,115 +1,90 @@
-"""What a saved detector package has to be: one function a rule, judged from the file alone.
+"""The rules that a saved package must satisfy, judged from the file alone: those of every package.
 
 Apple's own validators run on macOS only; coremltools on Linux opens and saves anything. The rules follow coremltools'
-NonMaximumSuppressionValidator and PipelineValidator, and what Vision asks of a detector (docs/package.md).
+validators and what Vision asks for (docs/package.md). Those of a task's package stand with its cell.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobileone_mm.artifact.card import (
-    CONFIDENCE,
-    CONFIDENCE_THRESHOLD,
-    COORDINATES,
-    IMAGE,
-    IOU_THRESHOLD,
-    RAW_CONFIDENCE,
-    RAW_COORDINATES,
-    ArtifactInfo,
-    info_of,
-    parity_faults,
-    require_weights,
-)
+from mobileone_mm.artifact.card import IMAGE, Card, parity_faults, require_weights
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.convert import block
 from mobileone_mm.targets.coreml.library import coremltools
+from mobileone_mm.targets.coreml.options import SPEC_VERSIONS
 from mobileone_mm.targets.coreml.package import SavedPackage
-from mobileone_mm.tasks.detection.options import SPEC_VERSIONS
-from mobileone_mm.weights.checkpoint import file_sha256
+from mobileone_mm.tasks.by_name import read_card
 
-STAGE_NAMES = ('detector', 'suppression')
-STAGES = ('mlProgram', 'nonMaximumSuppression')
-THRESHOLDS = (IOU_THRESHOLD, CONFIDENCE_THRESHOLD)
 WEIGHT_FILE = '@model_path/weights/weight.bin'
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """A package whose stages and own account of itself are known to be there."""
+class Subject:
+    """A package whose structure and own account of itself are known to be sound.
+
+    Attributes:
+        package: the package.
+        card: what it says about itself.
+        program: its ML program (`Model_pb2.Model`), in a pipeline or by itself.
+    """
 
     package: SavedPackage
-    info: ArtifactInfo
+    card: Card
+    program: Any
 
     @property
     def spec(self) -> Any:
         return self.package.spec
 
-    @property
-    def program(self) -> Any:
-        return self.spec.pipeline.models[0]
 
-    @property
-    def stage(self) -> Any:
-        return self.spec.pipeline.models[1]
-
-    @property
-    def suppression(self) -> Any:
-        return self.stage.nonMaximumSuppression
-
-    @property
-    def labels(self) -> list[str]:
-        return list(self.suppression.stringClassLabels.vector)
+Rule = Callable[[Subject], Iterator[str]]
 
 
-def check_contract(package: SavedPackage) -> ArtifactInfo:
+def check_contract(
+    package: SavedPackage,
+    structure: Callable[[Any], Iterator[str]],
+    program: Callable[[Any], Any],
+    rules: Sequence[Rule],
+) -> Card:
     """Judge a saved package by every rule, and return what it says about itself.
+
+    Args:
+        package: the package.
+        structure: faults in what stands where in its `Model_pb2.Model`, without which no other rule can be asked.
+        program: its ML program, where there are none.
+        rules: of its task, beside those of every package.
 
     Raises:
         ExportError: with all faults found, each with what was found and what was expected.
     """
-    faults = list(_stages(package.spec)) or [*_names(package.spec), *_program(package.spec)]
-    info = None
+    faults = list(structure(package.spec)) or list(_program(program(package.spec)))
+    card = None
     try:
-        info = info_of(package.metadata)
+        card = read_card(package.metadata)
     except ExportError as error:
         faults.append(str(error))
-    if info is not None and not faults:
-        subject = _Subject(package, info)
-        faults = [fault for rule in RULES for fault in rule(subject)]
-    if info is None or faults:
-        raise ExportError(f'{package.path}: not a sound detector package: ' + '; '.join(faults))
-    return info
+    if card is not None and not faults:
+        subject = Subject(package, card, program(package.spec))
+        faults = [fault for rule in (*RULES, *rules) for fault in rule(subject)]
+    if card is None or faults:
+        raise ExportError(f'{package.path}: not a sound package: ' + '; '.join(faults))
+    return card
 
 
-def _stages(spec: Any) -> Iterator[str]:
-    kind = spec.WhichOneof('Type')
-    if kind != 'pipeline':
-        yield f'the model is a {kind}, expected a pipeline of {" and ".join(STAGES)}'
-        return
-    stages = tuple(stage.WhichOneof('Type') for stage in spec.pipeline.models)
-    if stages != STAGES:
-        yield f'the stages are {stages}, expected {STAGES}'
-    if tuple(spec.pipeline.names) != STAGE_NAMES:
-        yield f'the stages are called {tuple(spec.pipeline.names)}, expected {STAGE_NAMES}'
-    for model in (spec, *spec.pipeline.models):
-        if model.isUpdatable:
-            yield f'{model.WhichOneof("Type")}: isUpdatable is true, expected false'
-
-
-def _program(spec: Any) -> Iterator[str]:
+def _program(program: Any) -> Iterator[str]:
     try:
-        block(spec.pipeline.models[0])
+        block(program)
     except ExportError as error:
         yield str(error)
 
 
-def _versions(subject: _Subject) -> Iterator[str]:
-    target = subject.info.target
+def _versions(subject: Subject) -> Iterator[str]:
+    target = subject.card.target
     if target not in SPEC_VERSIONS:
         yield f'target {target!r}, expected one of {", ".join(SPEC_VERSIONS)}'
         return
-    newest = max(stage.specificationVersion for stage in subject.spec.pipeline.models)
+    newest = max((stage.specificationVersion for stage in subject.spec.pipeline.models), default=0)
     if not newest <= subject.spec.specificationVersion <= SPEC_VERSIONS[target]:
         yield (
             f'specification version {subject.spec.specificationVersion} with stages up to {newest}, '
@@ -117,9 +92,9 @@ def _versions(subject: _Subject) -> Iterator[str]:
         )
 
 
-def _image(subject: _Subject) -> Iterator[str]:
+def _image(subject: Subject) -> Iterator[str]:
     for spec, where in ((subject.spec, 'package'), (subject.program, 'ML program')):
-        inputs = _features(spec.description.input)
+        inputs = features_of(spec.description.input)
         if inputs[IMAGE].type.WhichOneof('Type') != 'imageType':
             yield f'{where}: {IMAGE} is {inputs[IMAGE].type.WhichOneof("Type")}, expected a picture (imageType)'
             continue
@@ -130,100 +105,11 @@ def _image(subject: _Subject) -> Iterator[str]:
             yield f'{where}: {IMAGE} has a flexible size ({image.WhichOneof("SizeFlexibility")}), expected a fixed one'
         if inputs[IMAGE].type.isOptional:
             yield f'{where}: {IMAGE} is optional, expected a required input'
-        if (image.width, image.height) != subject.info.input_size:
-            yield f'{where}: {IMAGE} is {image.width}x{image.height}, the metadata say {_by(subject.info.input_size)}'
+        if (image.width, image.height) != subject.card.input_size:
+            yield f'{where}: {IMAGE} is {image.width}x{image.height}, the metadata say {by(subject.card.input_size)}'
 
 
-def _names(spec: Any) -> Iterator[str]:
-    program, stage = (model.description for model in spec.pipeline.models)
-    for where, features, names in (
-        ('package inputs', spec.description.input, (IMAGE, *THRESHOLDS)),
-        ('package outputs', spec.description.output, (CONFIDENCE, COORDINATES)),
-        ('ML program inputs', program.input, (IMAGE,)),
-        ('ML program outputs', program.output, (RAW_CONFIDENCE, RAW_COORDINATES)),
-        ('suppression inputs', stage.input, (RAW_CONFIDENCE, RAW_COORDINATES, *THRESHOLDS)),
-        ('suppression outputs', stage.output, (CONFIDENCE, COORDINATES)),
-    ):
-        found = sorted(feature.name for feature in features)
-        if found != sorted(names):
-            yield f'{where} are {found}, expected {sorted(names)}'
-
-
-def _wiring(subject: _Subject) -> Iterator[str]:
-    for field, name in (
-        ('confidenceInputFeatureName', RAW_CONFIDENCE),
-        ('coordinatesInputFeatureName', RAW_COORDINATES),
-        ('iouThresholdInputFeatureName', IOU_THRESHOLD),
-        ('confidenceThresholdInputFeatureName', CONFIDENCE_THRESHOLD),
-        ('confidenceOutputFeatureName', CONFIDENCE),
-        ('coordinatesOutputFeatureName', COORDINATES),
-    ):
-        if getattr(subject.suppression, field) != name:
-            yield f'suppression: {field} is {getattr(subject.suppression, field)!r}, expected {name!r}'
-
-
-def _arrays(subject: _Subject) -> Iterator[str]:
-    for where, description in (
-        ('ML program', subject.program.description.output),
-        ('suppression', subject.stage.description.input),
-        ('suppression', subject.stage.description.output),
-        ('package', subject.spec.description.output),
-    ):
-        for feature in description:
-            array = feature.type.multiArrayType
-            if feature.type.WhichOneof('Type') == 'multiArrayType' and array.dataType != array.FLOAT32:
-                found = array.ArrayDataType.Name(array.dataType)
-                yield f'{where}: {feature.name} is {found}, expected FLOAT32: the suppression stage reads no other here'
-
-
-def _shapes(subject: _Subject) -> Iterator[str]:
-    given, taken = subject.program.description.output, subject.stage.description.input
-    columns = len(subject.labels)
-    rows = _shape(given, RAW_CONFIDENCE)[:1]
-    for name, width in ((RAW_CONFIDENCE, columns), (RAW_COORDINATES, 4)):
-        shapes = (_shape(given, name), _shape(taken, name))
-        if any(shape != (*rows, width) for shape in shapes):
-            yield (
-                f'{name} is {_by(shapes[0])} from the ML program and {_by(shapes[1])} into the suppression, '
-                f'expected {_by((*rows, width))} in both: {columns} labels'
-            )
-    for spec, where in ((subject.stage, 'suppression'), (subject.spec, 'package')):
-        for name, width in ((CONFIDENCE, columns), (COORDINATES, 4)):
-            array = _features(spec.description.output)[name].type.multiArrayType
-            ranges = [(size.lowerBound, size.upperBound) for size in array.shapeRange.sizeRanges]
-            if ranges != [(0, -1), (width, width)]:
-                yield f'{where}: {name} has shape ranges {ranges}, expected any number of rows of {width}'
-
-
-def _labels(subject: _Subject) -> Iterator[str]:
-    labels, classes = subject.labels, list(subject.info.classes)
-    if labels[: len(classes)] != classes:
-        yield f'the labels begin with {labels[: len(classes)]}, the metadata name the classes {classes}'
-    if len(set(labels)) != len(labels):
-        yield f'labels stand twice: {sorted(label for label in set(labels) if labels.count(label) > 1)}'
-    if not subject.suppression.pickTop.perClass:
-        yield 'suppression is across classes, expected within each class (pickTop.perClass)'
-
-
-def _thresholds(subject: _Subject) -> Iterator[str]:
-    inputs = _features(subject.spec.description.input)
-    for name, found, expected in (
-        (IOU_THRESHOLD, subject.suppression.iouThreshold, subject.info.iou_threshold),
-        (CONFIDENCE_THRESHOLD, subject.suppression.confidenceThreshold, subject.info.confidence_threshold),
-    ):
-        if not inputs[name].type.isOptional:
-            yield f'{name} is not optional: every caller would have to give it'
-        kinds = {
-            inputs[name].type.WhichOneof('Type'),
-            _features(subject.stage.description.input)[name].type.WhichOneof('Type'),
-        }
-        if kinds != {'doubleType'}:
-            yield f'{name} has types {sorted(map(str, kinds))}, expected doubleType'
-        if not (0 <= found <= 1 and found == expected):
-            yield f'{name} has the default {found:g}, the metadata say {expected:g}, in 0..1'
-
-
-def _weights(subject: _Subject) -> Iterator[str]:
+def _weights(subject: Subject) -> Iterator[str]:
     weights = subject.package.weights
     if not weights.is_file():
         yield f'the weights are missing: no file {weights.relative_to(subject.package.path)}'
@@ -234,12 +120,12 @@ def _weights(subject: _Subject) -> Iterator[str]:
             yield f'constant {name} begins at byte {offset} of a weight file of {size} bytes'
             return
     try:
-        require_weights(subject.package.metadata, file_sha256(weights))
+        require_weights(subject.package.metadata, subject.package.weights_sha256 or '')
     except ExportError as error:
         yield str(error)
 
 
-def _plain_program(subject: _Subject) -> Iterator[str]:
+def _plain_program(subject: Subject) -> Iterator[str]:
     int64 = coremltools().proto.MIL_pb2.INT64
     for operation in block(subject.program).operations:
         for output in operation.outputs:
@@ -250,22 +136,11 @@ def _plain_program(subject: _Subject) -> Iterator[str]:
                 yield f'operation {output.name} ({operation.type}) has a shape that is not fixed'
 
 
-def _parity(subject: _Subject) -> Iterator[str]:
-    yield from parity_faults(subject.info)
+def _parity(subject: Subject) -> Iterator[str]:
+    yield from parity_faults(subject.card)
 
 
-RULES: tuple[Callable[[_Subject], Iterator[str]], ...] = (
-    _versions,
-    _image,
-    _wiring,
-    _arrays,
-    _shapes,
-    _labels,
-    _thresholds,
-    _weights,
-    _plain_program,
-    _parity,
-)
+RULES: tuple[Rule, ...] = (_versions, _image, _weights, _plain_program, _parity)
 
 
 def _weight_offsets(program: Any) -> Iterator[tuple[str, int]]:
@@ -275,14 +150,17 @@ def _weight_offsets(program: Any) -> Iterator[tuple[str, int]]:
                 yield operation.outputs[0].name, value.blobFileValue.offset
 
 
-def _features(features: Any) -> dict[str, Any]:
+def features_of(features: Any) -> dict[str, Any]:
+    """Descriptions of inputs or outputs, by name."""
     return {feature.name: feature for feature in features}
 
 
-def _shape(features: Any, name: str) -> tuple[int, ...]:
-    found = _features(features).get(name)
+def shape_of(features: Any, name: str) -> tuple[int, ...]:
+    """Shape of an array among inputs or outputs."""
+    found = features_of(features).get(name)
     return tuple(found.type.multiArrayType.shape) if found is not None else ()
 
 
-def _by(sizes: Sequence[int]) -> str:
+def by(sizes: Sequence[int]) -> str:
+    """A shape as a message shows it."""
     return 'x'.join(str(size) for size in sizes) or 'nothing'

@@ -1,50 +1,39 @@
 """Graph to ML program: the only caller of coremltools' converter and of its compression of weights."""
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from mobileone_mm.artifact.card import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
+from mobileone_mm.artifact.card import IMAGE
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.layer_names import layers_of, layers_of_operations, named_by
 from mobileone_mm.targets.coreml.library import COMPRESSED, compression, coremltools, silent
-from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.targets.coreml.options import CoreMLOptions
+from mobileone_mm.tasks.task import Graph
 
 MAIN = 'main'
 PARAMETER = 'p_'  # how the names begin that the converter gives to a model's parameters
 PALETTE_BITS = {'palette8': 8, 'palette6': 6}
 
 
-@dataclass(frozen=True)
-class Converted:
-    """A graph as an ML program.
+def to_program(graph: Graph, options: CoreMLOptions, folder: Path) -> tuple[Any, Mapping[str, str]]:
+    """Convert a graph into an ML program: `coremltools.models.MLModel`, not saved, and the layers of its operations.
 
-    Attributes:
-        program: `coremltools.models.MLModel`, not saved.
-        layers: layer of the torch model, by the name of an operation's output.
-    """
-
-    program: Any
-    layers: Mapping[str, str]
-
-
-def to_program(graph: nn.Module, input_size: tuple[int, int], options: DetectorOptions) -> Converted:
-    """Convert a detector graph into an ML program.
-
-    Input `image`: RGB picture of `input_size` (width, height). Outputs `raw_confidence` and `raw_coordinates` in
-    float32: the suppression stage reads no float16 at any version.
+    It lies in `folder`. Input `image`: RGB picture of the graph's size. Outputs as the graph's, in float32: no stage
+    behind a program reads float16 at any version. The layers are those of the torch model, by the name of an
+    operation's output.
 
     Raises:
         ExportError: coremltools cannot convert it, or cannot compress its weights.
         UsageError: a pattern of `options.fp32_ops` names no layer.
     """
     ct = coremltools()
-    width, height = input_size
+    width, height = graph.size
     shape = (1, 3, height, width)
     with torch.no_grad():
         # Not torch.jit.trace, which torch 2.15 deprecates; both give the same operations.
@@ -57,18 +46,19 @@ def to_program(graph: nn.Module, input_size: tuple[int, int], options: DetectorO
             exported,
             convert_to='mlprogram',
             inputs=[ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)],
-            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in (RAW_CONFIDENCE, RAW_COORDINATES)],
+            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in graph.outputs],
             minimum_deployment_target=getattr(ct.target, options.target),
             compute_precision=precision,
             skip_model_load=True,
+            package_dir=str(folder / 'converted.mlpackage'),
         ),
     )
     if options.weights != 'fp16':
-        program = _quietly(f'store weights as {options.weights}', lambda: _compressed(program, options.weights))
-    return Converted(program, layers_of_operations(block(program.get_spec()).operations, nodes))
+        program = _quietly(f'store weights as {options.weights}', lambda: _compressed(program, options.weights, folder))
+    return program, layers_of_operations(block(program.get_spec()).operations, nodes)
 
 
-def _precision(options: DetectorOptions, nodes: Mapping[str, str]) -> Any:
+def _precision(options: CoreMLOptions, nodes: Mapping[str, str]) -> Any:
     ct = coremltools()
     if options.precision == 'fp32':
         return ct.precision.FLOAT32
@@ -85,14 +75,22 @@ def _precision(options: DetectorOptions, nodes: Mapping[str, str]) -> Any:
     return ct.transform.FP16ComputePrecision(op_selector=in_float16)
 
 
-def _compressed(program: Any, weights: str) -> Any:
+def _compressed(program: Any, weights: str, folder: Path) -> Any:
     """Weights as whole numbers with a scale a channel, or as indices into a palette a tensor; small ones stay.
 
     So do priors: a step of a 256th of the picture would move boxes by pixels.
     """
-    optimize = compression()
     constants = [one.outputs[0].name for one in block(program.get_spec()).operations if one.type == 'const']
     left = {name: None for name in constants if not name.startswith(PARAMETER)}
+    made = _pack(program, weights, left)
+    # It lies where coremltools leaves it until the process ends.
+    return coremltools().models.MLModel(
+        shutil.move(made.package_path, folder / 'compressed.mlpackage'), skip_model_load=True
+    )
+
+
+def _pack(program: Any, weights: str, left: Mapping[str, None]) -> Any:
+    optimize = compression()
     if weights in PALETTE_BITS:
         palette = optimize.OpPalettizerConfig(mode='kmeans', nbits=PALETTE_BITS[weights])
         return optimize.palettize_weights(program, optimize.OptimizationConfig(palette, op_name_configs=left))

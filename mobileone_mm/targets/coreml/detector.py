@@ -1,27 +1,31 @@
-"""What makes a package a detector for Apple's Vision: the suppression stage, thresholds, labels and metadata.
+"""A detector for Apple's Vision: a program with a suppression stage behind it, labels, and optional thresholds.
 
-Field by field: coremltools' NonMaximumSuppression.proto; optional thresholds as in Apple's turicreate.
+Optional thresholds as in Apple's turicreate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from mobileone_mm.artifact.card import (
-    BOX,
-    CONFIDENCE,
-    CONFIDENCE_THRESHOLD,
-    COORDINATES,
-    IMAGE,
-    IOU_THRESHOLD,
-    RAW_CONFIDENCE,
-    RAW_COORDINATES,
-    ArtifactInfo,
-)
+from mobileone_mm.artifact.card import IMAGE, Card
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.targets.coreml import detector_contract
+from mobileone_mm.targets.coreml.cell import Cell
+from mobileone_mm.targets.coreml.interpreter import Interpreter
 from mobileone_mm.targets.coreml.library import coremltools
-from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.targets.coreml.options import CoreMLOptions
+from mobileone_mm.targets.coreml.rungs import Execution
+from mobileone_mm.targets.coreml.runner import CoreMLRunner
+from mobileone_mm.targets.coreml.suppression_stage import Suppression, add_boxes, suppression_stage
+from mobileone_mm.tasks.detection.graph import DetectorGraph
+from mobileone_mm.tasks.detection.rows import PROBE_THRESHOLD, RAW_CONFIDENCE
+from mobileone_mm.tasks.detection.suppression import CONFIDENCE, CONFIDENCE_THRESHOLD, COORDINATES, IOU_THRESHOLD
+from mobileone_mm.tasks.detection.suppression_checks import COREML_RUNG, detection_rungs, distance, suppression_rung
+from mobileone_mm.tasks.task import Graph
 
 PAD_TO = 80  # confidence columns; other counts lose detections between the two stages (apple/coremltools#2445)
-UNBOUNDED = -1
 
 DESCRIPTIONS = {
     IMAGE: 'Picture, stretched to the input size (scaleFill)',
@@ -32,7 +36,7 @@ DESCRIPTIONS = {
 }
 
 
-def columns_for(classes: Sequence[str], options: DetectorOptions) -> int:
+def columns_for(classes: Sequence[str], options: CoreMLOptions) -> int:
     """How many confidence columns a package for these classes has."""
     return -(-len(classes) // PAD_TO) * PAD_TO if options.pad_classes else len(classes)
 
@@ -45,73 +49,90 @@ def labels_for(classes: Sequence[str], columns: int) -> list[str]:
     return [*classes, *(f'{prefix}_{index}' for index in range(len(classes), columns))]
 
 
-def detector_pipeline(program: Any, info: ArtifactInfo, options: DetectorOptions) -> Any:
-    """Put the suppression stage behind an ML program with raw outputs: a `coremltools.models.MLModel` ready to save."""
-    ct = coremltools()
-    first = program.get_spec()
+def _pipeline(first: Any, card: Card, options: CoreMLOptions) -> Any:
+    """The suppression stage behind an ML program with raw outputs (both `Model_pb2.Model`)."""
     rows, columns = (int(size) for size in _output(first, RAW_CONFIDENCE).type.multiArrayType.shape)
-    spec = ct.proto.Model_pb2.Model(specificationVersion=options.spec_version)
-    spec.pipeline.models.add().CopyFrom(first)
-    spec.pipeline.models.append(_suppression(rows, labels_for(info.classes, columns), options))
-    spec.pipeline.names.extend(('detector', 'suppression'))
-    _describe(spec.description, first, columns, options)
-    _add_metadata(spec.description.metadata, info)
-    # Without weights_dir coremltools would save a package that has no weights.
-    return ct.models.MLModel(spec, weights_dir=program.weights_dir, skip_model_load=True)
-
-
-def _suppression(rows: int, labels: list[str], options: DetectorOptions) -> Any:
     spec = coremltools().proto.Model_pb2.Model(specificationVersion=options.spec_version)
-    _add_array(spec.description.input, RAW_CONFIDENCE, (rows, len(labels)))
-    _add_array(spec.description.input, RAW_COORDINATES, (rows, BOX))
-    for name in (IOU_THRESHOLD, CONFIDENCE_THRESHOLD):
-        spec.description.input.add(name=name).type.doubleType.SetInParent()
-    _add_boxes(spec.description.output, len(labels))
-    stage = spec.nonMaximumSuppression
-    stage.pickTop.perClass = True
-    stage.stringClassLabels.vector.extend(labels)
-    stage.iouThreshold, stage.confidenceThreshold = options.iou_threshold, options.confidence_threshold
-    stage.confidenceInputFeatureName, stage.coordinatesInputFeatureName = RAW_CONFIDENCE, RAW_COORDINATES
-    stage.iouThresholdInputFeatureName = IOU_THRESHOLD
-    stage.confidenceThresholdInputFeatureName = CONFIDENCE_THRESHOLD
-    stage.confidenceOutputFeatureName, stage.coordinatesOutputFeatureName = CONFIDENCE, COORDINATES
+    spec.pipeline.models.add().CopyFrom(first)
+    labels = labels_for(card.classes, columns)
+    stage = suppression_stage(rows, labels, options.spec_version, *_thresholds(card).values())
+    spec.pipeline.models.append(stage)
+    spec.pipeline.names.extend(('detector', 'suppression'))
+    _describe(spec.description, first, columns, _thresholds(card))
+    _add_metadata(spec.description.metadata, card)
     return spec
 
 
-def _describe(description: Any, first: Any, columns: int, options: DetectorOptions) -> None:
+def _thresholds(card: Card) -> dict[str, float]:
+    """The defaults of the two thresholds, by the names of their inputs."""
+    return {
+        IOU_THRESHOLD: card.settings['iou_threshold'],
+        CONFIDENCE_THRESHOLD: card.settings['confidence_threshold'],
+    }
+
+
+def _describe(description: Any, first: Any, columns: int, thresholds: Mapping[str, float]) -> None:
     description.input.add().CopyFrom(first.description.input[0])
-    for name in (IOU_THRESHOLD, CONFIDENCE_THRESHOLD):
+    for name in thresholds:
         threshold = description.input.add(name=name)
         threshold.type.doubleType.SetInParent()
         threshold.type.isOptional = True
-    _add_boxes(description.output, columns)
-    defaults = {IOU_THRESHOLD: options.iou_threshold, CONFIDENCE_THRESHOLD: options.confidence_threshold}
+    add_boxes(description.output, columns)
     for feature in (*description.input, *description.output):
-        feature.shortDescription = DESCRIPTIONS[feature.name].format(defaults.get(feature.name))
+        feature.shortDescription = DESCRIPTIONS[feature.name].format(thresholds.get(feature.name))
 
 
-def _add_metadata(metadata: Any, info: ArtifactInfo) -> None:
+def _add_metadata(metadata: Any, card: Card) -> None:
     metadata.shortDescription = (
-        f'SSD detector, {len(info.classes)} classes, {info.input_size[0]}x{info.input_size[1]} px'
+        f'SSD detector, {len(card.classes)} classes, {card.input_size[0]}x{card.input_size[1]} px'
     )
-    metadata.author = f'mobileone_mm {info.versions["mobileone_mm"]}'
-    metadata.userDefined.update(info.as_metadata())
+    metadata.author = f'mobileone_mm {card.versions["mobileone_mm"]}'
+    metadata.userDefined.update(card.as_metadata())
 
 
 def _output(spec: Any, name: str) -> Any:
     return next(feature for feature in spec.description.output if feature.name == name)
 
 
-def _add_array(features: Any, name: str, shape: tuple[int, int]) -> None:
-    array = features.add(name=name).type.multiArrayType
-    array.dataType = array.FLOAT32
-    array.shape.extend(shape)
+def _prepare(graph: Graph, classes: Sequence[str], options: CoreMLOptions) -> Graph:
+    assert isinstance(graph, DetectorGraph)
+    return graph.padded(columns_for(classes, options))
 
 
-def _add_boxes(features: Any, columns: int) -> None:
-    """Add the two outputs, whose number of rows is known at run time only."""
-    for name, width in ((CONFIDENCE, columns), (COORDINATES, BOX)):
-        array = features.add(name=name).type.multiArrayType
-        array.dataType = array.FLOAT32
-        array.shapeRange.sizeRanges.add(lowerBound=0, upperBound=UNBOUNDED)
-        array.shapeRange.sizeRanges.add(lowerBound=width, upperBound=width)
+def _behind(interpreter: Interpreter, card: Card, runs: Sequence[Execution]) -> list[Rung]:
+    stage = interpreter.suppression
+    assert stage is not None, 'the contract asks for it'
+    return [suppression_rung([(partial(_kept, stage, run), run.own) for run in runs], card)]
+
+
+def _kept(stage: Suppression, run: Execution, thresholds: dict[str, float]) -> Outputs:
+    return stage({**run.own, **thresholds})
+
+
+def _in_core_ml(
+    runner: CoreMLRunner | str, card: Card, pictures: Sequence[Picture], runs: Sequence[Execution]
+) -> list[Rung]:
+    """What Core ML itself detects against the raw rows that were computed here."""
+    if isinstance(runner, str):
+        return detection_rungs(COREML_RUNG, [], runner)
+    outputs = [runner.predict({IMAGE: picture, CONFIDENCE_THRESHOLD: PROBE_THRESHOLD}) for picture in pictures]
+    found = [
+        distance(detections, run.own, card.input_size)
+        for detections, run in zip(outputs, runs, strict=True)
+        if len(detections[CONFIDENCE])
+    ]
+    return detection_rungs(
+        COREML_RUNG, found, f'not run: Core ML finds no box above {PROBE_THRESHOLD} in these pictures'
+    )
+
+
+CELL = Cell(
+    prepare=_prepare,
+    assemble=_pipeline,
+    structure=detector_contract.structure,
+    program_of=detector_contract.program_of,
+    rules=detector_contract.RULES,
+    behind=_behind,
+    in_core_ml=_in_core_ml,
+    swift='detector.swift',
+)

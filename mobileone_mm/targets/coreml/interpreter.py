@@ -6,20 +6,20 @@ rounded to float16 once. What a device does otherwise (lower accumulation, fused
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mobileone_mm.artifact.inputs import Array, checked_inputs, require_readable
+from mobileone_mm.artifact.inputs import Array, as_planes
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.convert import block, is_constant
+from mobileone_mm.targets.coreml.features import checked_inputs, require_readable
 from mobileone_mm.targets.coreml.library import constants_of, coremltools
 from mobileone_mm.targets.coreml.ops import OPERATIONS
-from mobileone_mm.targets.coreml.package import SavedPackage, open_package
-from mobileone_mm.tasks.detection.suppression import STAGE, Suppression, read_suppression
+from mobileone_mm.targets.coreml.package import SavedPackage
+from mobileone_mm.targets.coreml.suppression_stage import STAGE, Suppression, read_suppression
 from mobileone_mm.threads import one_thread
 
 Precision = Literal['float16', 'float32']
@@ -61,7 +61,8 @@ class Step:
             output = OPERATIONS[self.operation](**given)
         except (ExportError, TypeError) as error:  # an argument that the operation does not know is a TypeError
             raise ExportError(f'{self}: {error}') from error
-        assert tuple(output.shape) == self.shape, f'{self} gives shape {tuple(output.shape)}, expected {self.shape}'
+        if tuple(output.shape) != self.shape:
+            raise ExportError(f'{self} gives shape {tuple(output.shape)}, the program says {self.shape}')
         return output
 
 
@@ -108,16 +109,19 @@ class Interpreter:
     """An opened package: an ML program, and a suppression stage if there is one.
 
     Attributes:
-        inputs: what the package takes (`FeatureDescription`s).
-        metadata: its user-defined metadata.
+        features: what the package takes (`FeatureDescription`s).
         program: the ML program.
         suppression: the stage behind it.
     """
 
-    inputs: Any
-    metadata: Mapping[str, str]
+    features: Any
     program: Program
     suppression: Suppression | None
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of what the package takes."""
+        return [feature.name for feature in self.features]
 
     def predict(self, inputs: Mapping[str, Any], precision: Precision = HALF) -> dict[str, Array]:
         """What the package gives: a picture is uint8 RGB (H, W, 3); thresholds may be left out.
@@ -132,17 +136,16 @@ class Interpreter:
         self, inputs: Mapping[str, Any], precision: Precision = HALF, watch: Watcher | None = None
     ) -> dict[str, Array]:
         """What the ML program by itself gives: see `predict` and `Program.run`."""
-        checked = checked_inputs(self.inputs, inputs)
+        checked = checked_inputs(self.features, inputs)
         return self.program.run({name: _tensor(value) for name, value in checked.items()}, precision, watch)
 
 
-def open_interpreter(path: str | Path) -> Interpreter:
-    """Open a saved package: an ML program, or a pipeline of one and a suppression stage.
+def open_interpreter(package: SavedPackage) -> Interpreter:
+    """Make a saved package ready to run: an ML program, or a pipeline of one and a suppression stage.
 
     Raises:
         ExportError: it cannot be read, is something else, or has an operation or an input that is not known here.
     """
-    package = open_package(path)
     spec = package.spec
     pipeline = spec.WhichOneof('Type') == 'pipeline'
     models = list(spec.pipeline.models) if pipeline else [spec]
@@ -152,7 +155,7 @@ def open_interpreter(path: str | Path) -> Interpreter:
     try:
         require_readable(spec.description.input)
         suppression = read_suppression(models[1]) if len(models) > 1 else None
-        return Interpreter(spec.description.input, package.metadata, _program(package, models[0]), suppression)
+        return Interpreter(spec.description.input, _program(package, models[0]), suppression)
     except ExportError as error:
         raise ExportError(f'{package.path}: {error}') from error
 
@@ -208,6 +211,4 @@ def _plain(value: Any) -> Any:
 
 def _tensor(value: Array) -> Tensor:
     """A picture as (1, 3, H, W), all in float32."""
-    if value.dtype == np.uint8:
-        value = value.transpose(2, 0, 1)[None]
-    return torch.from_numpy(np.ascontiguousarray(value, np.float32))
+    return torch.from_numpy(as_planes(value) if value.dtype == np.uint8 else np.ascontiguousarray(value, np.float32))

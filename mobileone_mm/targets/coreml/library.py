@@ -71,17 +71,16 @@ def constants_of(spec: Any, weights: Path) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def workspace() -> Iterator[None]:
-    """Give coremltools a temporary folder of its own, and remove it with whatever is left in there.
+def workspace() -> Iterator[Path]:
+    """Yield a temporary folder, which is removed with whatever is left in there.
 
     Raises:
         ExportError: something failed in the block, and the disk with the temporary folder is full.
     """
-    usual = tempfile.gettempdir()
-    with scratch(Path(usual) / 'mobileone_mm') as folder:
-        tempfile.tempdir = str(folder)
+    temporary = tempfile.gettempdir()
+    with scratch(Path(temporary) / 'mobileone_mm') as folder:
         try:
-            yield
+            yield folder
         except BaseException as error:
             # coremltools takes a full disk for many other things.
             reason = no_space(folder) if isinstance(error, (ExportError, OSError, RuntimeError)) else None
@@ -90,10 +89,8 @@ def workspace() -> Iterator[None]:
             if reason is None:
                 raise
             raise ExportError(
-                f'temporary folder {usual}: {reason}; make room there, or name another: TMPDIR=FOLDER'
+                f'temporary folder {temporary}: {reason}; make room there, or name another: TMPDIR=FOLDER'
             ) from error
-        finally:
-            tempfile.tempdir = usual
 
 
 def _drop_locals(error: BaseException | None) -> None:
@@ -103,12 +100,12 @@ def _drop_locals(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def save(model: Any, path: Path) -> None:
-    """Save a `coremltools.models.MLModel` as a package that others may read too, as far as the umask lets them.
+def save(spec: Any, weights: str, path: Path) -> None:
+    """Save a model (`Model_pb2.Model`) with the folder of its weights as a package, as readable as the umask lets it.
 
     coremltools copies parts of it from temporary files, which nobody else may read.
     """
-    model.save(str(path))
+    coremltools().utils.save_spec(spec, str(path), weights_dir=weights)
     mode = (path / 'Manifest.json').stat().st_mode & 0o777
     for part in path.rglob('*'):
         part.chmod(mode | (mode & 0o444) >> 2 if part.is_dir() else mode)

@@ -6,6 +6,7 @@ coremltools validates nothing when it opens a package on Linux, so neither does 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.library import coremltools
+from mobileone_mm.weights.checkpoint import file_sha256
 
 MANIFEST = 'Manifest.json'
 WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
@@ -30,6 +32,11 @@ class SavedPackage:
         """The weight file, which may be missing."""
         return self.path / WEIGHTS
 
+    @cached_property
+    def weights_sha256(self) -> str | None:
+        """Of the weight file; None where it is missing."""
+        return file_sha256(self.weights) if self.weights.is_file() else None
+
     @property
     def metadata(self) -> Mapping[str, str]:
         """The user-defined metadata."""
@@ -44,7 +51,7 @@ def open_package(path: str | Path) -> SavedPackage:
     """
     path = Path(path)
     if not path.is_dir():
-        raise ExportError(f'{path}: no such package folder; expected a .mlpackage written by tools/export.py')
+        raise ExportError(f'{path}: no such package folder; expected a .mlpackage as an export writes it')
     model = _model_file(path)
     try:
         spec = coremltools().proto.Model_pb2.Model.FromString(model.read_bytes())
@@ -59,7 +66,7 @@ def _model_file(path: Path) -> Path:
     """The file in a package that its manifest calls the model."""
     manifest = path / MANIFEST
     if not manifest.is_file():
-        raise ExportError(f'{path}: no file {MANIFEST} in it; expected a .mlpackage written by tools/export.py')
+        raise ExportError(f'{path}: no file {MANIFEST} in it; expected a .mlpackage as an export writes it')
     try:
         entries = json.loads(manifest.read_text('utf-8'))
         name = Path(entries['itemInfoEntries'][entries['rootModelIdentifier']]['path'])
@@ -69,9 +76,3 @@ def _model_file(path: Path) -> Path:
     if name.is_absolute() or '..' in name.parts or not file.is_file():
         raise ExportError(f'{path}: {MANIFEST} names the model {str(name)!r}, and no such file is in Data')
     return file
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files in a folder."""
-    files = path.rglob('*') if path.is_dir() else [path]
-    return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,45 +1,20 @@
-"""The upper rungs of the ladder for a Core ML package: the saved file, executed, against the graph it was made from.
-
-Letters as in `graphs`: N priors, C classes, K confidence columns.
-"""
+"""Checks of a saved Core ML package: the file, executed, against the graph it was made from, or by itself."""
 
 import math
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 
-import numpy as np
 from torch import Tensor
 
-from mobileone_mm.artifact.card import (
-    CONFIDENCE,
-    CONFIDENCE_THRESHOLD,
-    COORDINATES,
-    IMAGE,
-    ArtifactInfo,
-)
-from mobileone_mm.artifact.inputs import Array
-from mobileone_mm.artifact.ladder import (
-    COMPRESSED_LIMITS,
-    FLOAT16_LIMITS,
-    FLOAT32_LIMITS,
-    PROBE_THRESHOLD,
-    Boxes,
-    Limits,
-    Pairs,
-    Rung,
-    row_rungs,
-)
-from mobileone_mm.exporter.verify import graph_boxes, verify
-from mobileone_mm.pictures.reading import Picture, drawn_picture, read_picture
-from mobileone_mm.targets.coreml.interpreter import Interpreter, Step, open_interpreter
-from mobileone_mm.targets.opening import open_artifact
-from mobileone_mm.tasks.detection.fingerprint import fingerprint_rungs
-from mobileone_mm.tasks.detection.graph import PACKED, DetectorGraph, as_stored
-from mobileone_mm.tasks.detection.kept import COREML_RUNG, boxes_of, detection_rungs, distance, suppression_rung
-from mobileone_mm.tasks.detection.suppression import Suppression
+from mobileone_mm.artifact.card import IMAGE, Card
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.pictures.synthetic import drawn_picture
+from mobileone_mm.targets.coreml.interpreter import Interpreter, Step
+from mobileone_mm.targets.coreml.stored import PACKED, as_stored
+from mobileone_mm.tasks.by_name import TASKS
+from mobileone_mm.tasks.task import Graph, Pairs, run_graph
 
 LARGEST_HALF = 65504.0  # largest float16
 NEAR_LARGEST = LARGEST_HALF / 4  # devices may accumulate in float16
@@ -82,40 +57,46 @@ class Execution:
     """One picture through the ML program of a package.
 
     Attributes:
-        full: its outputs by name, where nothing is rounded but the constants.
-        own: its outputs by name, in the program's own precision.
+        full: its outputs, where nothing is rounded but the constants.
+        own: its outputs, in the program's own precision.
         peaks: of every float16 output of an operation, in order, where nothing is rounded.
     """
 
-    full: Mapping[str, Array]
-    own: Mapping[str, Array]
+    full: Outputs
+    own: Outputs
     peaks: tuple[Peak, ...]
 
 
-def package_rungs(
-    package: Path, info: ArtifactInfo, graph: DetectorGraph, pictures: Sequence[Picture], raw: Sequence[Boxes]
+def execute_all(interpreter: Interpreter, pictures: Sequence[Picture], card: Card) -> list[Execution]:
+    """Each picture through the ML program of a package."""
+    return [execute(interpreter, picture, card.layers) for picture in pictures]
+
+
+def rungs_by_graph(
+    interpreter: Interpreter,
+    card: Card,
+    graph: Graph,
+    pictures: Sequence[Picture],
+    raw: Sequence[Outputs],
+    runs: Sequence[Execution],
 ) -> list[Rung]:
-    """Judge a saved package by the graph, and by `raw`, the boxes that it gives for the pictures."""
-    interpreter = open_interpreter(package)
-    runs = [execute(interpreter, picture, info.layers) for picture in pictures]
-    same, errors = as_stored(graph, interpreter.program.constants, info.precision == 'float16')
-    stored = [graph_boxes(same, picture, len(info.classes)) for picture in pictures]
-    own = [boxes_of(run.own) for run in runs]
+    """Checks of an executed package by its graph, and by `raw`, what that gives for the pictures."""
+    same, errors = as_stored(graph, interpreter.program.constants, card.precision == 'float16')
+    stored = [run_graph(same, picture) for picture in pictures]
+    full = _pairs(stored, [run.full for run in runs])
     return [
         *overflow_rungs(runs),
-        *_constant_rungs(info, errors),
-        *row_rungs(FLOAT32_RUNG, _pairs(stored, [boxes_of(run.full) for run in runs]), info.input_size, FLOAT32_LIMITS),
-        *_own_rungs(info, runs, raw),
-        *_stage_rungs(interpreter, info, runs),
-        *coreml_rungs(package, pictures, own, info.input_size),
+        *_constant_rungs(card, errors),
+        *TASKS[card.task].export.compare(FLOAT32_RUNG, full, card.input_size, 'float32'),
+        *_own_rungs(card, runs, raw),
     ]
 
 
-def _constant_rungs(info: ArtifactInfo, errors: Mapping[str, float]) -> list[Rung]:
+def _constant_rungs(card: Card, errors: Mapping[str, float]) -> list[Rung]:
     """The worst constant; of compressed ones apart, whose limit would let a moved prior or mean through."""
     packed = {name: error for name, error in errors.items() if name.endswith(PACKED)}
     plain = {name: error for name, error in errors.items() if name not in packed}
-    parts = [(CONSTANTS_RUNG, plain, info.precision), (PACKED_RUNG.format(info.weights), packed, info.weights)]
+    parts = [(CONSTANTS_RUNG, plain, card.precision), (PACKED_RUNG.format(card.weights), packed, card.weights)]
     return [
         Rung(name, error, CONSTANT_LIMITS[kind], 'of RMS', f'{constant} is farthest' if error else '')
         for name, part, kind in parts
@@ -123,62 +104,34 @@ def _constant_rungs(info: ArtifactInfo, errors: Mapping[str, float]) -> list[Run
     ]
 
 
-def _own_rungs(info: ArtifactInfo, runs: Sequence[Execution], raw: Sequence[Boxes]) -> list[Rung]:
+def _own_rungs(card: Card, runs: Sequence[Execution], raw: Sequence[Outputs]) -> list[Rung]:
     """What the package's own precision and its compression cost, against the graph."""
-    own = _pairs(raw, [boxes_of(run.own) for run in runs])
-    if info.weights in COMPRESSED_LIMITS:
-        name, limits = COMPRESSED_RUNG.format(info.weights), COMPRESSED_LIMITS[info.weights]
-        return [*rounding_rungs(info, runs), *row_rungs(name, own, info.input_size, limits, PROBE_THRESHOLD)]
-    if info.precision == 'float32':
+    own = _pairs(raw, [run.own for run in runs])
+    compare = TASKS[card.task].export.compare
+    if card.weights != card.precision:
+        name = COMPRESSED_RUNG.format(card.weights)
+        return [*rounding_rungs(card, runs), *compare(name, own, card.input_size, card.weights)]
+    if card.precision == 'float32':
         return []
-    return row_rungs(FLOAT16_RUNG, own, info.input_size, FLOAT16_LIMITS, PROBE_THRESHOLD)
+    return compare(FLOAT16_RUNG, own, card.input_size, 'float16')
 
 
-def rounding_rungs(info: ArtifactInfo, runs: Sequence[Execution]) -> list[Rung]:
+def rounding_rungs(card: Card, runs: Sequence[Execution]) -> list[Rung]:
     """What the package's own precision costs against an execution that rounds nothing; nothing if it rounds nothing."""
-    if info.precision == 'float32':
+    if card.precision == 'float32':
         return []
-    pairs = [(boxes_of(run.full), boxes_of(run.own)) for run in runs]
-    return row_rungs(ROUNDING_RUNG, pairs, info.input_size, FLOAT16_LIMITS, PROBE_THRESHOLD)
+    pairs = [(run.full, run.own) for run in runs]
+    return TASKS[card.task].export.compare(ROUNDING_RUNG, pairs, card.input_size, 'float16')
 
 
-def _stage_rungs(interpreter: Interpreter, info: ArtifactInfo, runs: Sequence[Execution]) -> list[Rung]:
-    stage = interpreter.suppression
-    assert stage is not None, 'the contract asks for it'
-    kept = [partial(_kept, stage, run) for run in runs]
-    return [suppression_rung([(suppress, run.own) for suppress, run in zip(kept, runs, strict=True)], info)]
-
-
-def _kept(stage: Suppression, run: Execution, thresholds: dict[str, float]) -> Mapping[str, Array]:
-    return stage({**run.own, **thresholds})
-
-
-def reclimb(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[ArtifactInfo, list[Rung]]:
-    """Judge a saved package by itself: the contract, and what needs neither config nor checkpoint.
-
-    Raises:
-        ExportError: it cannot be opened, or a rule is broken.
-        DataError: a picture cannot be read.
-    """
-    info = verify(path)
-    drawn = drawn_picture(info.input_size)
-    pictures = [read_picture(image, info.input_size) for image in images] or [drawn]
-    interpreter = open_interpreter(path)
-    runs = [execute(interpreter, picture, info.layers) for picture in pictures]
-    probe = boxes_of(interpreter.raw({IMAGE: drawn}))
-    return info, [
+def rungs_by_itself(interpreter: Interpreter, card: Card, runs: Sequence[Execution]) -> list[Rung]:
+    """Checks of an executed package that need neither its graph nor its model."""
+    outputs = interpreter.raw({IMAGE: drawn_picture(card.input_size)})
+    return [
         *overflow_rungs(runs),
-        *fingerprint_rungs(info.probe, probe, len(info.classes), info.input_size, _limits(info)),
-        *rounding_rungs(info, runs),
-        *_stage_rungs(interpreter, info, runs),
-        *coreml_rungs(Path(path), pictures, [boxes_of(run.own) for run in runs], info.input_size),
+        *TASKS[card.task].export.compare_digest(card, outputs, card.weights),
+        *rounding_rungs(card, runs),
     ]
-
-
-def _limits(info: ArtifactInfo) -> Limits:
-    """How far the package may be from the graph."""
-    uncompressed = FLOAT32_LIMITS if info.precision == 'float32' else FLOAT16_LIMITS
-    return COMPRESSED_LIMITS.get(info.weights, uncompressed)
 
 
 def execute(interpreter: Interpreter, picture: Picture, layers: Mapping[str, str]) -> Execution:
@@ -237,33 +190,11 @@ def _cures(peaks: Sequence[Peak]) -> str:
     """What keeps all of these values in float32: the layers that give them and those that take them."""
     layers = dict.fromkeys(layer for peak in peaks for layer in peak.layers)
     if not layers:
-        return '--precision fp32 keeps the whole program in float32'
-    flags = ' '.join(f"--fp32-op '{layer}'" for layer in layers)
+        return '`precision` fp32 keeps the whole program in float32'
+    named = ' '.join(f"`fp32_op` '{layer}'" for layer in layers)
     what = 'that layer' if len(layers) == 1 else f'these {len(layers)} layers'
-    return f'{flags} keeps {what} in float32, --precision fp32 the whole program'
+    return f'{named} keeps {what} in float32, `precision` fp32 the whole program'
 
 
-def _pairs(expected: Sequence[Boxes], found: Sequence[Boxes]) -> Pairs:
+def _pairs(expected: Sequence[Outputs], found: Sequence[Outputs]) -> Pairs:
     return list(zip(expected, found, strict=True))
-
-
-def coreml_rungs(
-    package: Path, pictures: Sequence[Picture], own: Sequence[Boxes], input_size: tuple[int, int]
-) -> list[Rung]:
-    """What Core ML itself detects with the saved package against the raw rows that were computed here; macOS only."""
-    if platform.system() != 'Darwin':
-        return detection_rungs(COREML_RUNG, [], f'not run: Core ML predicts on macOS only, this is {platform.system()}')
-    found = [
-        distance(detections, rows, input_size)
-        for detections, rows in zip(_coreml(package, pictures), own, strict=True)
-        if len(detections.confidence)
-    ]
-    return detection_rungs(
-        COREML_RUNG, found, f'not run: Core ML finds no box above {PROBE_THRESHOLD} in these pictures'
-    )
-
-
-def _coreml(package: Path, pictures: Sequence[Picture]) -> list[Boxes]:
-    artifact = open_artifact(package)
-    outputs = [artifact.predict({IMAGE: picture, CONFIDENCE_THRESHOLD: PROBE_THRESHOLD}) for picture in pictures]
-    return [Boxes(out[CONFIDENCE].astype(np.float64), out[COORDINATES].astype(np.float64)) for out in outputs]

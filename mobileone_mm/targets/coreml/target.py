@@ -1,57 +1,150 @@
-"""Core ML packages: an ML program with a suppression stage behind it."""
+"""Core ML packages as a target."""
 
-from collections.abc import Iterator, Sequence
+import logging
+import platform
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
 from pathlib import Path
+from string import Template
+from typing import Any
 
-from mobileone_mm.artifact.card import ArtifactInfo
-from mobileone_mm.artifact.ladder import Boxes, Rung
-from mobileone_mm.cli import say
-from mobileone_mm.exporter.verify import verify
-from mobileone_mm.pictures.reading import Picture
+from mobileone_mm import outputs
+from mobileone_mm.artifact.card import Card, require_weights, task_of
+from mobileone_mm.artifact.formats import PACKAGE
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.errors import ExportError
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml import convert, detector, library, rungs
-from mobileone_mm.targets.target import Converted, Target
-from mobileone_mm.tasks.detection.graph import DetectorGraph
-from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.targets.coreml.cell import Cell
+from mobileone_mm.targets.coreml.contract import check_contract, shape_of
+from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
+from mobileone_mm.targets.coreml.options import CoreMLOptions
+from mobileone_mm.targets.coreml.package import SavedPackage, open_package
+from mobileone_mm.targets.coreml.runner import open_in_core_ml, runs_here
+from mobileone_mm.targets.target import Described, Draft, Target
+from mobileone_mm.tasks.task import Graph, Task
 from mobileone_mm.weights.checkpoint import file_sha256
+
+LOGGER = logging.getLogger(__name__)
+NO_CORE_ML = f'not run: Core ML predicts on macOS only, this is {platform.system()}'
+CELLS: Mapping[str, Cell] = {'detection': detector.CELL}
+
+
+@dataclass(frozen=True)
+class OpenPackage:
+    """A saved package, parsed once, with what runs it."""
+
+    package: SavedPackage
+
+    @property
+    def path(self) -> Path:
+        return self.package.path
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return self.package.metadata
+
+    @property
+    def weights_sha256(self) -> str | None:
+        return self.package.weights_sha256
+
+    @cached_property
+    def interpreter(self) -> Interpreter:
+        """What executes it on any system."""
+        return open_interpreter(self.package)
+
+    @cached_property
+    def runner(self) -> Runner:
+        return open_in_core_ml(self.package) if runs_here() else self.interpreter
 
 
 @contextmanager
-def _convert(graph: DetectorGraph, input_size: tuple[int, int], options: DetectorOptions) -> Iterator[Converted]:
-    with library.workspace():  # where the weights lie until they are saved
-        made = convert.to_program(graph, input_size, options)
+def _convert(
+    graph: Graph, task: Task, classes: Sequence[str], _settings: Mapping[str, Any], options: CoreMLOptions
+) -> Iterator[Draft]:
+    cell = CELLS[task.name]
+    with library.workspace() as folder:  # where the weights lie until they are saved
+        program, layers = convert.to_program(cell.prepare(graph, classes, options), options, folder)
+        spec = program.get_spec()
 
-        def save(info: ArtifactInfo, path: Path) -> None:
-            library.save(detector.detector_pipeline(made.program, info, options), path)
-            verify(path)
+        def save(card: Card, path: Path) -> None:
+            library.save(cell.assemble(spec, card, options), program.weights_dir, path)
 
-        yield Converted(
-            operations=convert.operations(made.program.get_spec()),
-            layers=made.layers,
-            weights_sha256=file_sha256(Path(made.program.weights_dir) / 'weight.bin'),
+        yield Draft(
+            operations=convert.operations(spec),
+            layers=layers,
+            weights_sha256=file_sha256(Path(program.weights_dir) / 'weight.bin'),
+            shapes={name: shape_of(spec.description.output, name) for name in graph.outputs},
             save=save,
         )
 
 
-def _climb(
-    path: Path, info: ArtifactInfo, graph: DetectorGraph, pictures: Sequence[Picture], raw: Sequence[Boxes]
+def _open(path: Path) -> OpenPackage:
+    package = open_package(path)
+    if package.weights_sha256 is not None:  # that they are missing is said by who reads them
+        try:
+            require_weights(package.metadata, package.weights_sha256)
+        except ExportError as error:
+            raise ExportError(f'{path}: {error}') from error
+    return OpenPackage(package)
+
+
+def _check(opened: OpenPackage) -> Card:
+    try:
+        cell = CELLS[task_of(opened.metadata)]
+    except (ExportError, KeyError) as error:
+        raise ExportError(f'{opened.path}: not a sound package: {error}') from error
+    return check_contract(opened.package, cell.structure, cell.program_of, cell.rules)
+
+
+def _rungs(
+    opened: OpenPackage, card: Card, graph: Graph, pictures: Sequence[Picture], raw: Sequence[Outputs]
 ) -> list[Rung]:
-    climbed = rungs.package_rungs(path, info, graph, pictures, raw)
-    for rung in rungs.near_overflow(climbed):
-        say(f'warning: {rung.name} is {rung.value:.0f}, {rung.note}')
-    return climbed
+    runs = rungs.execute_all(opened.interpreter, pictures, card)
+    made = rungs.rungs_by_graph(opened.interpreter, card, graph, pictures, raw, runs)
+    for rung in rungs.near_overflow(made):
+        LOGGER.warning('%s is %.0f, %s', rung.name, rung.value, rung.note)
+    return [*made, *_behind(opened, card, pictures, runs)]
 
 
-def _is_package(folder: Path) -> bool:
-    return {file.name for file in folder.iterdir()} == {'Manifest.json', 'Data'}
+def _recheck(opened: OpenPackage, card: Card, pictures: Sequence[Picture]) -> list[Rung]:
+    pictures = pictures or [drawn_picture(card.input_size)]
+    runs = rungs.execute_all(opened.interpreter, pictures, card)
+    return [*rungs.rungs_by_itself(opened.interpreter, card, runs), *_behind(opened, card, pictures, runs)]
+
+
+def _behind(
+    opened: OpenPackage, card: Card, pictures: Sequence[Picture], runs: Sequence[rungs.Execution]
+) -> list[Rung]:
+    cell = CELLS[card.task]
+    runner = open_in_core_ml(opened.package) if runs_here() else NO_CORE_ML
+    return [*cell.behind(opened.interpreter, card, runs), *cell.in_core_ml(runner, card, pictures, runs)]
+
+
+def _snippet(path: Path, card: Card) -> tuple[str, str]:
+    """Swift lines with the class that Xcode makes of the file's name, those of docs/swift.md."""
+    model = re.sub(r'\W|^(?=\d)', '_', path.stem)  # no Swift name begins with a digit
+    template = resources.files(__package__).joinpath('templates', CELLS[card.task].swift).read_text('utf-8')
+    intro = f'Drag {path.name} into Xcode, which makes the class {model} of it.'
+    return intro, Template(template).substitute(card.settings, model=model)
 
 
 TARGET = Target(
-    recognise=_is_package,
+    ending=PACKAGE,
+    options=CoreMLOptions,
+    kind=outputs.PACKAGE,
     made_with=lambda: (library.coremltools(),),
-    describe=lambda options: (options.target, options.floats, options.stored),
-    columns=detector.columns_for,
+    describe=lambda options: Described(options.target, options.floats, options.stored, options.fp32_ops),
     convert=_convert,
-    climb=_climb,
-    reclimb=rungs.reclimb,
+    open=_open,
+    check=_check,
+    rungs=_rungs,
+    recheck=_recheck,
+    snippet=_snippet,
 )

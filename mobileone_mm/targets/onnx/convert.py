@@ -1,44 +1,41 @@
 """Graph to ONNX: the only caller of torch's ONNX exporter."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import torch
 
 from mobileone_mm import __version__
-from mobileone_mm.artifact.card import IMAGE, RAW_CONFIDENCE, RAW_COORDINATES
+from mobileone_mm.artifact.card import IMAGE
 from mobileone_mm.errors import ExportError
-from mobileone_mm.targets.onnx.detector import append_suppression
 from mobileone_mm.targets.onnx.file import INSTALL, IR_VERSION, OPSET, one_line, onnx
-from mobileone_mm.tasks.detection.graph import DetectorGraph
+from mobileone_mm.tasks.task import Graph
 
 
-def to_onnx(
-    graph: DetectorGraph,
-    input_size: tuple[int, int],
-    suppress: tuple[float, float] | None = None,
-) -> Any:
-    """Convert a detector graph without padding columns into an ONNX model (`onnx.ModelProto`) in float32.
+def to_onnx(graph: Graph, name: str, extend: Callable[[Any], None] | None = None) -> Any:
+    """Convert a graph into an ONNX model (`onnx.ModelProto`) in float32.
 
-    Input `image`: float32 RGB (1, 3, H, W), 0..255, of `input_size` (width, height). Outputs: `raw_confidence` (N, C)
-    and `raw_coordinates` (N, 4); with `suppress`, default thresholds of (IoU, confidence), `confidence` (M, C) and
-    `coordinates` (M, 4) of the boxes that stay (`onnx_suppress`).
+    Input `image`: float32 RGB (1, 3, H, W), 0..255, of the graph's size; outputs as the graph's.
+
+    Args:
+        graph: what is converted.
+        name: of the ONNX graph.
+        extend: changes the ONNX graph (`onnx.GraphProto`) in place, before it is put into a model.
 
     Raises:
         ExportError: torch cannot convert it, or a package that it needs for that is missing.
     """
-    assert not graph.padding
-    width, height = input_size
+    width, height = graph.size
     converted = _converted(graph, torch.zeros(1, 3, height, width)).graph
     for part in _parts(converted):
         # The exporter writes stack traces, with paths of this machine, into each of them.
         part.ClearField('metadata_props')
         part.ClearField('doc_string')
-    converted.name = 'detector'
-    if suppress is not None:
-        append_suppression(converted, graph.rows, graph.classes, *suppress)
+    converted.name = name
+    if extend is not None:
+        extend(converted)
     return onnx().helper.make_model(
         converted,
         opset_imports=[onnx().helper.make_opsetid('', OPSET)],
@@ -67,7 +64,7 @@ def operations(model: Any) -> Counter[str]:
     return Counter(node.op_type for node in model.graph.node)
 
 
-def _converted(graph: DetectorGraph, image: torch.Tensor) -> Any:
+def _converted(graph: Graph, image: torch.Tensor) -> Any:
     onnx(), onnxscript()  # torch names only the first that is missing
     try:
         with torch.no_grad():
@@ -76,7 +73,7 @@ def _converted(graph: DetectorGraph, image: torch.Tensor) -> Any:
                 program,
                 (),
                 input_names=[IMAGE],
-                output_names=[RAW_CONFIDENCE, RAW_COORDINATES],
+                output_names=list(graph.outputs),
                 opset_version=OPSET,
                 dynamo=True,
                 verbose=False,

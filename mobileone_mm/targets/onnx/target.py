@@ -1,88 +1,159 @@
-"""ONNX files: the same graph in float32, with raw boxes or with suppression behind them."""
+"""ONNX files as a target: the same graph in float32."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
 from pathlib import Path
+from string import Template
 from typing import Any
 
-from mobileone_mm.artifact.card import CONFIDENCE, IMAGE, ArtifactInfo
-from mobileone_mm.artifact.inputs import Array
-from mobileone_mm.artifact.ladder import FLOAT32_LIMITS, Boxes, Rung, row_rungs
-from mobileone_mm.pictures.reading import Picture, drawn_picture, read_picture
-from mobileone_mm.targets.onnx.contract import check_onnx
+from mobileone_mm import outputs
+from mobileone_mm.artifact.card import IMAGE, Card, require_weights, task_of
+from mobileone_mm.artifact.formats import ONNX
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.errors import ExportError
+from mobileone_mm.pictures.synthetic import drawn_picture
+from mobileone_mm.targets.onnx import detector
+from mobileone_mm.targets.onnx.cell import Cell
+from mobileone_mm.targets.onnx.contract import check_contract
 from mobileone_mm.targets.onnx.convert import onnxscript, operations, to_onnx
-from mobileone_mm.targets.onnx.file import FLOATS, onnx, save_onnx, weights_digest
+from mobileone_mm.targets.onnx.file import FLOATS, metadata_of, onnx, read_onnx, save_onnx, weights_digest
 from mobileone_mm.targets.onnx.file import TARGET as READS
-from mobileone_mm.targets.onnx.runner import OnnxModel, onnxruntime, open_onnx
-from mobileone_mm.targets.target import Converted, Target
-from mobileone_mm.tasks.detection.fingerprint import fingerprint_rungs
-from mobileone_mm.tasks.detection.graph import DetectorGraph
-from mobileone_mm.tasks.detection.kept import boxes_of, suppression_rung
-from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.targets.onnx.options import OnnxOptions
+from mobileone_mm.targets.onnx.runner import OnnxRunner, onnxruntime, open_in_runtime
+from mobileone_mm.targets.target import Described, Draft, Target
+from mobileone_mm.tasks.by_name import TASKS
+from mobileone_mm.tasks.task import Graph, Task
 
+CELLS: Mapping[str, Cell] = {'detection': detector.CELL}
 ONNX_RUNG = 'graph -> saved file, ONNX Runtime'
 
 
+@dataclass(frozen=True)
+class OpenOnnx:
+    """A saved file, parsed once.
+
+    Attributes:
+        path: the file.
+        model: `onnx.ModelProto`.
+    """
+
+    path: Path
+    model: Any
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        return metadata_of(self.model)
+
+    @cached_property
+    def weights_sha256(self) -> str:
+        return weights_digest(self.model)
+
+    @property
+    def _cell(self) -> Cell:
+        # Somebody else's file says no task; it is run as it is.
+        try:
+            return CELLS[task_of(self.metadata)]
+        except (ExportError, KeyError):
+            return CELLS['detection']
+
+    @cached_property
+    def runner(self) -> Runner:
+        return self.whole
+
+    @cached_property
+    def whole(self) -> OnnxRunner:
+        """What runs the file as it is."""
+        return open_in_runtime(self.path, self.model, self._cell.numbers)
+
+    @cached_property
+    def raw(self) -> OnnxRunner:
+        """What runs its graph, without what stands behind it."""
+        return open_in_runtime(self.path, self._cell.cut(self.model), self._cell.numbers)
+
+
 @contextmanager
-def _convert(graph: DetectorGraph, input_size: tuple[int, int], options: DetectorOptions) -> Iterator[Converted]:
-    thresholds = (options.iou_threshold, options.confidence_threshold) if options.nms else None
-    model = to_onnx(graph, input_size, thresholds)
+def _convert(
+    graph: Graph, task: Task, classes: Sequence[str], settings: Mapping[str, Any], options: OnnxOptions
+) -> Iterator[Draft]:
+    cell = CELLS[task.name]
+    model = to_onnx(graph, cell.graph_name, lambda converted: cell.extend(converted, graph, settings, options))
+    yield Draft(
+        operations=operations(model),
+        layers={},
+        weights_sha256=weights_digest(model),
+        shapes=_shapes(cell.cut(model)),
+        save=lambda card, path: save_onnx(model, card.as_metadata(), path),
+    )
 
-    def save(info: ArtifactInfo, path: Path) -> None:
-        save_onnx(model, info.as_metadata(), path)
-        check_onnx(path)
 
-    yield Converted(operations(model), {}, weights_digest(model), save)
+def _shapes(model: Any) -> dict[str, list[int]]:
+    return {
+        output.name: [size.dim_value for size in output.type.tensor_type.shape.dim] for output in model.graph.output
+    }
 
 
-def _climb(
-    path: Path, info: ArtifactInfo, _graph: DetectorGraph, pictures: Sequence[Picture], raw: Sequence[Boxes]
+def _open(path: Path) -> OpenOnnx:
+    opened = OpenOnnx(path, read_onnx(path))
+    try:
+        require_weights(opened.metadata, opened.weights_sha256)
+    except ExportError as error:
+        raise ExportError(f'{path}: {error}') from error
+    return opened
+
+
+def _check(opened: OpenOnnx) -> Card:
+    try:
+        cell = CELLS[task_of(opened.metadata)]
+    except (ExportError, KeyError) as error:
+        raise ExportError(f'{opened.path}: not a sound ONNX file: {error}') from error
+    return check_contract(opened.path, opened.model, cell.structure, cell.cut, cell.rules)
+
+
+def _rungs(
+    opened: OpenOnnx, card: Card, _graph: Graph, pictures: Sequence[Picture], raw: Sequence[Outputs]
 ) -> list[Rung]:
-    found = _raw(path, pictures)
-    pairs = [(boxes, boxes_of(rows)) for boxes, rows in zip(raw, found, strict=True)]
+    found = [opened.raw.predict({IMAGE: picture}) for picture in pictures]
+    pairs = list(zip(raw, found, strict=True))
     return [
-        *row_rungs(ONNX_RUNG, pairs, info.input_size, FLOAT32_LIMITS),
-        *_suppression_rungs(path, info, pictures, found),
+        *TASKS[card.task].export.compare(ONNX_RUNG, pairs, card.input_size, 'float32'),
+        *CELLS[card.task].behind(opened.whole, card, pictures, found),
     ]
 
 
-def _reclimb(path: Path, images: Sequence[str | Path]) -> tuple[ArtifactInfo, list[Rung]]:
-    info = check_onnx(path)
-    drawn = drawn_picture(info.input_size)
-    pictures = [read_picture(image, info.input_size) for image in images] or [drawn]
-    (probe,) = _raw(path, [drawn])
-    return info, [
-        *fingerprint_rungs(info.probe, boxes_of(probe), len(info.classes), info.input_size, FLOAT32_LIMITS),
-        *_suppression_rungs(path, info, pictures, _raw(path, pictures)),
+def _recheck(opened: OpenOnnx, card: Card, pictures: Sequence[Picture]) -> list[Rung]:
+    drawn = drawn_picture(card.input_size)
+    pictures = pictures or [drawn]
+    found = [opened.raw.predict({IMAGE: picture}) for picture in pictures]
+    return [
+        *TASKS[card.task].export.compare_digest(card, opened.raw.predict({IMAGE: drawn}), 'float32'),
+        *CELLS[card.task].behind(opened.whole, card, pictures, found),
     ]
 
 
-def _raw(path: Path, pictures: Sequence[Picture]) -> list[dict[str, Array]]:
-    model = open_onnx(path, raw=True)
-    return [model.predict({IMAGE: picture}) for picture in pictures]
-
-
-def _suppression_rungs(
-    path: Path, info: ArtifactInfo, pictures: Sequence[Picture], raw: Sequence[dict[str, Array]]
-) -> list[Rung]:
-    model = open_onnx(path)
-    if CONFIDENCE not in model.outputs:
-        return []
-    kept = [partial(_predict, model, picture) for picture in pictures]
-    return [suppression_rung(list(zip(kept, raw, strict=True)), info)]
-
-
-def _predict(model: OnnxModel, picture: Picture, thresholds: dict[str, Any]) -> dict[str, Array]:
-    return model.predict({IMAGE: picture, **thresholds})
+def _snippet(path: Path, card: Card) -> tuple[str, str]:
+    template = resources.files(__package__).joinpath('templates', CELLS[card.task].python).read_text('utf-8')
+    width, height = card.input_size
+    lines = Template(template).substitute(
+        card.settings, file=repr(path.name), classes=repr(list(card.classes)), width=width, height=height
+    )
+    return 'In Python, with onnxruntime and opencv-python.', lines
 
 
 TARGET = Target(
-    recognise=None,
+    ending=ONNX,
+    options=OnnxOptions,
+    kind=outputs.ONNX,
     made_with=lambda: (onnx(), onnxruntime(), onnxscript()),
-    describe=lambda _: (READS, FLOATS, FLOATS),
-    columns=lambda classes, _: len(classes),
+    describe=lambda _: Described(READS, FLOATS, FLOATS),
     convert=_convert,
-    climb=_climb,
-    reclimb=_reclimb,
+    open=_open,
+    check=_check,
+    rungs=_rungs,
+    recheck=_recheck,
+    snippet=_snippet,
 )

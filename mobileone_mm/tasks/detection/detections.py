@@ -3,29 +3,30 @@
 Letters: M boxes found, N raw boxes, C classes, K confidence columns (the classes first, then padding).
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from mmengine.config import Config
 
-from mobileone_mm.artifact.card import (
+from mobileone_mm.artifact.card import IMAGE, Card
+from mobileone_mm.artifact.inputs import Array, Picture
+from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.errors import ConfigError
+from mobileone_mm.tasks.detection.options import require_fraction
+from mobileone_mm.tasks.detection.rows import RAW_CONFIDENCE, RAW_COORDINATES, Size, in_pixels
+from mobileone_mm.tasks.detection.suppression import (
     CONFIDENCE,
     CONFIDENCE_THRESHOLD,
     COORDINATES,
-    IMAGE,
     IOU_THRESHOLD,
-    RAW_CONFIDENCE,
-    RAW_COORDINATES,
+    rows_to_keep,
 )
-from mobileone_mm.artifact.inputs import Array
-from mobileone_mm.artifact.ladder import Boxes
-from mobileone_mm.errors import ConfigError
-from mobileone_mm.exporter import verify
-from mobileone_mm.pictures.reading import Picture
-from mobileone_mm.targets.opening import Artifact
-from mobileone_mm.tasks.detection.suppression import rows_to_keep
+
+MOST_BOXES = 200  # a picture, by an artifact, which names no limit
+SHOWN_SCORE = 0.3  # threshold to look at a model with; the one that its config tests with lets hundreds through
 
 
 @dataclass(frozen=True)
@@ -77,35 +78,47 @@ def rules_of(config: Config) -> Rules:
     return Rules(float(score), float(iou), limit)
 
 
+def shown_rules_of(config: Config) -> Rules:
+    """What a model is looked at with: the config's rules, but only boxes that it is fairly sure of."""
+    return replace(rules_of(config), score_threshold=SHOWN_SCORE)
+
+
+def rules_of_card(card: Card) -> Rules:
+    """An artifact's own thresholds."""
+    return Rules(card.settings['confidence_threshold'], card.settings['iou_threshold'], MOST_BOXES)
+
+
+def changed(rules: Rules, values: Mapping[str, Any]) -> Rules:
+    """Rules with some of their values replaced, by name.
+
+    Raises:
+        UsageError: a threshold is out of range.
+    """
+    for name, value in values.items():
+        require_fraction(name, value)
+    return replace(rules, **values)
+
+
 def _is_fraction(value: Any) -> bool:
     return type(value) in (int, float) and 0 <= value <= 1
 
 
-def of_artifact(artifact: Artifact, picture: Picture, rules: Rules) -> Detections:
-    """What an artefact finds in a picture of its input size; its own default thresholds are not used.
+def predict(runner: Runner, picture: Picture, rules: Rules) -> Detections:
+    """What an artifact finds in a picture of its input size; its own default thresholds are not used.
 
     Raises:
         DataError: the picture is not what it takes.
     """
     thresholds = {IOU_THRESHOLD: rules.iou_threshold, CONFIDENCE_THRESHOLD: rules.score_threshold}
-    taken = {feature.name for feature in artifact.inputs}
-    outputs = artifact.predict({IMAGE: picture, **{name: value for name, value in thresholds.items() if name in taken}})
+    given = {name: value for name, value in thresholds.items() if name in runner.inputs}
+    return decode(runner.predict({IMAGE: picture, **given}), rules)
+
+
+def decode(outputs: Outputs, rules: Rules) -> Detections:
+    """What is found in a picture: from raw rows, or from those that a suppression under these rules has left."""
     if CONFIDENCE in outputs:
         return _detections(outputs[CONFIDENCE], outputs[COORDINATES], rules.limit)
-    return _suppressed(outputs[RAW_CONFIDENCE], outputs[RAW_COORDINATES], rules)
-
-
-def of_model(model: Any, picture: Picture, rules: Rules) -> Detections:
-    """What a detector in torch, trained or fused, finds in a picture of its input size."""
-    return of_boxes(verify.trained_boxes(model, picture), rules)
-
-
-def of_boxes(raw: Boxes, rules: Rules) -> Detections:
-    """What is found in a picture whose raw boxes are these."""
-    return _suppressed(raw.confidence, raw.coordinates, rules)
-
-
-def _suppressed(confidence: Array, coordinates: Array, rules: Rules) -> Detections:
+    confidence, coordinates = outputs[RAW_CONFIDENCE], outputs[RAW_COORDINATES]
     rows = rows_to_keep(confidence, coordinates, rules.iou_threshold, rules.score_threshold)
     return _detections(confidence[rows], coordinates[rows], rules.limit)
 
@@ -117,3 +130,35 @@ def _detections(confidence: Array, coordinates: Array, limit: int) -> Detections
     corners = np.concatenate((centres - halves, centres + halves), axis=1).clip(0, 1)
     # max and argmax of no rows at all are defined only along the columns.
     return Detections(corners, scores.max(axis=1), scores.argmax(axis=1).astype(np.int64))
+
+
+@dataclass(frozen=True)
+class Found:
+    """Boxes in a picture, under the names that `supervision.Detections` has for them.
+
+    Attributes:
+        xyxy: (M, 4) float32 left, top, right, bottom, in px of the picture.
+        confidence: (M,) float32, 0..1, falling.
+        class_id: (M,) int64, index of the class.
+        data: `class_name`, (M,) names of the classes.
+    """
+
+    xyxy: npt.NDArray[np.float32]
+    confidence: npt.NDArray[np.float32]
+    class_id: npt.NDArray[np.int64]
+    data: Mapping[str, npt.NDArray[Any]]
+
+
+def for_person(found: Detections, classes: Sequence[str], size: Size) -> Any:
+    """Detections in px of a picture of `size`: `supervision.Detections` where that is installed, else `Found`."""
+    fields: dict[str, Any] = {
+        'xyxy': in_pixels(found.boxes, size).astype(np.float32),
+        'confidence': found.scores.astype(np.float32),
+        'class_id': found.labels,
+        'data': {'class_name': np.array([classes[label] for label in found.labels], dtype=str)},
+    }
+    try:
+        from supervision import Detections as Supervised
+    except ImportError:
+        return Found(**fields)
+    return Supervised(**fields)

@@ -1,23 +1,25 @@
 """Detections drawn on their picture, alone or beside another detector's with what differs marked."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from mobileone_mm.pictures.drawing import Bgr, draw_boxes
+from mobileone_mm.pictures.drawing import draw_boxes
+from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.detection.agreement import Agreement, Mask
 from mobileone_mm.tasks.detection.detections import Detections
+from mobileone_mm.tasks.detection.rows import in_pixels
 
 
-def drawn(image_bgr: Bgr, found: Detections, classes: Sequence[str]) -> Bgr:
+def drawn(picture: Picture, found: Detections, classes: Sequence[str]) -> Picture:
     """A copy of the picture (H, W, 3) with every box, its class and score."""
-    return _drawn(image_bgr, found, classes, np.zeros(len(found.scores), dtype=bool), [''] * len(found.scores))
+    return _drawn(picture, found, classes, np.zeros(len(found.scores), dtype=bool), [''] * len(found.scores))
 
 
 def drawn_pair(
-    image_bgr: Bgr, left: Detections, right: Detections, classes: Sequence[str], compared: Agreement
-) -> tuple[Bgr, Bgr]:
+    picture: Picture, left: Detections, right: Detections, classes: Sequence[str], compared: Agreement
+) -> tuple[Picture, Picture]:
     """Two copies of the picture (H, W, 3): a box that differs has a red frame, and its label says by how much."""
     rows, columns = compared.partners.T
     difference = np.full(len(right.scores), np.nan)
@@ -30,20 +32,30 @@ def drawn_pair(
         for value, differs in zip(difference, compared.right_differs, strict=True)
     ]
     return (
-        _drawn(image_bgr, left, classes, compared.left_differs, left_notes),
-        _drawn(image_bgr, right, classes, compared.right_differs, right_notes),
+        _drawn(picture, left, classes, compared.left_differs, left_notes),
+        _drawn(picture, right, classes, compared.right_differs, right_notes),
     )
 
 
-def in_pixels(found: Detections, size: tuple[int, int]) -> npt.NDArray[np.float64]:
-    """Corners (M, 4) in px of a picture of `size` (width, height)."""
-    return found.boxes * (*size, *size)
-
-
-def _drawn(image_bgr: Bgr, found: Detections, classes: Sequence[str], marked: Mask, notes: Sequence[str]) -> Bgr:
+def _drawn(picture: Picture, found: Detections, classes: Sequence[str], marked: Mask, notes: Sequence[str]) -> Picture:
     texts = [
         f'{classes[label]} {score:.2f}{note}'
         for label, score, note in zip(found.labels, found.scores, notes, strict=True)
     ]
-    height, width = image_bgr.shape[:2]
-    return draw_boxes(image_bgr, in_pixels(found, (width, height)), found.labels, texts, marked)
+    height, width = picture.shape[:2]
+    return draw_boxes(picture, in_pixels(found.boxes, (width, height)), found.labels, texts, marked)
+
+
+def as_json(found: Detections, classes: Sequence[str], size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Label, score and corners in px of a picture of `size` (width, height), for each box."""
+    rows = zip(found.labels, found.scores, in_pixels(found.boxes, size), strict=True)
+    return [
+        {'label': classes[label], 'score': round(float(score), 4), 'box': [round(float(side), 2) for side in box]}
+        for label, score, box in rows
+    ]
+
+
+def said(found: Detections, classes: Sequence[str]) -> str:
+    """What was found, in words."""
+    texts = [f'{classes[label]} {score:.2f}' for label, score in zip(found.labels, found.scores, strict=True)]
+    return ', '.join(texts) or 'no boxes'

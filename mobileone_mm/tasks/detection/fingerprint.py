@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mobileone_mm.artifact.ladder import PROBE_THRESHOLD, Array, Boxes, Limits, Rung, largest
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.inputs import Array
+from mobileone_mm.artifact.ladder import Rung, largest
+from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.tasks.detection.rows import BOX, LIMITS, PROBE_THRESHOLD, RAW_CONFIDENCE, RAW_COORDINATES, in_pixels
 
 TOP_ROWS = 8  # best rows that are kept one by one
 BLOCKS = 16  # runs of rows, of each of which one signed sum is kept
@@ -19,37 +23,37 @@ RUNG = 'stored probe -> saved file'
 Fingerprint = Mapping[str, Sequence[Sequence[float]]]
 
 
-def fingerprint(boxes: Boxes) -> Fingerprint:
-    """The best rows and a digest of all, from boxes (N, C) and (N, 4).
+def fingerprint(outputs: Outputs) -> Fingerprint:
+    """The best rows and a digest of all, from raw rows without padding.
 
     `rows` is [row, centre x, centre y, width, height, confidence of each class] of the best rows; `sums` are of the
     same numbers without the row, boxes clipped to the picture: in each of `BLOCKS` runs of rows, with signs drawn at
     random, divided by the root of their number. Errors count as their RMS there, and do not cancel as in a mean.
     """
-    best = np.argsort(-boxes.confidence.max(axis=1), kind='stable')[:TOP_ROWS]
+    numbers = _numbers(outputs)
+    best = np.argsort(-numbers[:, BOX:].max(axis=1), kind='stable')[:TOP_ROWS]
     return {
-        'rows': [[int(row), *_rounded(values)] for row, values in zip(best, _numbers(boxes)[best], strict=True)],
-        'sums': [_rounded(values) for values in _sums(boxes)],
+        'rows': [[int(row), *_rounded(values)] for row, values in zip(best, numbers[best], strict=True)],
+        'sums': [_rounded(values) for values in _sums(numbers)],
     }
 
 
-def fingerprint_rungs(
-    stored: Fingerprint, boxes: Boxes, classes: int, input_size: tuple[int, int], limits: Limits
-) -> list[Rung]:
-    """Boxes (N, K) of the same picture, computed now, against a stored fingerprint; padding is expected to be zero."""
-    found = Boxes(boxes.confidence[:, :classes], boxes.coordinates)
-    padding = boxes.confidence[:, classes:].ravel()
-    rows = np.array([int(row[0]) for row in stored['rows']])
-    expected = np.array([row[1:] for row in stored['rows']])
-    if rows.max() >= len(found.confidence) or expected.shape[1] != 4 + classes:
-        note = f'rows of the probe do not fit {found.confidence.shape} scores'
+def fingerprint_rungs(card: Card, outputs: Outputs, step: str) -> list[Rung]:
+    """Raw rows of the same picture, computed now, against what a card stores; padding is expected to be zero."""
+    limits, classes = LIMITS[step], len(card.classes)
+    numbers = _numbers(outputs)
+    found, padding = numbers[:, : BOX + classes], numbers[:, BOX + classes :].ravel()
+    rows = np.array([int(row[0]) for row in card.probe['rows']])
+    expected = np.array([row[1:] for row in card.probe['rows']])
+    if rows.max() >= len(found) or expected.shape[1] != BOX + classes:
+        note = f'rows of the probe do not fit {found[:, BOX:].shape} scores'
         return [Rung(RUNG, np.inf, limits.score, 'score', note)]
-    differences = np.concatenate((_numbers(found)[rows] - expected, _sums(found) - np.array(stored['sums'])))
+    differences = np.concatenate((found[rows] - expected, _sums(found) - np.array(card.probe['sums'])))
     # Where background lies says nothing.
-    counts = np.append(expected[:, 4:].max(axis=1) > PROBE_THRESHOLD, np.ones(BLOCKS, bool))
-    pixels = differences[:, :4] * (*input_size, *input_size) * counts[:, None]
+    counts = np.append(expected[:, BOX:].max(axis=1) > PROBE_THRESHOLD, np.ones(BLOCKS, bool))
+    pixels = in_pixels(differences[:, :BOX], card.input_size) * counts[:, None]
     return [
-        Rung(RUNG, largest(np.append(differences[:, 4:], padding)), limits.score, 'score'),
+        Rung(RUNG, largest(np.append(differences[:, BOX:], padding)), limits.score, 'score'),
         Rung(RUNG, largest(pixels), limits.box, 'px'),
     ]
 
@@ -71,12 +75,13 @@ def _is_table(value: Any) -> bool:
     return plain and len({len(row) for row in value}) == 1
 
 
-def _numbers(boxes: Boxes) -> Array:
-    return np.concatenate((boxes.coordinates, boxes.confidence), axis=1)
+def _numbers(outputs: Outputs) -> Array:
+    """Raw rows as (N, 4 + K): the box, then its scores."""
+    return np.concatenate((outputs[RAW_COORDINATES], outputs[RAW_CONFIDENCE]), axis=1).astype(np.float64)
 
 
-def _sums(boxes: Boxes) -> Array:
-    clipped = _numbers(Boxes(boxes.confidence, boxes.coordinates.clip(0, 1)))
+def _sums(numbers: Array) -> Array:
+    clipped = np.concatenate((numbers[:, :BOX].clip(0, 1), numbers[:, BOX:]), axis=1)
     signs = np.random.default_rng(SIGNS_SEED).choice((-1.0, 1.0), len(clipped))
     signed = clipped * signs[:, None]
     return np.stack([block.sum(axis=0) / max(len(block), 1) ** 0.5 for block in _blocks(signed)])

@@ -5,8 +5,8 @@ some levels, H x W the picture in pixels.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
+from copy import copy
 from itertools import groupby
 from typing import Any
 
@@ -14,17 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mobileone_mm.artifact.card import BOX
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.inputs import Normalise
+from mobileone_mm.tasks.detection.rows import BOX, RAW_CONFIDENCE, RAW_COORDINATES
+from mobileone_mm.tasks.task import Graph
 
 WH_RATIO_CLIP = 16 / 1000  # DeltaXYWHBBoxCoder.decode's default: a box is at most 62.5 times its prior, or that less
-SMALLEST = 1e-3  # RMS of a tensor below which its own errors say nothing: float16's steps do not get finer there
-# What the converter adds to a constant's name, and what its compression adds.
-PACKED = ('_quantized', '_palettized')
-ENDINGS = tuple(half + packed for half in ('', '_to_fp16') for packed in ('', *PACKED))
 
 
-class DetectorGraph(nn.Module):
+class DetectorGraph(Graph):
     """A fused SSD with its normalisation, softmax and box decoding; boxes are not clipped to the picture.
 
     Input: RGB picture (1, 3, H, W), 0..255. Output: `raw_confidence` (N, K) in 0..1, a softmax without its background
@@ -32,18 +30,32 @@ class DetectorGraph(nn.Module):
     picture. Row i is prior i of mmdet's order (level, y, x, prior of the position).
     """
 
-    def __init__(self, model: Any, input_size: tuple[int, int], columns: int) -> None:
+    outputs = (RAW_CONFIDENCE, RAW_COORDINATES)
+
+    def __init__(self, model: Any, size: tuple[int, int]) -> None:
         super().__init__()
+        self.size = size
         self.model = model
         self.normalise = Normalise(model.data_preprocessor)
         self.classes: int = model.bbox_head.num_classes
-        self.columns = columns
-        self.padding = columns - self.classes
-        assert self.padding >= 0
-        runs = _runs_of_levels(model, self.normalise, input_size)
+        self.padding = 0
+        runs = _runs_of_levels(model, self.normalise, size)
         self.runs = nn.ModuleList(runs)
         self.levels = tuple(len(run.positions) for run in runs)
         self.rows = sum(run.priors * run.total for run in runs)
+
+    def padded(self, columns: int) -> 'DetectorGraph':
+        """The same graph with columns of zeros behind those of the classes."""
+        assert columns >= self.classes
+        graph = copy(self)
+        graph.padding = columns - self.classes
+        return graph
+
+    def round_numbers(self, in_half: Callable[[str], bool]) -> None:
+        for name, module in self.named_modules():
+            # Its limit has no name of its own; it goes with the decoder's other constants.
+            if isinstance(module, BoxDecoder) and in_half(f'{name}.gain'):
+                module.limit = torch.tensor(module.limit).half().item()
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         scores, deltas = self.model.bbox_head(self.model.extract_feat(self.normalise(image)))
@@ -56,27 +68,6 @@ class DetectorGraph(nn.Module):
         if self.padding:
             confidence = functional.pad(confidence, (0, self.padding))
         return confidence, coordinates
-
-
-class Normalise(nn.Module):
-    """What a model's data preprocessor does to a picture loaded as BGR, for one that comes as RGB, 0..255."""
-
-    mean: Tensor
-    scale: Tensor
-
-    def __init__(self, data_preprocessor: Any) -> None:
-        super().__init__()
-        # mmcv loads BGR: a preprocessor that converts feeds RGB to its model.
-        self.flip = not data_preprocessor._channel_conversion
-        self.enabled: bool = data_preprocessor._enable_normalize
-        if self.enabled:
-            self.register_buffer('mean', data_preprocessor.mean[None].clone(), persistent=False)
-            self.register_buffer('scale', 1 / data_preprocessor.std[None], persistent=False)
-
-    def forward(self, image: Tensor) -> Tensor:
-        if self.flip:
-            image = image.flip(1)
-        return (image - self.mean) * self.scale if self.enabled else image
 
 
 class BoxDecoder(nn.Module):
@@ -135,46 +126,6 @@ class LevelRun(nn.Module):
 
     def _rows(self, values: Tensor, numbers: int) -> Tensor:
         return values.permute(2, 0, 1).reshape(self.total * self.priors, numbers)
-
-
-def as_stored(graph: DetectorGraph, constants: Mapping[str, Any], half: bool) -> tuple[DetectorGraph, dict[str, float]]:
-    """A copy that computes in float32 with the constants that a program stores, and how far they are from the graph's.
-
-    Batch norms that fusing left are folded, as the converter does it.
-    `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. How far is, by the
-    constant's name, its RMS error as a fraction of its RMS; infinite where it holds no number.
-    """
-    from mmcv.cnn import fuse_conv_bn
-
-    copy: DetectorGraph = fuse_conv_bn(deepcopy(graph))
-    errors = {}
-    for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
-        constant, stored = _stored(name, tensor.detach(), constants, half)
-        error = _rms(stored - tensor.detach()) / _rms(tensor.detach()).clamp(min=SMALLEST)
-        errors[constant] = float(error) if error.isfinite() else math.inf
-        tensor.data = stored
-    for name, module in copy.named_modules():
-        # Its limit has no name of its own; it goes with the decoder's other constants.
-        if isinstance(module, BoxDecoder) and f'b_{name}_gain_to_fp16'.replace('.', '_') in constants:
-            module.limit = torch.tensor(module.limit).half().item()
-    return copy, errors
-
-
-def _rms(tensor: Tensor) -> Tensor:
-    return tensor.double().square().mean().sqrt()
-
-
-def _stored(name: str, tensor: Tensor, constants: Mapping[str, Any], half: bool) -> tuple[str, Tensor]:
-    """A parameter or buffer as the program has it, and the constant's name; the converter calls them after these."""
-    key = name.replace('.', '_')
-    for stem in (f'p_{key}', f'b_{key}'):
-        for ending in ENDINGS:
-            found = constants.get(stem + ending)
-            if isinstance(found, Tensor) and found.shape == tensor.shape:
-                return stem + ending, found.clone()
-    rounded = tensor.half().float()
-    # The converter leaves an operation in float32 whose constants float16 cannot hold.
-    return key, rounded if half and rounded.isfinite().all() else tensor
 
 
 def require_ssd(model: Any) -> None:

@@ -1,4 +1,4 @@
-"""The suppression stage of a Core ML detector, as coremltools' NonMaximumSuppression.proto describes it. NumPy only.
+"""Which rows of a detector stay: Core ML's rule, as coremltools' NonMaximumSuppression.proto describes it. NumPy only.
 
 Assumed where the proto is silent or contradicts itself, until a Mac says otherwise:
 
@@ -11,68 +11,13 @@ Assumed where the proto is silent or contradicts itself, until a Mac says otherw
 Letters: N boxes in, K confidence columns.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.errors import ExportError
-
-UNBOUNDED = -1  # upper bound of a size range
-STAGE = 'nonMaximumSuppression'
-
-
-@dataclass(frozen=True)
-class Suppression:
-    """A suppression stage with the names that it reads and writes, and its default thresholds."""
-
-    confidence_input: str
-    coordinates_input: str
-    iou_threshold_input: str
-    confidence_threshold_input: str
-    confidence_output: str
-    coordinates_output: str
-    iou_threshold: float
-    confidence_threshold: float
-    per_class: bool
-
-    def __call__(self, values: Mapping[str, Any]) -> dict[str, npt.NDArray[Any]]:
-        """Rows of confidence (N, K) and coordinates (N, 4) that stay; a threshold that is not given has its default."""
-        confidence, coordinates = values[self.confidence_input], values[self.coordinates_input]
-        rows = rows_to_keep(
-            confidence,
-            coordinates,
-            float(values.get(self.iou_threshold_input, self.iou_threshold)),
-            float(values.get(self.confidence_threshold_input, self.confidence_threshold)),
-            self.per_class,
-        )
-        return {self.confidence_output: confidence[rows], self.coordinates_output: coordinates[rows]}
-
-
-def read_suppression(spec: Any) -> Suppression:
-    """Read a suppression stage (`Model_pb2.Model`).
-
-    Raises:
-        ExportError: its number of boxes is limited, which would need padding.
-    """
-    stage = spec.nonMaximumSuppression
-    for feature in spec.description.output:
-        ranges = feature.type.multiArrayType.shapeRange.sizeRanges
-        if not ranges or ranges[0].upperBound != UNBOUNDED:
-            raise ExportError(f'suppression: {feature.name} has a limited number of boxes, expected any number')
-    return Suppression(
-        confidence_input=stage.confidenceInputFeatureName,
-        coordinates_input=stage.coordinatesInputFeatureName,
-        iou_threshold_input=stage.iouThresholdInputFeatureName,
-        confidence_threshold_input=stage.confidenceThresholdInputFeatureName,
-        confidence_output=stage.confidenceOutputFeatureName,
-        coordinates_output=stage.coordinatesOutputFeatureName,
-        iou_threshold=stage.iouThreshold,
-        confidence_threshold=stage.confidenceThreshold,
-        per_class=stage.pickTop.perClass,
-    )
+CONFIDENCE, COORDINATES = 'confidence', 'coordinates'  # outputs behind the suppression
+IOU_THRESHOLD, CONFIDENCE_THRESHOLD = 'iouThreshold', 'confidenceThreshold'  # its inputs
 
 
 def rows_to_keep(

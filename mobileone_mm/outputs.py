@@ -1,0 +1,156 @@
+"""What the tools write, and how a later run tells it from everything else: the user's files are never replaced.
+
+Each kind of output carries a mark that a reader of its format skips, so that a file is judged by what it holds and not
+by its name. Judging costs a look at the head or the end of a file, and imports nothing heavy.
+"""
+
+import json
+import mmap
+import os
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from mobileone_mm import __version__
+from mobileone_mm.atomic import Kind, require_writable
+from mobileone_mm.errors import UsageError
+
+AUTHOR = 'mobileone_mm'
+SIGNATURE = f'written by {AUTHOR}'.encode()
+MARKER = f'.{AUTHOR}'  # a file in a folder that a tool made, which says what it holds
+METADATA_KEY = f'{AUTHOR}.format'.encode()  # in the metadata of every exported file
+GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the frame of report.html says it
+REPORT_KEY = 'written_by'
+CONFIG_HEAD = f'# Written by {AUTHOR}'
+JPEG_START, JPEG_HEADER, JPEG_COMMENT = b'\xff\xd8', b'\xff\xe0', b'\xff\xfe'
+HEAD = 1024  # bytes of a file that are looked at
+
+Output = tuple[str | Path | None, Kind]
+
+
+def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> None:
+    """Refuse, before anything is loaded, what would cost the user a file.
+
+    Args:
+        outputs: paths with what is to be written there; None for an option that was not given.
+        inputs: files and folders that are read; what does not exist, such as a URL, is passed over.
+
+    Raises:
+        UsageError: an output is an input or holds one, two outputs are the same, or something stands there that none
+            of our tools wrote.
+        MobileOneError: a folder is not writable.
+    """
+    given = [(Path(path), kind) for path, kind in outputs if path is not None]
+    read = [Path(path) for path in inputs if os.path.exists(path)]
+    for (one, _), (other, _) in combinations(given, 2):
+        if os.path.realpath(one) == os.path.realpath(other) or _same(one, other):
+            raise UsageError(f'{other}: named for two outputs; choose another path for one of them')
+    for path, kind in given:
+        for source in read:
+            if _same(path, source):
+                raise UsageError(f'{path}: would replace {source}, which is read; choose another path')
+            if kind.folder and any(_same(path, folder) for folder in Path(os.path.realpath(source)).parents):
+                raise UsageError(f'{path}: holds {source}, which is read; choose another folder')
+        require_writable(path, kind)
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file or folder, by whatever links."""
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def report_text(report: Mapping[str, Any]) -> str:
+    """A report as the JSON that `REPORT` recognises; the key that says who wrote it stands first."""
+    return json.dumps({REPORT_KEY: f'{AUTHOR} {__version__}', **report}, indent=2, allow_nan=False) + '\n'
+
+
+def mark_folder(folder: Path, what: str) -> None:
+    """Leave in a folder what says that a tool made it, and what for."""
+    (folder / MARKER).write_text(_marker(what))
+
+
+def is_marked(what: str, folder: Path) -> bool:
+    """Whether a folder was marked so."""
+    return _head(folder / MARKER) == _marker(what).encode()
+
+
+def sign_weights(path: Path) -> None:
+    """Mark a .pth file: the comment of its zip archive, which torch and other readers skip."""
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.comment = SIGNATURE
+
+
+def signed_jpeg(picture: bytes) -> bytes:
+    """A JPEG file with a comment, behind its header."""
+    start = len(JPEG_START)
+    if picture[start : start + 2] == JPEG_HEADER:
+        start += 2 + int.from_bytes(picture[start + 2 : start + 4], 'big')
+    return picture[:start] + _jpeg_comment() + picture[start:]
+
+
+def _jpeg_comment() -> bytes:
+    return JPEG_COMMENT + (2 + len(SIGNATURE)).to_bytes(2, 'big') + SIGNATURE
+
+
+def _marker(what: str) -> str:
+    return f'{AUTHOR}: {what}\n'
+
+
+def _head(path: Path) -> bytes:
+    with path.open('rb') as file:
+        return file.read(HEAD)
+
+
+def _is_report(path: Path) -> bool:
+    return _head(path).startswith(f'{{\n  "{REPORT_KEY}": "{AUTHOR} '.encode())
+
+
+def _is_page(path: Path) -> bool:
+    return GENERATOR in _head(path)
+
+
+def _is_config(path: Path) -> bool:
+    return _head(path).startswith(CONFIG_HEAD.encode())
+
+
+def _is_weights(path: Path) -> bool:
+    with path.open('rb') as file:
+        file.seek(-min(len(SIGNATURE), path.stat().st_size), os.SEEK_END)
+        return file.read() == SIGNATURE
+
+
+def _is_drawing(path: Path) -> bool:
+    head = _head(path)
+    return head.startswith(JPEG_START) and _jpeg_comment() in head
+
+
+def _names_metadata(path: Path) -> bool:
+    with path.open('rb') as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return data.rfind(METADATA_KEY) >= 0  # from the end, where ONNX has its metadata
+
+
+def _is_package(folder: Path) -> bool:
+    if {entry.name for entry in folder.iterdir()} != {'Manifest.json', 'Data'}:
+        return False
+    manifest = json.loads((folder / 'Manifest.json').read_bytes())
+    name = Path(manifest['itemInfoEntries'][manifest['rootModelIdentifier']]['path'])
+    inside = not name.is_absolute() and '..' not in name.parts
+    return inside and _names_metadata(folder / 'Data' / name)
+
+
+REPORT = Kind('a report', _is_report)
+PAGE = Kind('a page about an export', _is_page)
+WEIGHTS = Kind('a weight file', _is_weights)
+FUSED_CONFIG = Kind('the config of a fused model', _is_config)
+DRAWING = Kind('a picture with boxes', _is_drawing)
+ONNX = Kind('an ONNX file', _names_metadata)
+PACKAGE = Kind('a Core ML package', _is_package, folder=True)
+PREDICTIONS = Kind('a folder of predictions', partial(is_marked, 'predictions'), folder=True)
+DEMO = Kind('the folder of a demo', partial(is_marked, 'demo'), folder=True)
+EXPORTED = {'.mlpackage': PACKAGE, '.onnx': ONNX}  # by ending

@@ -1,0 +1,116 @@
+"""What an export wrote, opened: raw outputs for code, and what was found for people."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.errors import DataError, ExportError
+from mobileone_mm.pictures.reading import read_picture, stretched
+from mobileone_mm.targets.by_ending import open_saved
+from mobileone_mm.targets.target import Saved
+from mobileone_mm.tasks.by_name import TASKS, read_card
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """An opened `.mlpackage` or `.onnx`: Core ML runs a package on macOS, torch elsewhere; ONNX Runtime an ONNX file.
+
+    Attributes:
+        saved: the parsed file.
+    """
+
+    saved: Saved
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.saved.path
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself, as it stands there."""
+        return self.saved.metadata
+
+    @cached_property
+    def card(self) -> Card:
+        """The same, read.
+
+        Raises:
+            ExportError: none of our exports wrote the file, or not this version's.
+        """
+        try:
+            return read_card(self.metadata)
+        except ExportError as error:
+            raise ExportError(f'{self.path}: {error}') from error
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of what it takes, the picture first."""
+        return list(self.saved.runner.inputs)
+
+    def predict(self, inputs: Mapping[str, Any]) -> Outputs:
+        """Raw outputs by name, from inputs by name.
+
+        Args:
+            inputs: `image`, uint8 RGB (H, W, 3) of the file's input size, and thresholds, which may be left out.
+
+        Raises:
+            DataError: the inputs are not what it takes.
+        """
+        return self.saved.runner.predict(inputs)
+
+    def detect(
+        self,
+        picture: str | Path | Picture,
+        score_threshold: float | None = None,
+        iou_threshold: float | None = None,
+    ) -> Any:
+        """What is found in a picture of any size.
+
+        Args:
+            picture: a file, or an array, uint8 RGB (H, W, 3); it is resized as the model was trained.
+            score_threshold: boxes below it go, 0..1; None takes the file's own.
+            iou_threshold: of two boxes of one class that overlap more, the less sure one goes; None takes the file's.
+
+        Returns:
+            Boxes in px of the given picture, scores, classes and their names (`data['class_name']`), the most
+            confident first: `supervision.Detections` where supervision is installed, else an object with the same
+            attributes `xyxy`, `confidence`, `class_id` and `data`.
+
+        Raises:
+            DataError: the picture cannot be read.
+            ExportError: the file is no detector that an export wrote.
+        """
+        if self.card.task != 'detection':
+            raise ExportError(f'{self.path}: made for {self.card.task}, which finds no boxes; expected a detector')
+        predict = TASKS[self.card.task].predict
+        given = {'score_threshold': score_threshold, 'iou_threshold': iou_threshold}
+        rules = predict.changed(predict.card_rules(self.card), {k: v for k, v in given.items() if v is not None})
+        image = _checked(picture) if not isinstance(picture, (str, Path)) else read_picture(picture)
+        found = predict.by(self.saved.runner, stretched(image, self.card.input_size), rules)
+        height, width = image.shape[:2]
+        return predict.for_person(found, self.card.classes, (width, height))
+
+
+def _checked(picture: Picture) -> Picture:
+    if getattr(picture, 'ndim', 0) != 3 or picture.shape[2] != 3 or str(picture.dtype) != 'uint8':
+        kind, shape = getattr(picture, 'dtype', type(picture).__name__), getattr(picture, 'shape', ())
+        raise DataError(f'picture: {kind} of shape {shape} given, expected uint8 RGB of shape (height, width, 3)')
+    return picture
+
+
+def open_artifact(path: str | Path) -> Artifact:
+    """Open what an export wrote: a `.mlpackage` or a `.onnx`.
+
+    Raises:
+        UsageError: the ending is of nothing that is known.
+        ExportError: it cannot be read or run, or holds the weights of another.
+    """
+    artifact = Artifact(open_saved(path))
+    artifact.inputs  # noqa: B018 - a file that cannot be run is refused now
+    return artifact

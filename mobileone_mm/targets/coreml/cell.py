@@ -1,0 +1,41 @@
+"""What Core ML, Vision and Xcode want of one task: a cell, which its module fills."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.targets.coreml.contract import Rule
+from mobileone_mm.targets.coreml.interpreter import Interpreter
+from mobileone_mm.targets.coreml.options import CoreMLOptions
+from mobileone_mm.targets.coreml.rungs import Execution
+from mobileone_mm.targets.coreml.runner import CoreMLRunner
+from mobileone_mm.tasks.task import Graph
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A task's part of a package.
+
+    Attributes:
+        prepare: the graph as a package wants it, for these classes.
+        assemble: the whole model (`Model_pb2.Model`) around an ML program, with a card.
+        structure: faults in what stands where in a saved model, without which no rule can be asked.
+        program_of: the ML program of a model of that structure.
+        rules: beside those of every package.
+        behind: checks of what stands behind the program, as it was executed here.
+        in_core_ml: checks of what Core ML itself gives for the pictures against what was executed here; with no runner,
+            the reason why it was not run.
+        swift: name of the template of the lines for an app.
+    """
+
+    prepare: Callable[[Graph, Sequence[str], CoreMLOptions], Graph]
+    assemble: Callable[[Any, Card, CoreMLOptions], Any]
+    structure: Callable[[Any], Iterator[str]]
+    program_of: Callable[[Any], Any]
+    rules: tuple[Rule, ...]
+    behind: Callable[[Interpreter, Card, Sequence[Execution]], list[Rung]]
+    in_core_ml: Callable[[CoreMLRunner | str, Card, Sequence[Picture], Sequence[Execution]], list[Rung]]
+    swift: str

@@ -1,0 +1,53 @@
+"""The graph with the constants that a saved program holds: the reference that is left when they were rounded."""
+
+import math
+from collections.abc import Mapping
+from copy import deepcopy
+from typing import Any
+
+from torch import Tensor
+
+from mobileone_mm.tasks.task import Graph
+
+SMALLEST = 1e-3  # RMS of a tensor below which its own errors say nothing: float16's steps do not get finer there
+# What the converter adds to a constant's name, and what its compression adds.
+HALF = '_to_fp16'
+PACKED = ('_quantized', '_palettized')
+ENDINGS = tuple(half + packed for half in ('', HALF) for packed in ('', *PACKED))
+
+
+def as_stored(graph: Graph, constants: Mapping[str, Any], half: bool) -> tuple[Graph, dict[str, float]]:
+    """A copy that computes in float32 with the constants that a program stores, and how far they are from the graph's.
+
+    Batch norms that fusing left are folded, as the converter does it.
+    `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. How far is, by the
+    constant's name, its RMS error as a fraction of its RMS; infinite where it holds no number.
+    """
+    from mmcv.cnn import fuse_conv_bn
+
+    copy: Graph = fuse_conv_bn(deepcopy(graph))
+    errors = {}
+    for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
+        constant, stored = _stored(name, tensor.detach(), constants, half)
+        error = _rms(stored - tensor.detach()) / _rms(tensor.detach()).clamp(min=SMALLEST)
+        errors[constant] = float(error) if error.isfinite() else math.inf
+        tensor.data = stored
+    copy.round_numbers(lambda name: f'b_{name}{HALF}'.replace('.', '_') in constants)
+    return copy, errors
+
+
+def _rms(tensor: Tensor) -> Tensor:
+    return tensor.double().square().mean().sqrt()
+
+
+def _stored(name: str, tensor: Tensor, constants: Mapping[str, Any], half: bool) -> tuple[str, Tensor]:
+    """A parameter or buffer as the program has it, and the constant's name; the converter calls them after these."""
+    key = name.replace('.', '_')
+    for stem in (f'p_{key}', f'b_{key}'):
+        for ending in ENDINGS:
+            found = constants.get(stem + ending)
+            if isinstance(found, Tensor) and found.shape == tensor.shape:
+                return stem + ending, found.clone()
+    rounded = tensor.half().float()
+    # The converter leaves an operation in float32 whose constants float16 cannot hold.
+    return key, rounded if half and rounded.isfinite().all() else tensor

@@ -1,0 +1,87 @@
+"""Detection as a task."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mobileone_mm.artifact.card import FRACTION, Check, one_of
+from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
+from mobileone_mm.tasks.detection.detections import Detections, Rules
+from mobileone_mm.tasks.detection.graph import DetectorGraph, require_ssd
+from mobileone_mm.tasks.detection.options import DetectionOptions
+from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Task
+
+
+def _settings(options: DetectionOptions) -> Mapping[str, Any]:
+    return {
+        'clips_to_image': False,
+        'labels_per_box': 1,
+        'iou_threshold': options.iou_threshold,
+        'confidence_threshold': options.confidence_threshold,
+    }
+
+
+def _facts(shapes: Mapping[str, Sequence[int]]) -> Mapping[str, int]:
+    raw_boxes, columns = shapes[rows.RAW_CONFIDENCE]
+    return {'rows': raw_boxes, 'columns': columns}
+
+
+def _rules_as_dict(rules: Rules) -> Mapping[str, float]:
+    return {
+        'score threshold': rules.score_threshold,
+        'IoU threshold': rules.iou_threshold,
+        'boxes a picture': rules.limit,
+    }
+
+
+def _counts(found: Detections, classes: Sequence[str]) -> Mapping[str, int]:
+    return Counter(classes[label] for label in found.labels)
+
+
+TASK = Task(
+    name='detection',
+    host='mmdet',
+    options=DetectionOptions,
+    export=Exporting(
+        require=require_ssd,
+        class_count=lambda model: int(model.bbox_head.num_classes),
+        graph=DetectorGraph,
+        reference=rows.reference,
+        compare=rows.compare,
+        digest=fingerprint.fingerprint,
+        compare_digest=fingerprint.fingerprint_rungs,
+        probe=Check('a fingerprint: rows and sums', fingerprint.is_fingerprint),
+        settings=_settings,
+        setting_checks={
+            'clips_to_image': one_of(False),
+            'labels_per_box': one_of(1),
+            'iou_threshold': FRACTION,
+            'confidence_threshold': FRACTION,
+        },
+        facts=_facts,
+    ),
+    predict=Predicting(
+        rules=detections.rules_of,
+        shown_rules=detections.shown_rules_of,
+        card_rules=detections.rules_of_card,
+        changed=detections.changed,
+        as_dict=_rules_as_dict,
+        decode=detections.decode,
+        by=detections.predict,
+        own_rule=metric.OWN_RULE,
+        exported_rule=metric.EXPORTED_RULE,
+        to_sample=metric.to_sample,
+        limit_metric=metric.limit_metric,
+        for_person=detections.for_person,
+    ),
+    look=Looking(
+        by_both=agreement.found_by_both,
+        agree=agreement.agreement,
+        total=agreement.total,
+        draw=drawing.drawn,
+        draw_pair=drawing.drawn_pair,
+        as_json=drawing.as_json,
+        counts=_counts,
+        said=drawing.said,
+    ),
+)

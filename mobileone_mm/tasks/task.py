@@ -1,0 +1,157 @@
+"""What a task (detection, ...) has to bring so that its models can be exported, checked, scored and looked at.
+
+Outputs are arrays by name. A size is (width, height) in pixels.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from torch import Tensor, nn
+
+from mobileone_mm.artifact.card import Card, Check
+from mobileone_mm.artifact.inputs import Picture, as_planes
+from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.openmmlab.test_data import Samples
+from mobileone_mm.threads import one_thread
+
+Size = tuple[int, int]
+Pairs = Sequence[tuple[Outputs, Outputs]]  # of each picture: what is expected, what was found
+
+
+class Graph(nn.Module):
+    """A torch graph that is exported: an RGB picture (1, 3, H, W), 0..255, in; tensors of fixed size out.
+
+    Attributes:
+        size: (width, height) of the picture.
+        outputs: names of what comes out, in order.
+    """
+
+    size: Size
+    outputs: tuple[str, ...]
+
+    def round_numbers(self, in_half: Callable[[str], bool]) -> None:
+        """Round plain numbers among the constants to float16, in place, where `in_half` says that a buffer is."""
+
+
+def run_graph(graph: Graph, picture: Picture) -> Outputs:
+    """What a graph gives for a picture of its size, in float32."""
+    # With as many threads everywhere: the last digit depends on it, and the metadata hold what comes out.
+    with torch.no_grad(), one_thread():
+        tensors: Sequence[Tensor] = graph(torch.from_numpy(as_planes(picture)))
+    return {name: tensor.numpy() for name, tensor in zip(graph.outputs, tensors, strict=True)}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task: what the rooms above know of it. What a prediction is, the task alone knows.
+
+    Attributes:
+        name: as in a card.
+        host: the OpenMMLab package of its models, as `default_scope` names it.
+        options: the class of its options, a frozen dataclass whose fields all have defaults.
+        export: how its models become graphs, and how close two forms of one have to be.
+        predict: how outputs become predictions.
+        look: how predictions are compared and shown.
+    """
+
+    name: str
+    host: str
+    options: Callable[..., Any]
+    export: 'Exporting'
+    predict: 'Predicting'
+    look: 'Looking'
+
+
+@dataclass(frozen=True)
+class Exporting:
+    """How models of a task become graphs, and how close two forms of one have to be.
+
+    Attributes:
+        require: refuses a model that cannot be exported.
+        class_count: how many classes a model tells apart.
+        graph: the graph of a fused model, for an input size.
+        reference: what a model itself gives for a picture, by its host's code, in the model's own precision.
+        compare: checks of what was found against what was expected, under a name, by the limits of a step: 'graph',
+            'float32', 'float16' or a way to store weights.
+        digest: what a card keeps of the outputs for the drawn picture.
+        compare_digest: checks of such outputs, computed now, against what a card keeps, by the limits of a step.
+        probe: the check of what `digest` gives, when it is read from a card.
+        settings: what a card says of the task's options.
+        setting_checks: the checks of these, by name.
+        facts: numbers that describe a graph, by name, from the shapes of its outputs.
+    """
+
+    require: Callable[[Any], None]
+    class_count: Callable[[Any], int]
+    graph: Callable[[Any, Size], Graph]
+    reference: Callable[[Any, Picture], Outputs]
+    compare: Callable[[str, Pairs, Size, str], list[Rung]]
+    digest: Callable[[Outputs], Mapping[str, Any]]
+    compare_digest: Callable[[Card, Outputs, str], list[Rung]]
+    probe: Check
+    settings: Callable[[Any], Mapping[str, Any]]
+    setting_checks: Mapping[str, Check]
+    facts: Callable[[Mapping[str, Sequence[int]]], Mapping[str, int]]
+
+
+@dataclass(frozen=True)
+class Predicting:
+    """How outputs become predictions, and predictions scores.
+
+    Attributes:
+        rules: how a config's model is tested.
+        shown_rules: the same, to look at.
+        card_rules: an artifact's own.
+        changed: rules with some of their values replaced, by name.
+        as_dict: rules by the names that a report has for them.
+        decode: the prediction in outputs.
+        by: the prediction of an artifact for a picture of its size, under rules.
+        own_rule: how a host's own model predicts, in words.
+        exported_rule: how an artifact does, in words; the same where there is no difference.
+        to_sample: a copy of a host's data sample that holds a prediction, for its metrics.
+        limit_metric: has an evaluator count no more than the pictures that are used.
+        for_person: a prediction for a picture of `size` with these classes, as code outside wants it.
+    """
+
+    rules: Callable[[Config], Any]
+    shown_rules: Callable[[Config], Any]
+    card_rules: Callable[[Card], Any]
+    changed: Callable[[Any, Mapping[str, Any]], Any]
+    as_dict: Callable[[Any], Mapping[str, float]]
+    decode: Callable[[Outputs, Any], Any]
+    by: Callable[[Runner, Picture, Any], Any]
+    own_rule: str
+    exported_rule: str
+    to_sample: Callable[[Any, Any], Any]
+    limit_metric: Callable[[Evaluator, Samples], None]
+    for_person: Callable[[Any, Sequence[str], Size], Any]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How predictions are compared and shown.
+
+    Attributes:
+        by_both: the predictions of two models for one picture under the same rules, to be compared.
+        agree: how far two predictions for a picture of a size agree: an `Agreement`.
+        total: the agreements of several pictures as one.
+        draw: a prediction on its picture.
+        draw_pair: two predictions on copies of their picture, with what differs marked.
+        as_json: a prediction as JSON can hold it.
+        counts: how often each class was found.
+        said: a prediction in words.
+    """
+
+    by_both: Callable[[Callable[[Any], Any], Callable[[Any], Any], Any], tuple[Any, Any]]
+    agree: Callable[[Any, Any, Size], Any]
+    total: Callable[[Sequence[Any]], Any]
+    draw: Callable[[Picture, Any, Sequence[str]], Picture]
+    draw_pair: Callable[[Picture, Any, Any, Sequence[str], Any], tuple[Picture, Picture]]
+    as_json: Callable[[Any, Sequence[str], Size], list[dict[str, Any]]]
+    counts: Callable[[Any, Sequence[str]], Mapping[str, int]]
+    said: Callable[[Any, Sequence[str]], str]
