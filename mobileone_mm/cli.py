@@ -1,6 +1,5 @@
 """What every command-line tool shares: errors to one line and a status, progress, a report file, the next command."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,6 +8,7 @@ from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.outputs import REPORT, report_text
 
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
 BAR = 30  # characters
@@ -75,5 +75,5 @@ def next_command(command: str) -> None:
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:
     """Write what a tool measured as JSON (`--report FILE.json`)."""
-    with replacing(path) as fresh:
-        fresh.write_text(json.dumps(report, indent=2, sort_keys=True, allow_nan=False) + '\n')
+    with replacing(path, REPORT) as fresh:
+        fresh.write_text(report_text(report))

@@ -23,7 +23,7 @@ SIGNATURE = f'written by {AUTHOR}'.encode()
 MARKER = f'.{AUTHOR}'  # a file in a folder that a tool made, which says what it holds
 METADATA_KEY = f'{AUTHOR}.format'.encode()  # in the metadata of every exported file
 GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the frame of report.html says it
-REPORT_KEY = 'written_by'
+REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
 CONFIG_HEAD = f'# Written by {AUTHOR}'
 JPEG_START, JPEG_HEADER, JPEG_COMMENT = b'\xff\xd8', b'\xff\xe0', b'\xff\xfe'
 HEAD = 1024  # bytes of a file that are looked at
@@ -66,8 +66,9 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def report_text(report: Mapping[str, Any]) -> str:
-    """A report as the JSON that `REPORT` recognises; the key that says who wrote it stands first."""
-    return json.dumps({REPORT_KEY: f'{AUTHOR} {__version__}', **report}, indent=2, allow_nan=False) + '\n'
+    """A report, which is not empty, as JSON that `REPORT` recognises: who wrote it stands first, the rest is sorted."""
+    text = json.dumps(report, indent=2, sort_keys=True, allow_nan=False)
+    return f'{REPORT_HEAD}{__version__}",{text[1:]}\n'
 
 
 def mark_folder(folder: Path, what: str) -> None:
@@ -108,7 +109,7 @@ def _head(path: Path) -> bytes:
 
 
 def _is_report(path: Path) -> bool:
-    return _head(path).startswith(f'{{\n  "{REPORT_KEY}": "{AUTHOR} '.encode())
+    return _head(path).startswith(REPORT_HEAD.encode())
 
 
 def _is_page(path: Path) -> bool:

@@ -27,6 +27,9 @@ def is_ours(folder: Path) -> bool:
     return sorted(path.name for path in folder.iterdir()) == list(PARTS)
 
 
+OURS = atomic.Kind('parts', is_ours, folder=True)
+
+
 def content(folder: Path) -> str:
     """The one text that all parts hold."""
     if not folder.exists():
@@ -36,7 +39,7 @@ def content(folder: Path) -> str:
 
 
 def replace(path: Path) -> None:
-    with atomic.replacing(path, is_ours) as fresh:
+    with atomic.replacing(path, OURS) as fresh:
         write(fresh, 'new')
 
 
@@ -65,7 +68,7 @@ def main(folder: Path, method: str) -> None:
         killed = killed_at(call, path)
         found = content(path)
         try:
-            with atomic.replacing(path, is_ours):
+            with atomic.replacing(path, OURS):
                 raise KeyboardInterrupt
         except KeyboardInterrupt:
             pass

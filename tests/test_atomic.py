@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm import atomic
-from mobileone_mm.atomic import Recognise, replacing, require_writable
+from mobileone_mm.atomic import Kind, replacing, require_writable
 from mobileone_mm.errors import MobileOneError, UsageError
 
 Write = Callable[[Path, str], None]
@@ -37,13 +37,16 @@ def is_ours(folder: Path) -> bool:
     return [path.name for path in folder.iterdir()] == ['inner']
 
 
-WRITERS = pytest.mark.parametrize(('write', 'ours'), [(write_file, None), (write_folder, is_ours)])
+OURS = Kind('a test folder', is_ours, folder=True)
+
+
+WRITERS = pytest.mark.parametrize(('write', 'ours'), [(write_file, None), (write_folder, OURS)])
 
 
 @WRITERS
 @pytest.mark.parametrize('replaced', [False, True])
 def test_what_was_written_stands_there_and_nothing_beside(
-    tmp_path: Path, write: Write, ours: Recognise | None, replaced: bool
+    tmp_path: Path, write: Write, ours: Kind | None, replaced: bool
 ) -> None:
     path = tmp_path / 'out.mlpackage'
     if replaced:
@@ -56,13 +59,13 @@ def test_what_was_written_stands_there_and_nothing_beside(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def fail_half_way(path: Path, write: Write, ours: Recognise | None) -> None:
+def fail_half_way(path: Path, write: Write, ours: Kind | None) -> None:
     with replacing(path, ours) as fresh:
         write(fresh, 'new')
         raise RuntimeError('half way')
 
 
-def write_nothing(path: Path, write: Write, ours: Recognise | None) -> None:
+def write_nothing(path: Path, write: Write, ours: Kind | None) -> None:
     with replacing(path, ours):
         pass
 
@@ -71,7 +74,7 @@ def write_nothing(path: Path, write: Write, ours: Recognise | None) -> None:
 @pytest.mark.parametrize('replaced', [False, True])
 @pytest.mark.parametrize('fail', [fail_half_way, write_nothing])
 def test_a_failure_leaves_what_was_there(
-    tmp_path: Path, write: Write, ours: Recognise | None, replaced: bool, fail: Callable[..., None]
+    tmp_path: Path, write: Write, ours: Kind | None, replaced: bool, fail: Callable[..., None]
 ) -> None:
     path = tmp_path / 'out.mlpackage'
     if replaced:
@@ -82,25 +85,74 @@ def test_a_failure_leaves_what_was_there(
     assert not replaced or text_of(path) == 'old'
 
 
-@pytest.mark.parametrize('ours', [None, is_ours])
-@pytest.mark.parametrize('holds', ['', 'notes.txt', 'inner/more and notes.txt'])
-def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, ours: Recognise | None, holds: str) -> None:
+@pytest.mark.parametrize('ours', [None, OURS])
+@pytest.mark.parametrize('holds', ['notes.txt', 'inner/more and notes.txt'])
+def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path, ours: Kind | None, holds: str) -> None:
     path = tmp_path / 'precious'
     path.mkdir()
     for name in filter(None, holds.split(' and ')):
         (path / name).parent.mkdir(exist_ok=True)
         (path / name).write_text('kept')
     before = sorted(path.rglob('*'))
-    with pytest.raises(UsageError, match='a folder stands there that would be lost'), replacing(path, ours):
+    with (
+        pytest.raises(
+            UsageError, match=r'this folder is not a test folder written by|a folder stands there, and a file is to be'
+        ),
+        replacing(path, ours),
+    ):
         pytest.fail('the block must not be entered')
     assert sorted(path.rglob('*')) == before
+
+
+@pytest.mark.parametrize('kind', [OURS, Kind('another', lambda folder: False, folder=True)])
+def test_an_empty_folder_is_free_for_a_folder_and_not_for_a_file(tmp_path: Path, kind: Kind) -> None:
+    path = tmp_path / 'empty'
+    path.mkdir()
+    with pytest.raises(UsageError, match='a folder stands there, and a file is to be written'):
+        require_writable(path)
+    with replacing(path, kind) as fresh:
+        write_folder(fresh, 'new')
+    assert text_of(path) == 'new'
+
+
+def says(text: str) -> Kind:
+    return Kind('a test file', lambda path: path.read_text('utf-8') == text)
+
+
+def test_a_file_replaces_one_of_its_kind_alone(tmp_path: Path) -> None:
+    path, link = tmp_path / 'out', tmp_path / 'link'
+    link.symlink_to(path)
+    for text in ('first', 'second'):
+        with replacing(link, says('first')) as fresh:
+            write_file(fresh, text)
+    for content in (b'second', b'', b'\xff'):  # another's, nothing, and what cannot even be read as text
+        path.write_bytes(content)
+        for out in (path, link):
+            with pytest.raises(
+                UsageError, match=f'{out}: this file is not a test file written by mobileone_mm; move it'
+            ):
+                require_writable(out, says('first'))
+        assert path.read_bytes() == content
+
+
+def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / 'out'
+
+    def run() -> None:
+        with replacing(path, says('mine')) as fresh:
+            write_file(fresh, 'mine')
+            write_file(path, 'kept')
+
+    with pytest.raises(UsageError, match='this file is not a test file written by mobileone_mm'):
+        run()
+    assert text_of(path) == 'kept'
 
 
 def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
     path = tmp_path / 'detector.mlpackage'
     path.write_text('kept')
     with pytest.raises(UsageError, match='a file stands there, and a folder is to be written'):
-        require_writable(path, is_ours)
+        require_writable(path, OURS)
     assert path.read_text() == 'kept'
 
 
@@ -132,7 +184,7 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize('name', ['new', 'old', 'lock', '.new', "it's 100 % {ü}[*]", 'x' * 240])
 @WRITERS
-def test_no_name_is_special(tmp_path: Path, name: str, write: Write, ours: Recognise | None) -> None:
+def test_no_name_is_special(tmp_path: Path, name: str, write: Write, ours: Kind | None) -> None:
     for text in ('old', 'new'):
         with replacing(tmp_path / name, ours) as fresh:
             assert fresh.name == name
@@ -142,7 +194,7 @@ def test_no_name_is_special(tmp_path: Path, name: str, write: Write, ours: Recog
 
 
 @WRITERS
-def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path, write: Write, ours: Recognise | None) -> None:
+def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path, write: Write, ours: Kind | None) -> None:
     for folder in ('links', 'store'):
         (tmp_path / folder).mkdir()
     link, stored = tmp_path / 'links' / 'out.mlpackage', tmp_path / 'store' / 'v1'
@@ -157,7 +209,7 @@ def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path, write: W
 
 
 @WRITERS
-def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, write: Write, ours: Recognise | None) -> None:
+def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, write: Write, ours: Kind | None) -> None:
     path = tmp_path / 'out.mlpackage'
 
     def run() -> None:
@@ -166,7 +218,9 @@ def test_what_appears_meanwhile_is_left_alone(tmp_path: Path, write: Write, ours
             path.mkdir()
             (path / 'notes.txt').write_text('kept')
 
-    with pytest.raises(UsageError, match='a folder stands there that would be lost'):
+    with pytest.raises(
+        UsageError, match=r'this folder is not a test folder written by|a folder stands there, and a file is to be'
+    ):
         run()
     assert [entry.name for entry in path.iterdir()] == ['notes.txt']
     assert list(tmp_path.iterdir()) == [path]
@@ -217,7 +271,7 @@ def test_of_several_runs_at_once_one_wins_whole(tmp_path: Path, method: str, mon
     def run(text: str) -> None:
         try:
             for _ in range(20):
-                with replacing(path, is_ours) as fresh:
+                with replacing(path, OURS) as fresh:
                     write_folder(fresh, text)
         except BaseException as error:
             failures.append(error)
@@ -233,7 +287,7 @@ def test_of_several_runs_at_once_one_wins_whole(tmp_path: Path, method: str, mon
 
 
 @WRITERS
-def test_the_room_of_a_living_run_is_left_alone(tmp_path: Path, write: Write, ours: Recognise | None) -> None:
+def test_the_room_of_a_living_run_is_left_alone(tmp_path: Path, write: Write, ours: Kind | None) -> None:
     path = tmp_path / 'out.mlpackage'
     with replacing(path, ours) as slow:
         write(slow, 'slow')
@@ -251,7 +305,7 @@ def test_a_hidden_folder_of_somebody_else_is_left_alone(tmp_path: Path, name: st
     kept = tmp_path / name / inner
     kept.parent.mkdir(parents=True)
     kept.write_text('kept')
-    with replacing(tmp_path / 'out.mlpackage', is_ours) as fresh:
+    with replacing(tmp_path / 'out.mlpackage', OURS) as fresh:
         write_folder(fresh, 'new')
     assert kept.read_text() == 'kept'
 
@@ -268,13 +322,13 @@ def abandoned(folder: Path) -> Path:
 def test_an_abandoned_folder_goes_back_and_never_over_another(tmp_path: Path) -> None:
     path = tmp_path / 'out.mlpackage'
     abandoned(tmp_path)
-    with replacing(path, is_ours) as fresh:
+    with replacing(path, OURS) as fresh:
         assert text_of(path) == 'old'
         assert list(tmp_path.glob('.*1234')) == []
         abandoned(tmp_path)
         write_folder(fresh, 'new')
     assert text_of(path) == 'new'
-    with replacing(path, is_ours) as fresh:
+    with replacing(path, OURS) as fresh:
         assert text_of(path) == 'new'
         write_folder(fresh, 'newer')
     assert list(tmp_path.iterdir()) == [path]
@@ -292,7 +346,7 @@ def test_a_scratch_folder_goes_and_takes_the_abandoned_with_it(tmp_path: Path) -
 
 def test_what_another_path_left_is_not_ours(tmp_path: Path) -> None:
     room = abandoned(tmp_path)
-    with replacing(tmp_path / 'other.mlpackage', is_ours) as fresh:
+    with replacing(tmp_path / 'other.mlpackage', OURS) as fresh:
         write_folder(fresh, 'new')
     assert text_of(room / 'old') == 'old'
     (tmp_path / 'out.mlpackage').write_text('by now, a file')
@@ -313,7 +367,7 @@ def test_a_folder_that_is_replaced_while_it_is_judged_is_judged_again(tmp_path: 
             return False
         return True
 
-    require_writable(path, sees_it_go)
+    require_writable(path, Kind('a test folder', sees_it_go, folder=True))
     assert text_of(path) == 'second'
 
 
@@ -324,7 +378,7 @@ def test_without_an_exchange_whatever_happens_in_between_leaves_one_version(
 
     def replace_while(action: Callable[[Path], object]) -> None:
         monkeypatch.setattr(atomic, '_exchanged', lambda fresh, path: bool(action(fresh)))
-        with replacing(path, is_ours) as fresh:
+        with replacing(path, OURS) as fresh:
             write_folder(fresh, 'new')
 
     write_folder(path, 'old')
@@ -358,7 +412,7 @@ def test_a_disk_without_room_says_so(tmp_path: Path) -> None:
 
 @WRITERS
 def test_a_disk_that_turns_out_full_when_it_is_flushed_leaves_what_was_there(
-    tmp_path: Path, write: Write, ours: Recognise | None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, write: Write, ours: Kind | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / 'out.mlpackage'
     write(path, 'old')

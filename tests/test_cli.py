@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mobileone_mm import cli
+from mobileone_mm import __version__, cli
 from mobileone_mm.errors import CheckpointError, MobileOneError, UsageError
 
 
@@ -88,14 +88,14 @@ def test_a_report_is_sorted_json_with_an_end_of_line(tmp_path: Path) -> None:
     path = tmp_path / 'report.json'
     cli.write_report(path, {'b': 1, 'a': [0.5, None]})
     text = path.read_text()
-    assert json.loads(text) == {'a': [0.5, None], 'b': 1}
-    assert text.index('"a"') < text.index('"b"')
+    assert json.loads(text) == {'written_by': f'mobileone_mm {__version__}', 'a': [0.5, None], 'b': 1}
+    assert text.index('"written_by"') < text.index('"a"') < text.index('"b"')
     assert text.endswith('}\n')
 
 
 def test_a_report_with_nan_is_refused_and_the_old_one_kept(tmp_path: Path) -> None:
     path = tmp_path / 'report.json'
-    path.write_text('old')
+    cli.write_report(path, {'loss': 1})
     with pytest.raises(ValueError, match='not JSON compliant'):
         cli.write_report(path, {'loss': math.nan})  # NaN is no JSON: other readers would choke on it
-    assert path.read_text() == 'old'
+    assert json.loads(path.read_text())['loss'] == 1

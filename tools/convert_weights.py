@@ -4,13 +4,14 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mobileone_mm.atomic import require_writable
 from mobileone_mm.cli import next_command, run
 from mobileone_mm.errors import CheckpointError, UsageError
-from mobileone_mm.models.backbones.variants import ARCHITECTURES
-from mobileone_mm.weights import names
-from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
+from mobileone_mm.outputs import WEIGHTS, require_outputs
+
+if TYPE_CHECKING:
+    from mobileone_mm.weights.names import Weights
 
 EXAMPLE = """example:
   python tools/convert_weights.py mobileone_s0.pth.tar mobileone_s0_mmpretrain.pth --to mmpretrain
@@ -36,7 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.destination.suffix not in ENDINGS:
         raise UsageError(f'{args.destination}: expected a name that ends in {" or ".join(ENDINGS)}')
-    require_writable(args.destination)
+    require_outputs([(args.destination, WEIGHTS)], [args.source])
+    # After the options: a wrong one shall not wait for torch.
+    from mobileone_mm.weights import names
+    from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
 
     source = read_checkpoint(args.source)
     try:
@@ -53,7 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _config_for(weights: names.Weights) -> str:
+def _config_for(weights: 'Weights') -> str:
+    from mobileone_mm.models.backbones.variants import ARCHITECTURES
+
     published = ARCHITECTURES.get(weights.variant, {}).get('num_conv_branches', [None])[0]
     fits = weights.form == 'fused' or weights.num_conv_branches == published
     return f'configs/detection/ssd_mobileone_{weights.variant}.py' if published and fits else 'CONFIG'

@@ -5,13 +5,14 @@ import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
-from mobileone_mm.atomic import require_writable
+from mobileone_mm.outputs import REPORT, require_outputs
 
-HELP = """example: python tools/evaluate.py detector.mlpackage configs/detection/ssd_mobileone_s2.py
+HELP = """example: python tools/evaluate.py detector.mlpackage CONFIG.py --checkpoint best.pth
 
 Computes the config's own metric on its own test data from the outputs of a package, an ONNX file or a checkpoint
-(trained or fused), and beside it from the model that it was made from: what the export changes, and what one label a
-box costs. Thresholds and the number of boxes are those of the config's model.test_cfg (docs/evaluate.md)."""
+(trained or fused), and with --checkpoint beside it from the model that it was made from: what the export changes, and
+what one label a box costs. Thresholds and the number of boxes are those of the config's model.test_cfg
+(docs/evaluate.md)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,12 +22,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument('artifact', help='what to score: .mlpackage, .onnx or .pth')
     parser.add_argument('config', help='mmdet config with the test data and the metric')
-    parser.add_argument('--checkpoint', help='model to compare with; without it, the one that a package names')
+    parser.add_argument('--checkpoint', help='model to compare with, such as the one that was exported')
     parser.add_argument('--limit', type=int, metavar='N', help='the first N pictures only')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
-    if args.report:
-        require_writable(args.report)
+    inputs = [path for path in (args.artifact, args.config, args.checkpoint) if path]
+    require_outputs([(args.report, REPORT)], inputs)
 
     from mobileone_mm.evaluation import detection
 

@@ -5,15 +5,16 @@ import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
-from mobileone_mm.atomic import require_writable
+from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, require_outputs
 from mobileone_mm.tasks.detection.options import (
     EXPERIMENTAL,
     FLOATS,
     SPEC_VERSIONS,
     WEIGHTS,
     DetectorOptions,
+    page_of,
     parse_size,
-    require_output,
+    require_format,
 )
 
 HELP = """example: python tools/export.py configs/detection/ssd_mobileone_s2.py best.pth --out detector.mlpackage
@@ -37,9 +38,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         fp32_ops=tuple(args.fp32_op),
         nms=args.nms,
     )
-    out = require_output(args.out, options)
-    if args.report:
-        require_writable(args.report)
+    out = require_format(args.out, options)
+    require_outputs(
+        [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
+        [args.config, args.checkpoint, *args.image],
+    )
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.artifact import ladder
     from mobileone_mm.exporter import export, report

@@ -4,15 +4,15 @@ import argparse
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mobileone_mm.atomic import require_writable
 from mobileone_mm.cli import next_command, run, say, write_report
 from mobileone_mm.errors import UsageError
-from mobileone_mm.openmmlab.configs import load_config
-from mobileone_mm.openmmlab.fused_file import FusedFile, write_fused
-from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.weights.checkpoint import Checkpoint, file_sha256
+from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, require_outputs
+
+if TYPE_CHECKING:
+    from mobileone_mm.openmmlab.fused_file import FusedFile
+    from mobileone_mm.weights.checkpoint import Checkpoint
 
 EXAMPLE = """example:
   python tools/fuse.py configs/detection/ssd_mobileone_s2.py \\
@@ -34,9 +34,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--out', metavar='FUSED.pth', type=Path, required=True, help='where to write')
     parser.add_argument('--report', metavar='FILE.json', type=Path, help='write what was measured')
     args = parser.parse_args(argv)
-    _require_free(args.out, args.config, args.checkpoint)
-    if args.report:
-        require_writable(args.report)
+    if args.out.suffix != '.pth':
+        raise UsageError(f'--out {args.out}: expected a name that ends in .pth')
+    described = args.out.with_suffix('.py')
+    require_outputs(
+        [(args.out, WEIGHTS), (described, FUSED_CONFIG), (args.report, REPORT)], [args.config, args.checkpoint]
+    )
+    # After the options: a wrong one shall not wait for torch and mmengine.
+    from mobileone_mm.openmmlab.configs import load_config
+    from mobileone_mm.openmmlab.fused_file import write_fused
+    from mobileone_mm.openmmlab.open_model import open_model
 
     config = load_config(args.config)
     model, source = open_model(config, args.checkpoint)
@@ -55,20 +62,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _require_free(out: Path, config: Path, checkpoint: str) -> None:
-    if out.suffix != '.pth':
-        raise UsageError(f'--out {out}: expected a name that ends in .pth')
-    described = out.with_suffix('.py')
-    for written, read in ((out, Path(checkpoint)), (described, config)):
-        if written.resolve() == read.resolve():
-            raise UsageError(f'--out {out}: would replace {read}, which is read; choose another name')
-    if described.exists() and not out.exists():
-        raise UsageError(f'--out {out}: {described} stands there and is not from here; choose another name')
-    require_writable(out)
-    require_writable(described)
+def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:
+    from mobileone_mm.weights.checkpoint import file_sha256
 
-
-def _report(source: Checkpoint, written: FusedFile, before: int) -> dict[str, Any]:
     return {
         'source': str(source.path),
         'source_sha256': source.sha256,

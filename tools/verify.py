@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
-from mobileone_mm.atomic import require_writable
+from mobileone_mm.outputs import REPORT, require_outputs
 
 HELP = """example: python tools/verify.py detector.mlpackage --image street.jpg
 
@@ -23,8 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--image', nargs='+', default=[], help='pictures to check on; a drawn one without any')
     parser.add_argument('--report', metavar='FILE.json', help='write what was found')
     args = parser.parse_args(argv)
-    if args.report:
-        require_writable(args.report)
+    require_outputs([(args.report, REPORT)], [args.artifact, *args.image])
 
     from mobileone_mm.artifact import ladder
     from mobileone_mm.targets import by_ending
@@ -36,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.write_report(args.report, {**info.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
     width, height = info.input_size
     print(f'{args.artifact}: sound; {info.task}, {len(info.classes)} classes, {width}x{height} px')
-    cli.next_command(f'python tools/evaluate.py {shlex.quote(args.artifact)} {shlex.quote(info.config)}')
+    # Not the paths that the file names: whoever made it chose them, and a config is executed.
+    cli.next_command(f'python tools/evaluate.py {shlex.quote(args.artifact)} CONFIG --checkpoint CHECKPOINT')
     return 0
 
 

@@ -15,8 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mobileone_mm.atomic import replacing
+from mobileone_mm.atomic import Kind, replacing
 from mobileone_mm.errors import UsageError
+from mobileone_mm.outputs import MARKER, is_marked, mark_folder
 
 HUES = {
     'circle': 0.02,
@@ -38,6 +39,7 @@ PLACEMENTS = 20  # tries before a shape that finds no room is left out
 GRAIN = 10.0  # standard deviation of the noise, grey levels
 SMALLEST_SIDE = 32  # px: below, a shape is a handful of pixels
 DESCRIPTION = 'drawn shapes (mobileone_mm.datasets.toy)'
+MARK = 'drawn shapes'  # what a folder of ours is marked with
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,9 @@ def write_coco(out: str | Path, options: ToyOptions) -> dict[str, int]:
     """
     out = Path(out)
     boxes = {}
-    with replacing(out, _is_ours) as fresh:
+    with replacing(out, SET) as fresh:
         (fresh / 'annotations').mkdir(parents=True)
+        mark_folder(fresh, MARK)
         for split_index, (split, count) in enumerate(zip(SPLITS, (options.images, options.val), strict=True)):
             folder = fresh / 'images' / split
             folder.mkdir(parents=True)
@@ -209,13 +212,17 @@ def _colour(rng: np.random.Generator, name: str) -> NDArray[np.float64]:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder holds what `write_coco` writes and nothing else."""
-    files = {path.relative_to(folder) for path in folder.rglob('*') if not path.is_dir()}
-    described = {Path('annotations', f'{split}.json') for split in SPLITS}
-    if any(path.suffix != '.png' or path.parts[0] != 'images' for path in files - described):
+    """Whether a folder is marked as a set, and holds nothing that `write_coco` did not write."""
+    if not is_marked(MARK, folder):
         return False
-    try:
-        contents = [json.loads((folder / path).read_text()) for path in files & described]
-        return all(content['info']['description'] == DESCRIPTION for content in contents)
-    except (ValueError, KeyError, TypeError):
-        return False
+    written = {MARKER}
+    for split in SPLITS:
+        content = json.loads((folder / 'annotations' / f'{split}.json').read_text())
+        written |= {
+            f'annotations/{split}.json',
+            *(f'images/{split}/{image["file_name"]}' for image in content['images']),
+        }
+    return {path.relative_to(folder).as_posix() for path in folder.rglob('*') if not path.is_dir()} <= written
+
+
+SET = Kind('a set of drawn shapes', _is_ours, folder=True)

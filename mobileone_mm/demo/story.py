@@ -18,10 +18,12 @@ from typing import Any
 
 from mobileone_mm.cli import say
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.outputs import DEMO, mark_folder, require_outputs
 from mobileone_mm.tasks.detection.agreement import Total
 
 CONFIG = 'configs/detection/demo_ssd.py'
 FOLDER = 'demo'
+MARK = 'demo'  # what the folder is marked with
 BEST = '{best}'  # in a command: the best checkpoint, known once the training has written it
 EPOCH = re.compile(r'Epoch\(train\) +\[(\d+)\]\[.*? eta: (\S+) .*?loss: (\S+)')
 STATION = re.compile(r'[a-z][a-z ]* \.\.\.\n')  # how tools/export.py announces a long part
@@ -80,7 +82,7 @@ STEPS = (
         'look',
         'draw what the package finds, beside what the trained model does',
         f'python tools/predict.py {FOLDER}/detector.mlpackage {FOLDER}/data/images/val --out {FOLDER}/predictions '
-        f'--compare {BEST}',
+        f'--compare {CONFIG} {BEST}',
     ),
 )
 RESULTS = (
@@ -99,7 +101,12 @@ RESULTS = (
 
 
 def clear(root: Path) -> None:
-    """Remove what an earlier demo left, so that nothing old can pass for new."""
+    """Remove what an earlier demo left, so that nothing old can pass for new.
+
+    Raises:
+        UsageError: a folder stands there that no demo made.
+    """
+    require_outputs([(root / FOLDER, DEMO)], ())
     for name in RESULTS:
         path = root / FOLDER / name
         if path.is_dir():
@@ -107,6 +114,7 @@ def clear(root: Path) -> None:
         else:
             path.unlink(missing_ok=True)
     (root / FOLDER / 'logs').mkdir(parents=True)
+    mark_folder(root / FOLDER, MARK)
 
 
 def run_steps(root: Path, steps: Sequence[Step]) -> Iterator[Done]:

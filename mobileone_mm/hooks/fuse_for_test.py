@@ -12,9 +12,10 @@ from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mobileone_mm import reparam
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab.fused_file import fuse_checked, write_fused
+from mobileone_mm.outputs import FUSED_CONFIG
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights.checkpoint import BLOCK, form_of, load_weights, read_checkpoint
 
@@ -116,14 +117,20 @@ class SaveFusedHook(Hook):  # type: ignore[misc]
         for source, path in self._pairs:
             if not source.is_file() and _is_ours(path):
                 path.unlink()
-                path.with_suffix('.py').unlink(missing_ok=True)
+                config = path.with_suffix('.py')
+                if config.is_file() and FUSED_CONFIG.ours(config):
+                    config.unlink()
                 runner.logger.info(f'{path}: removed with {source.name}, which this run deleted')
         for path in _checkpoints(runner):
             if not path.is_file():  # removed since, or in a remote store
                 continue
             out = path.with_name(f'{path.stem}{SUFFIX}.pth')
             model = on_cpu(unwrapped(runner.model))
-            written = write_fused(model, load_weights(model, path), runner.cfg, out)
+            try:
+                written = write_fused(model, load_weights(model, path), runner.cfg, out)
+            except UsageError as error:  # at the end of a long training
+                runner.logger.warning(f'the fused form of {path.name} was not written: {error}')
+                continue
             runner.logger.info(f'{out}: the fused form of {path.name}; against it: {written.parity}')
             if written.fault:
                 runner.logger.warning(f'{out}: written without a config of its own: {written.fault}')

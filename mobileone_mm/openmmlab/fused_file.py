@@ -19,6 +19,7 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import example_images
+from mobileone_mm.outputs import CONFIG_HEAD, FUSED_CONFIG, WEIGHTS, require_outputs
 from mobileone_mm.parity import Parity
 from mobileone_mm.weights import matching
 from mobileone_mm.weights.checkpoint import BLOCK, FORMAT_VERSION, Checkpoint, save_checkpoint
@@ -64,9 +65,11 @@ def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path)
     Beside it, `out` with the ending .py is the config that loads it.
 
     Raises:
+        UsageError: something stands at one of the two that was not written so.
         FuseError: the model cannot be fused.
         ParityError: the fused model does not compute what `model` computes; nothing is written.
     """
+    require_outputs([(out, WEIGHTS), (out.with_suffix('.py'), FUSED_CONFIG)], [source.path])
     fused, parity = fuse_checked(model, config)
     state = fused.state_dict()
     described, path, fault = config, None, ''
@@ -85,8 +88,9 @@ def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path)
     }
     save_checkpoint(out, state, {**source.meta, 'cfg': described.pretty_text, BLOCK: block})
     if path is not None:
-        with replacing(path) as fresh:
-            described.dump(fresh)
+        with replacing(path, FUSED_CONFIG) as fresh:
+            head = f'{CONFIG_HEAD} with {out.name}, and again with it: copy it before you change it\n'
+            fresh.write_text(head + described.pretty_text, encoding='utf-8')
     return FusedFile(out, path, fault, parity, sum(parameter.numel() for parameter in fused.parameters()))
 
 

@@ -1,1 +1,1 @@
-"""Pictures in, pictures with what was found out."""
+"""Pictures in, pictures with boxes out."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.models.backbones.base import BlockBackbone
+from mobileone_mm.outputs import WEIGHTS, sign_weights
 from mobileone_mm.weights import expand, matching, names, safe_load
 from mobileone_mm.weights.download import local_file
 from mobileone_mm.weights.names import Weights, listed
@@ -100,10 +101,14 @@ def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Ma
 
     Tensors are stored on the CPU; what is not plain data in `meta` is left out. Without `meta` the file is a bare state
     dict, as Apple and timm publish theirs.
+
+    Raises:
+        UsageError: something stands at `path` that was not written so.
     """
     state = {key: value.detach().cpu() for key, value in state_dict.items()}
-    with replacing(path) as fresh:
+    with replacing(path, WEIGHTS) as fresh:
         torch.save(state if meta is None else {'meta': plain(meta), 'state_dict': state}, fresh)
+        sign_weights(fresh)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:

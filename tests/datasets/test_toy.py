@@ -95,7 +95,7 @@ def test_same_options_same_bytes_other_seed_other_pictures(tmp_path: Path) -> No
     first, again, other = (files(tmp_path / name) for name in 'abc')
     assert first == again
     assert first.keys() == other.keys()
-    assert all(first[name] != other[name] for name in first)
+    assert all(first[name] != other[name] for name in first if name != '.mobileone_mm')
 
 
 def test_a_picture_does_not_depend_on_how_many_are_drawn_and_splits_differ(
@@ -134,18 +134,28 @@ def test_an_older_set_is_replaced_and_anything_else_is_kept(tmp_path: Path) -> N
     toy.write_coco(tmp_path / 'set', small)
     assert len(list((tmp_path / 'set' / 'images' / 'train').iterdir())) == 1
 
-    toy.write_coco(tmp_path / 'set with notes', small)
-    for mine, text in (
-        (tmp_path / 'mine/annotations/train.json', json.dumps({'info': {'description': 'mine'}})),
-        (tmp_path / 'set with notes/notes.txt', 'mine'),
-        (tmp_path / 'set with notes/annotations/more.json', '{}'),
+    toy.write_coco(tmp_path / 'set with more', small)
+    toy.write_coco(tmp_path / 'unmarked', small)
+    (tmp_path / 'unmarked/.mobileone_mm').unlink()
+    for name in (
+        'mine/annotations/train.json',
+        'mine/images/train/000001.png',
+        'set with more/notes.txt',
+        'set with more/annotations/more.json',
+        'set with more/images/train/more.png',
+        'set with more/images/val/deeper/000001.png',
+        'unmarked/images/train/000001.png',
     ):
-        mine.parent.mkdir(parents=True, exist_ok=True)
-        mine.write_text(text)
-        with pytest.raises(UsageError, match='a folder stands there that would be lost'):
-            toy.write_coco(tmp_path / mine.relative_to(tmp_path).parts[0], small)
-        assert mine.read_text() == text
-        mine.unlink()
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({'info': {'description': toy.DESCRIPTION}, 'images': []}))
+        before = files(tmp_path)
+        with pytest.raises(
+            UsageError, match='this folder is not a set of drawn shapes written by mobileone_mm; move it'
+        ):
+            toy.write_coco(tmp_path / Path(name).parts[0], small)
+        assert files(tmp_path) == before
+        path.unlink()
 
 
 @pytest.mark.parametrize('bad', [{'images': 0}, {'val': 0}, {'size': 31}, {'seed': -1}])

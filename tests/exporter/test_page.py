@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mobileone_mm.errors import UsageError
-from mobileone_mm.exporter.page import MOST_PAIRS, PICTURE_SIDE, Pair, page, require_page, verdict, write_page
+from mobileone_mm.exporter.page import MOST_PAIRS, PICTURE_SIDE, Pair, page, verdict, write_page
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.pictures.drawing import MARK
 from mobileone_mm.tasks.detection.agreement import SCORE_TOLERANCE
@@ -271,14 +271,16 @@ def test_weights_are_named(report: dict[str, Any]) -> None:
     assert 'computes in float16, weights palette8' in Reader(page({**report, 'info': info}, [])).texts
 
 
-def test_an_older_page_may_be_replaced_and_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
+def test_an_older_page_is_replaced_and_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / 'report.html'
-    require_page(path)
     write_page(path, report, [])
-    require_page(path)
+    write_page(path, report, [])
     path.write_text('<!DOCTYPE html><title>my own</title>')
-    with pytest.raises(UsageError, match=r'report\.html: stands there and is no page of an export'):
-        require_page(path)
+    with pytest.raises(
+        UsageError, match=r'report\.html: this file is not a page about an export written by mobileone_mm'
+    ):
+        write_page(path, report, [])
+    assert 'my own' in path.read_text()
 
 
 def test_a_comparison_of_rows_has_its_psnr(report: dict[str, Any]) -> None:

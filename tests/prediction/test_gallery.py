@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mobileone_mm import __version__
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.pictures.drawing import HEADER, MARK, SEAM
-from mobileone_mm.prediction.gallery import LEAST_SIDE, Outcome, out_paths, picture_files, predict, summary
+from mobileone_mm.prediction.gallery import LEAST_SIDE, Outcome, predict, summary
 from mobileone_mm.prediction.predictors import Finder
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 
@@ -55,10 +56,10 @@ def reddish(picture: 'np.ndarray[Any, Any]') -> 'np.ndarray[Any, Any]':
 
 
 def test_a_picture_keeps_its_size_and_has_frames_where_boxes_are(tmp_path: Path) -> None:
-    outcome = predict(finder((SQUARE, 0.9, 0)), None, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'x/out')
+    outcome = predict(finder((SQUARE, 0.9, 0)), None, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'out')
     assert outcome == Outcome(1, {'cup': 1}, None)
-    assert sorted(file.name for file in (tmp_path / 'x/out').iterdir()) == ['a.jpg', 'predictions.json']
-    picture = drawn(tmp_path / 'x/out/a.jpg')
+    assert sorted(file.name for file in (tmp_path / 'out').iterdir()) == ['.mobileone_mm', 'a.jpg', 'predictions.json']
+    picture = drawn(tmp_path / 'out/a.jpg')
     assert picture.shape == (500, 600, 3)
     low, high = changed(picture).min(axis=0), changed(picture).max(axis=0)
     assert np.abs(high - (300, 300)).max() <= 4  # 0.6 of 500, 0.5 of 600; half a line and what JPEG smears
@@ -72,6 +73,7 @@ def test_the_list_is_in_pixels_of_the_file(tmp_path: Path) -> None:
         finder((SQUARE, 0.98765, 1), (CORNER, 0.5, 0)), None, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'out'
     )
     assert json.loads((tmp_path / 'out/predictions.json').read_text()) == {
+        'written_by': f'mobileone_mm {__version__}',
         'detector': 'a.mlpackage',
         'score_threshold': 0.3,
         'iou_threshold': 0.45,
@@ -199,69 +201,31 @@ def test_a_broken_picture_is_named_before_anything_is_written(tmp_path: Path) ->
     assert not (tmp_path / 'out').exists()
 
 
+def test_an_earlier_run_is_drawn_over_and_nothing_of_the_users(tmp_path: Path) -> None:
+    files, out = [write(tmp_path / f'in/{name}.png') for name in 'ab'], tmp_path / 'out'
+    predict(finder(), None, files[:1], RULES, out)
+    (out / 'mine.jpg').write_bytes(b'precious')
+    predict(finder((SQUARE, 0.9, 0)), None, files[:1], RULES, out)
+    assert len(changed(drawn(out / 'a.jpg'))) > 0
+    (out / 'b.jpg').write_bytes(files[1].read_bytes())  # his own, under a name that is to be written
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(
+        UsageError, match=r'out/b\.jpg: this file is not a picture with boxes written by mobileone_mm; mo'
+    ):
+        predict(finder(), None, files, RULES, out)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
 def test_the_folder_of_the_pictures_is_refused(tmp_path: Path) -> None:
     file = write(tmp_path / 'in/a.jpg')
     before = file.read_bytes()
     (tmp_path / 'link').symlink_to(tmp_path / 'in')
     for out in (tmp_path / 'in', tmp_path / 'link', tmp_path / 'in/../in'):
-        with pytest.raises(UsageError, match='the folder of the pictures themselves'):
+        with pytest.raises(UsageError, match=r'holds .*in/a\.jpg, which is read; choose another folder'):
             predict(finder(), None, [file], RULES, out)
-    with pytest.raises(UsageError, match=r'a\.jpg: a file, expected a folder'):
+    with pytest.raises(UsageError, match=r'would replace .*a\.jpg, which is read'):
         predict(finder(), None, [file], RULES, file)
     assert file.read_bytes() == before
-
-
-@pytest.mark.parametrize(
-    ('files', 'names'),
-    [
-        (['in/a.png', 'in/b.jpeg'], ['a', 'b']),
-        (['in/a.png', 'other/a.png', 'in/a.jpg'], ['a', 'a-2', 'a-3']),
-        (['in/a.png', 'in/A.png'], ['a', 'A-2']),
-        (['in/a-2.png', 'in/a.png', 'in/a.jpg'], ['a-2', 'a', 'a-3']),
-        (['in/a.png', 'in/a.jpg', 'in/a-2.png'], ['a', 'a-2', 'a-2-2']),
-        (['in/a.b.png', 'in/a.png'], ['a.b', 'a']),
-    ],
-)
-def test_no_two_pictures_share_a_name(files: list[str], names: list[str], tmp_path: Path) -> None:
-    assert out_paths([Path(file) for file in files], tmp_path) == [tmp_path / f'{name}.jpg' for name in names]
-
-
-def test_files_folders_and_patterns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name in ('in/b.png', 'in/a.JPG', 'in/notes.txt', 'in/sub/c.png', 'in/d[1].png', 'odd.data'):
-        Path(name).parent.mkdir(exist_ok=True)
-        Path(name).touch()
-
-    def given(*words: str) -> list[str]:
-        return [str(file) for file in picture_files(words)]
-
-    assert given('in') == ['in/a.JPG', 'in/b.png', 'in/d[1].png']
-    assert capsys.readouterr().err == 'in: 1 other files skipped\n'
-    assert given('in/*.png') == ['in/b.png', 'in/d[1].png']
-    assert given('in/**/*.png') == ['in/b.png', 'in/d[1].png', 'in/sub/c.png']
-    assert given('odd.data', 'in/d[1].png') == ['odd.data', 'in/d[1].png']  # named, so it is meant
-    assert given('in/b.png', 'in/b.png', 'in/b*') == ['in/b.png']
-
-
-@pytest.mark.parametrize(
-    ('words', 'error', 'message'),
-    [
-        ([], UsageError, 'no pictures given'),
-        (['none.png'], DataError, r'none\.png: no such file or folder, and a pattern that nothing matches'),
-        (['*.png'], DataError, r'\*\.png: no such file or folder, and a pattern'),
-        (['empty'], DataError, r'empty: a folder without pictures; expected files ending in \.bmp, '),
-    ],
-)
-def test_no_pictures(
-    words: list[str], error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path('empty').mkdir()
-    Path('empty/notes.txt').touch()
-    with pytest.raises(error, match=message):
-        picture_files(words)
 
 
 def test_nothing_found_is_said(tmp_path: Path) -> None:

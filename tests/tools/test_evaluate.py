@@ -43,8 +43,12 @@ def test_help_opens_with_an_example() -> None:
     assert call('--help').stdout.startswith('example: python tools/evaluate.py ')
 
 
-def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: Report, tmp_path: Path) -> None:
-    done = call(exported.artifact, config_file, '--limit', 3, '--report', tmp_path / 'report.json')
+def test_stdout_is_the_table_and_nothing_else(
+    config_file: Path, exported: Report, detector: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = call(
+        exported.artifact, config_file, '--checkpoint', detector[1], '--limit', 3, '--report', tmp_path / 'report.json'
+    )
     assert (done.returncode, done.stderr) == (0, '')
     lines = done.stdout.splitlines()
     assert lines[0] == '3 of 4 pictures; score threshold 0.02, IoU threshold 0.45, boxes a picture 200'
@@ -61,10 +65,16 @@ def test_stdout_is_the_table_and_nothing_else(config_file: Path, exported: Repor
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
 def test_an_onnx_file(
-    form: str, config_file: Path, onnx_files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+    form: str,
+    config_file: Path,
+    onnx_files: dict[str, Path],
+    detector: tuple[Path, Path],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     main = runpy.run_path(str(TOOL))['main']
-    assert cli.run(main, [str(onnx_files[form]), str(config_file), '--limit', '2']) == 0
+    assert (
+        cli.run(main, [str(onnx_files[form]), str(config_file), '--checkpoint', str(detector[1]), '--limit', '2']) == 0
+    )
     out, err = capsys.readouterr()
     assert err == ''
     lines = out.splitlines()

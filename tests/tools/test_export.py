@@ -32,8 +32,9 @@ def test_help_opens_with_an_example(tool: str) -> None:
 
 def test_export_then_verify(detector: tuple[Path, Path], tmp_path: Path) -> None:
     out = tmp_path / 'd.mlpackage'
-    done = call('export.py', *detector, '--out', out, '--report', tmp_path / 'report.json')
-    assert done.returncode == 0, done.stderr
+    for _ in ('new', 'over its own files'):
+        done = call('export.py', *detector, '--out', out, '--report', tmp_path / 'report.json')
+        assert done.returncode == 0, done.stderr
     # One line when a station begins and one with its time: nothing of what torch, mmdet and coremltools say.
     stations = ('load', 'fuse', 'graph', 'convert', 'save and check')
     expected = [line for station in stations for line in (rf'{station} \.\.\.', rf'{station}: \d+\.\d s')][1:]
@@ -59,9 +60,10 @@ def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert err == ''
     assert out.splitlines()[1].startswith('trained -> fused, float64')
     assert out.splitlines()[-2] == f'{package}: sound; detection, 3 classes, 96x64 px'
-    assert out.splitlines()[-1] == f'next: python tools/evaluate.py {package} {exported.info.config}'
+    assert out.splitlines()[-1] == f'next: python tools/evaluate.py {package} CONFIG --checkpoint CHECKPOINT'
     report = json.loads((tmp_path / 'r.json').read_text())
     ladder = {(rung['name'], rung['unit']): rung['value'] for rung in report.pop('ladder')}
+    assert report.pop('written_by').startswith('mobileone_mm ')
     assert report == exported.info.as_metadata()
     assert ladder['saved package, float32 -> float16', 'score'] > 0
     assert ladder['saved file, suppression', 'rows'] == 0
@@ -106,10 +108,11 @@ def test_verify_of_an_onnx_file(
     assert err == ''
     assert out.splitlines()[-2:] == [
         f'{report.artifact}: sound; detection, 3 classes, 96x64 px',
-        f'next: python tools/evaluate.py {report.artifact} {report.info.config}',
+        f'next: python tools/evaluate.py {report.artifact} CONFIG --checkpoint CHECKPOINT',
     ]
     told = json.loads((tmp_path / 'r.json').read_text())
     assert [rung['unit'] for rung in told.pop('ladder')] == ['score', 'px', 'rows'][: 3 if form == 'nms' else 2]
+    assert told.pop('written_by').startswith('mobileone_mm ')
     assert told == report.info.as_metadata()
 
 

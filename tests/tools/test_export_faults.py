@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.atomic import replacing
+from mobileone_mm.atomic import Kind, replacing
 from mobileone_mm.exporter import export
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.targets.coreml import convert, library
@@ -237,9 +237,12 @@ def test_any_name_is_fine(
     [
         (['--out', 'd.mlpackage/inner.mlpackage'], 'd.mlpackage/inner.mlpackage: lies in a package'),
         (['--out', 'd.mlpackage', '--report', 'd.mlpackage/r.json'], 'd.mlpackage/r.json: lies in a package'),
-        (['--out', 'd.mlpackage', '--report', 'd.mlpackage'], 'd.mlpackage: a folder stands there that would be lost'),
+        (['--out', 'd.mlpackage', '--report', 'd.mlpackage'], 'd.mlpackage: named for two outputs'),
         (['--out', 'file/d.mlpackage'], r'file/d\.mlpackage: \S+/file is a file, not a folder; choose another path'),
-        (['--out', 'mine.mlpackage'], r'mine\.mlpackage: a folder stands there that would be lost'),
+        (
+            ['--out', 'mine.mlpackage'],
+            r'mine\.mlpackage: this folder is not a Core ML package written by mobileone_mm; move it',
+        ),
         (['--out', 'file.mlpackage'], r'file\.mlpackage: a file stands there, and a folder is to be written'),
     ],
 )
@@ -294,6 +297,6 @@ raise SystemExit(cli.run(runpy.run_path({str(TOOLS / 'export.py')!r})['main']))
     assert subprocess.run(command, capture_output=True, check=False).returncode == -9
     assert contents(out) == contents(exported.artifact)
     assert len(list(tmp_path.iterdir())) == 2
-    with replacing(out, lambda folder: True) as fresh:
+    with replacing(out, Kind('a package', lambda folder: True, folder=True)) as fresh:
         shutil.copytree(exported.artifact, fresh)
     assert list(tmp_path.iterdir()) == [out]

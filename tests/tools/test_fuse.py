@@ -53,6 +53,8 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
     assert measured['out_sha256'] == checkpoint.file_sha256(out)
     assert (measured['parameters_trained'], measured['parameters_fused']) == (before, after)
     assert 0 <= measured['relative'] < 1e-4
+    assert main([str(config), str(trained), '--out', str(out), '--report', str(report)]) == 0  # over its own files
+    assert (folder / 'f.py').read_text().startswith('# Written by mobileone_mm with f.pth')
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,11 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
         ('config.py fused.pth --out f.pth', 2, 'this is a fused .* so there is nothing to fuse'),
         ('config.py trained.pth --out trained.pth', 2, r'would replace .*trained\.pth, which is read'),
         ('config.py trained.pth --out config.pth', 2, r'would replace .*config\.py, which is read'),
-        ('config.py trained.pth --out mine.pth', 2, r'mine\.py stands there and is not from here'),
+        (
+            'config.py trained.pth --out mine.pth',
+            2,
+            r'mine\.py: this file is not the config of a fused model written by mobileone_mm',
+        ),
         ('config.py trained.pth --out f.pth --report missing/r.json', 2, 'does not exist'),
     ],
 )

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.errors import CheckpointError, ConfigError
+from mobileone_mm.errors import CheckpointError
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs, open_model
 from mobileone_mm.pictures.reading import drawn_picture, read_picture
 from mobileone_mm.prediction.predictors import MOST_BOXES, SHOWN_SCORE, open_finder
+from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.targets.opening import open_artifact
 from mobileone_mm.tasks.detection.detections import Detections, Rules, of_artifact, of_model, rules_of
 
@@ -58,7 +60,7 @@ def test_a_package_by_its_own_thresholds(
 ) -> None:
     out = tmp_path / 'out'
     assert call(exported.artifact, photos, '--out', out) == 0
-    assert sorted(file.name for file in out.iterdir()) == ['0.jpg', '1.jpg', 'predictions.json']
+    assert sorted(file.name for file in out.iterdir()) == ['.mobileone_mm', '0.jpg', '1.jpg', 'predictions.json']
     written = listed(out)
     assert (written['score_threshold'], written['iou_threshold']) == (0.25, 0.45)
     artifact = open_artifact(exported.artifact)
@@ -71,7 +73,7 @@ def test_a_package_by_its_own_thresholds(
     stdout, stderr = capsys.readouterr()
     assert stderr == ''
     assert re.match(rf'pictures: 2, boxes: {boxes} \((circle|square|triangle) \d+', stdout)
-    assert stdout.splitlines()[-1] == f'next: python tools/evaluate.py {exported.artifact} {exported.info.config}'
+    assert stdout.splitlines()[-1] == f'next: python tools/evaluate.py {exported.artifact} CONFIG'
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
@@ -84,7 +86,7 @@ def test_an_onnx_file_beside_its_checkpoint(
     call: Call,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert call(onnx_files[form], photos, '--out', tmp_path / 'out', '--compare', detector[1]) == 0
+    assert call(onnx_files[form], photos, '--out', tmp_path / 'out', '--compare', *detector) == 0
     out, err = capsys.readouterr()
     assert err == ''
     boxes = int(re.match(r'pictures: 2, boxes: (\d+)', out)[1])  # type: ignore[index]
@@ -112,9 +114,7 @@ def test_a_checkpoint_by_its_configs_rules_and_by_those_asked_for(
     assert capsys.readouterr().err == ''
 
 
-@pytest.mark.parametrize('alone', [True, False])
 def test_a_package_beside_its_checkpoint(
-    alone: bool,
     detector: tuple[Path, Path],
     exported: Report,
     photos: Path,
@@ -122,9 +122,9 @@ def test_a_package_beside_its_checkpoint(
     call: Call,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    other = detector[1:] if alone else detector
-    assert call(exported.artifact, f'{photos}/*.png', '--out', tmp_path / 'out', '--compare', *other) == 0
+    assert call(exported.artifact, f'{photos}/*.png', '--out', tmp_path / 'out', '--compare', *detector) == 0
     stdout = capsys.readouterr().out
+    assert stdout.splitlines()[-1] == f'next: python tools/evaluate.py {exported.artifact} {detector[0]}'
     boxes = int(re.match(r'pictures: 2, boxes: (\d+)', stdout)[1])  # type: ignore[index]
     assert f'all {boxes} boxes agree; largest difference 0.00' in stdout
     written = listed(tmp_path / 'out')
@@ -145,16 +145,16 @@ def test_help_opens_with_an_example(call: Call, capsys: pytest.CaptureFixture[st
         (['PACKAGE', '--out', 'out'], 2, 'no pictures given'),
         (['CONFIG', 'photos', '--out', 'out'], 2, 'no pictures given'),
         (['CONFIG', 'photos', 'photos', '--out', 'out'], 2, r'photos: expected .*CHECKPOINT\.pth'),
-        (['PACKAGE', 'photos', '--out', 'photos'], 2, '--out photos: the folder of the pictures themselves.*'),
+        (['PACKAGE', 'photos', '--out', 'photos'], 2, 'photos: holds photos/0.png, which is read.*'),
         (['PACKAGE', 'photos', '--out', 'out', '--score-threshold', '30'], 2, '--score-threshold: 30 given, .*'),
         (['PACKAGE', 'photos', '--out', 'out', '--iou-threshold', '-1'], 2, '--iou-threshold: -1 given, .*'),
         (
             ['PACKAGE', 'photos', '--out', 'out', '--compare', 'CHECKPOINT', 'photos'],
             2,
-            'expected .*or a checkpoint of',
+            r'best\.pth photos: expected ',
         ),
         (['PACKAGE', 'none/*', '--out', 'out'], 1, r'none/\*: no such file or folder'),
-        (['PACKAGE', 'photos', '--out', 'out', '--compare', 'none.pth'], 1, r'none\.pth.*'),
+        (['PACKAGE', 'photos', '--out', 'out', '--compare', 'CONFIG', 'none.pth'], 1, r'none\.pth.*'),
     ],
 )
 def test_what_is_refused_is_one_line_and_writes_nothing(
@@ -177,9 +177,36 @@ def test_what_is_refused_is_one_line_and_writes_nothing(
     assert not Path('out').exists()
 
 
-def test_the_config_that_a_package_names_may_have_moved(detector: tuple[Path, Path]) -> None:
-    with pytest.raises(ConfigError, match=r'best\.pth: its config moved\.py is not there; give both: CONFIG\.py '):
-        open_finder([str(detector[1])], 'moved.py')
+def test_the_config_that_a_package_names_is_neither_executed_nor_named(
+    detector: tuple[Path, Path],
+    exported: Report,
+    photos: Path,
+    tmp_path: Path,
+    call: Call,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    trap, sprung = tmp_path / 'trap.py', tmp_path / 'sprung'
+    trap.write_text(f"open({str(sprung)!r}, 'w').close()\n{detector[0].read_text()}")
+    foreign = shutil.copytree(exported.artifact, tmp_path / 'foreign.mlpackage')
+    package = open_package(foreign)
+    package.spec.description.metadata.userDefined['mobileone_mm.config'] = json.dumps(str(trap))
+    (model,) = foreign.rglob('*.mlmodel')
+    model.write_bytes(package.spec.SerializeToString())
+
+    assert call(foreign, photos, '--out', tmp_path / 'out', '--compare', detector[1]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count('\n')) == ('', 1)
+    assert re.search(rf'{detector[1]}: its config is missing, .*give both: CONFIG\.py {detector[1]}', err)
+    assert call(foreign, photos, '--out', tmp_path / 'out') == 0
+    assert 'trap.py' not in capsys.readouterr().out
+    assert not sprung.exists()
+
+
+def test_a_checkpoint_beside_another_has_the_config_that_the_user_gave(
+    detector: tuple[Path, Path], photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*detector, photos, '--out', tmp_path / 'out', '--compare', detector[1]) == 0
+    assert re.search(r'all \d+ boxes agree; largest difference 0 in score, 0 px', capsys.readouterr().out)
 
 
 def test_a_checkpoint_of_other_classes_is_refused(

@@ -98,17 +98,11 @@ def test_it_needs_nothing_of_onnx(
     assert not set(ONNX_PACKAGES) & set(report.info.versions)
 
 
-@pytest.mark.parametrize(
-    ('names', 'expected'),
-    [
-        ([], False),
-        (['Manifest.json'], False),
-        (['Manifest.json', 'Data'], True),
-        (['Manifest.json', 'Data', 'notes.txt'], False),
-    ],
-)
-def test_only_a_package_is_taken_for_one(names: list[str], expected: bool, tmp_path: Path) -> None:
-    for name in names:
-        (tmp_path / name).touch()
-    assert TARGET.recognise is not None
-    assert TARGET.recognise(tmp_path) == expected
+def test_a_package_of_ours_is_told_from_any_other(exported: Report, tmp_path: Path) -> None:
+    assert TARGET.kind.ours(exported.artifact)
+    other = shutil.copytree(exported.artifact, tmp_path / 'other.mlpackage')
+    package = open_package(other)
+    package.spec.description.metadata.userDefined.clear()
+    (model,) = other.rglob('*.mlmodel')
+    model.write_bytes(package.spec.SerializeToString())
+    assert not TARGET.kind.ours(other)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from mobileone_mm.errors import UsageError
-from mobileone_mm.tasks.detection.options import DetectorOptions, parse_size, require_output
+from mobileone_mm.tasks.detection.options import DetectorOptions, parse_size, require_format
 
 
 @pytest.mark.parametrize(
@@ -59,13 +59,13 @@ def test_bad_size(text: str) -> None:
     ],
 )
 def test_output(out: str, options: DetectorOptions) -> None:
-    assert require_output(out, options) == Path(out)
+    assert require_format(out, options) == Path(out)
 
 
 @pytest.mark.parametrize('out', ['detector', 'detector.mlmodel', 'detector.ONNX', 'x.mlpackage/y'])
 def test_bad_ending(out: str) -> None:
     with pytest.raises(UsageError, match=r'expected \.mlpackage \(a Core ML package\) or \.onnx'):
-        require_output(out, DetectorOptions())
+        require_format(out, DetectorOptions())
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_bad_ending(out: str) -> None:
 )
 def test_an_onnx_file_refuses_what_is_core_mls(flag: str, given: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=f'{flag}: for \\.mlpackage alone, d\\.onnx given'):
-        require_output('d.onnx', DetectorOptions(**given))
+        require_format('d.onnx', DetectorOptions(**given))
 
 
 def test_a_package_refuses_what_is_onnx() -> None:
     with pytest.raises(UsageError, match=r'--nms: for \.onnx alone, .* always has its suppression'):
-        require_output('d.mlpackage', DetectorOptions(nms=True))
+        require_format('d.mlpackage', DetectorOptions(nms=True))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,86 @@
+"""What the words of a command mean."""
+
+from pathlib import Path
+
+import pytest
+
+from mobileone_mm.errors import DataError, UsageError
+from mobileone_mm.prediction.sources import compared_words, out_paths, picture_files
+
+
+@pytest.mark.parametrize(
+    ('words', 'first', 'expected'),
+    [
+        (['b.onnx'], ['a.mlpackage'], ['b.onnx']),
+        (['c.py', 'b.pth'], ['a.mlpackage'], ['c.py', 'b.pth']),
+        (['b.pth'], ['a.py', 'a.pth'], ['a.py', 'b.pth']),
+    ],
+)
+def test_a_second_detector(words: list[str], first: list[str], expected: list[str]) -> None:
+    assert compared_words(words, first) == expected
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['b.pth'], r'b\.pth: its config is missing, .*a\.mlpackage names.*; give both: CONFIG\.py b\.pth'),
+        (['b.onnx', 'a.png'], r'b\.onnx a\.png: expected \.mlpackage or \.onnx, or CONFIG\.py CHECKPOINT\.pth'),
+        (['c.py'], 'expected'),
+    ],
+)
+def test_no_second_detector(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        compared_words(words, ['a.mlpackage'])
+
+
+@pytest.mark.parametrize(
+    ('files', 'names'),
+    [
+        (['in/a.png', 'in/b.jpeg'], ['a', 'b']),
+        (['in/a.png', 'other/a.png', 'in/a.jpg'], ['a', 'a-2', 'a-3']),
+        (['in/a.png', 'in/A.png'], ['a', 'A-2']),
+        (['in/a-2.png', 'in/a.png', 'in/a.jpg'], ['a-2', 'a', 'a-3']),
+        (['in/a.png', 'in/a.jpg', 'in/a-2.png'], ['a', 'a-2', 'a-2-2']),
+        (['in/a.b.png', 'in/a.png'], ['a.b', 'a']),
+    ],
+)
+def test_no_two_pictures_share_a_name(files: list[str], names: list[str], tmp_path: Path) -> None:
+    assert out_paths([Path(file) for file in files], tmp_path) == [tmp_path / f'{name}.jpg' for name in names]
+
+
+def test_files_folders_and_patterns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ('in/b.png', 'in/a.JPG', 'in/notes.txt', 'in/sub/c.png', 'in/d[1].png', 'odd.data'):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).touch()
+
+    def given(*words: str) -> list[str]:
+        return [str(file) for file in picture_files(words)]
+
+    assert given('in') == ['in/a.JPG', 'in/b.png', 'in/d[1].png']
+    assert capsys.readouterr().err == 'in: 1 other files skipped\n'
+    assert given('in/*.png') == ['in/b.png', 'in/d[1].png']
+    assert given('in/**/*.png') == ['in/b.png', 'in/d[1].png', 'in/sub/c.png']
+    assert given('odd.data', 'in/d[1].png') == ['odd.data', 'in/d[1].png']  # named, so it is meant
+    assert given('in/b.png', 'in/b.png', 'in/b*') == ['in/b.png']
+
+
+@pytest.mark.parametrize(
+    ('words', 'error', 'message'),
+    [
+        ([], UsageError, 'no pictures given'),
+        (['none.png'], DataError, r'none\.png: no such file or folder, and a pattern that nothing matches'),
+        (['*.png'], DataError, r'\*\.png: no such file or folder, and a pattern'),
+        (['empty'], DataError, r'empty: a folder without pictures; expected files ending in \.bmp, '),
+    ],
+)
+def test_no_pictures(
+    words: list[str], error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('empty').mkdir()
+    Path('empty/notes.txt').touch()
+    with pytest.raises(error, match=message):
+        picture_files(words)

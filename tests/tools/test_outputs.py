@@ -1,0 +1,303 @@
+"""No output of any tool is one of its inputs, or a file or folder that no tool of ours wrote: every option in turn."""
+
+import json
+import os
+import re
+import runpy
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mobileone_mm import cli
+
+TOOLS = Path(__file__).parents[2] / 'tools'
+METADATA = b'\x0a\x13mobileone_mm.format\x12\x011'  # as protobuf stores the key
+MANIFEST = {'rootModelIdentifier': 'a', 'itemInfoEntries': {'a': {'path': 'com.apple.CoreML/model.mlmodel'}}}
+
+# Each option that names what is written, as typed: {out} is that, the other paths are inputs.
+OPTIONS = {
+    'export package': 'export.py config.py best.pth --image a.png --out {out}.mlpackage',
+    'export onnx': 'export.py config.py best.pth --image a.png --out {out}.onnx',
+    'export report': 'export.py config.py best.pth --image a.png --out new.mlpackage --report {out}.json',
+    'export page': 'export.py config.py best.pth --image a.png --out {out:folder}/new.onnx',
+    'fuse weights': 'fuse.py config.py best.pth --out {out}.pth',
+    'fuse config': 'fuse.py config.py best.pth --out {out:stem}.pth',
+    'fuse report': 'fuse.py config.py best.pth --out new.pth --report {out}.json',
+    'convert': 'convert_weights.py best.pth {out}.pth --to timm',
+    'evaluate report': 'evaluate.py d.mlpackage config.py --checkpoint best.pth --report {out}.json',
+    'verify report': 'verify.py d.mlpackage --image a.png --report {out}.json',
+    'predict': 'predict.py d.mlpackage photos --out {out} --compare config.py best.pth',
+    'make_toy_data': 'make_toy_data.py {out}',
+    'demo': 'demo.py',
+}
+INPUTS = {
+    'export package': ('config.py', 'best.pth', 'a.png'),
+    'export onnx': ('config.py', 'best.pth', 'a.png'),
+    'export report': ('config.py', 'best.pth', 'a.png'),
+    'export page': ('config.py', 'best.pth', 'a.png'),
+    'fuse weights': ('config.py', 'best.pth'),
+    'fuse config': ('config.py', 'best.pth'),
+    'fuse report': ('config.py', 'best.pth'),
+    'convert': ('best.pth',),
+    'evaluate report': ('d.mlpackage', 'config.py', 'best.pth'),
+    'verify report': ('d.mlpackage', 'a.png'),
+    'predict': ('d.mlpackage', 'photos', 'photos/a.png', 'config.py', 'best.pth'),
+}
+FIXED = {'export page': 'report.html', 'demo': 'demo'}  # the names that are no choice of the user's
+FOLDERS = ('predict', 'make_toy_data', 'demo')
+
+
+def ending(option: str) -> str:
+    found = re.search(r'\{out\}(\.\w+)', OPTIONS[option])
+    return '.py' if option == 'fuse config' else found[1] if found else ''
+
+
+def place(option: str, folder: Path) -> Path:
+    """Where an option writes that is called as in `call`."""
+    return folder / FIXED.get(option, f'out{ending(option)}')
+
+
+def call(option: str) -> int:
+    """Run a tool in the current folder, what the option writes being out with its ending."""
+    words = OPTIONS[option].format_map({'out': Out('out')}).split()
+    names = runpy.run_path(str(TOOLS / words[0]))
+    if option == 'demo':
+        names['main'].__globals__['ROOT'] = Path.cwd()
+    return cli.run(names['main'], words[1:])
+
+
+class Out(str):
+    def __format__(self, spec: str) -> str:
+        return {'folder': '.'}.get(spec, str(self))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with inputs that, were they no inputs, a tool might take for its own older outputs."""
+    (tmp_path / 'config.py').write_text('# Written by mobileone_mm\nmodel = dict()\n')
+    with zipfile.ZipFile(tmp_path / 'best.pth', 'w') as archive:
+        archive.writestr('best/data.pkl', b'')
+        archive.comment = b'written by mobileone_mm'
+    for name in ('a.png', 'photos/a.png'):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b'\x89PNG')
+    package(tmp_path / 'd.mlpackage')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def package(path: Path, metadata: bytes = METADATA) -> None:
+    (path / 'Data/com.apple.CoreML').mkdir(parents=True)
+    (path / 'Manifest.json').write_text(json.dumps(MANIFEST))
+    (path / 'Data/com.apple.CoreML/model.mlmodel').write_bytes(b'spec' + metadata)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    return {
+        str(path.relative_to(folder)): (path.is_symlink(), path.read_bytes() if path.is_file() else None)
+        for path in folder.rglob('*')
+    }
+
+
+def require_refused(option: str, folder: Path, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = contents(folder)
+    assert call(option) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count('\n'), err[:7]) == ('', 1, 'error: ')
+    assert re.search(message, err), err
+    assert contents(folder) == before
+
+
+def symbolic(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+def chain(path: Path, target: Path) -> None:
+    (path.parent / 'middle').symlink_to(target)
+    path.symlink_to('middle')
+
+
+def hard(path: Path, target: Path) -> None:
+    os.link(target, path)
+
+
+@pytest.mark.parametrize(
+    ('option', 'given', 'link'),
+    [
+        (option, given, link)
+        for option, inputs in INPUTS.items()
+        for given in inputs
+        for link in (
+            symbolic,
+            chain,
+            *((hard,) if '.' in given and given != 'd.mlpackage' else ()),
+        )  # no folder has one
+    ],
+)
+def test_an_input_is_never_an_output(
+    option: str, given: str, link: Callable[[Path, Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link(place(option, folder), folder / given)
+    mixed = option in FOLDERS or option == 'export package'  # a folder is to be written, and a file may stand there
+    require_refused(option, folder, rf'{given}.*is read|a file stands there' if mixed else 'which is read', capsys)
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        ('verify.py d.mlpackage --report d.mlpackage', r'd\.mlpackage: would replace d\.mlpackage, which is read'),
+        ('verify.py d.mlpackage --report d.mlpackage/Data/r.json', 'lies in a package'),
+        ('verify.py link --report link/r.json', 'lies in a package'),
+        ('evaluate.py d.mlpackage config.py --report best.pth', r'best\.pth: this file is not a report'),
+        ('fuse.py config.py best.pth --out best.pth', r'best\.pth: would replace best\.pth, which is read'),
+        ('fuse.py config.py best.pth --out config.pth', r'config\.py: would replace config\.py, which is read'),
+        ('fuse.py config.py best.pth --out f.pth --report f.pth', r'f\.pth: named for two outputs'),
+        ('fuse.py config.py best.pth --out f.pth --report ./f.py', r'f\.py: named for two outputs'),
+        ('convert_weights.py best.pth best.pth --to timm', r'best\.pth: would replace best\.pth, which is read'),
+        ('export.py config.py best.pth --out new.onnx --report new.onnx', r'new\.onnx: named for two outputs'),
+        ('export.py config.py best.pth --out new.onnx --report report.html', r'report\.html: named for two outputs'),
+        ('export.py config.py best.pth --out new.mlpackage --report new.mlpackage/r.json', 'new.mlpackage/r.json: '),
+        ('predict.py d.mlpackage photos --out photos', 'photos: holds photos/a.png, which is read'),
+        ('predict.py d.mlpackage a.png --out all', 'all: holds d.mlpackage, which is read'),
+        ('predict.py d.mlpackage a.png --out d.mlpackage', r'd\.mlpackage: '),
+        ('predict.py config.py best.pth a.png --out all', r'all: holds config\.py, which is read'),
+    ],
+)
+def test_other_ways_to_lose_an_input(
+    words: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / 'link').symlink_to('d.mlpackage')
+    (folder / 'all').symlink_to(folder)
+    before = contents(folder.parent)
+    tool, *arguments = words.split()
+    assert cli.run(runpy.run_path(str(TOOLS / tool))['main'], arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count('\n'), err[:7]) == ('', 1, 'error: ')
+    assert re.search(message, err), err
+    assert contents(folder.parent) == before
+
+
+FOREIGN = {
+    'empty': b'',
+    'text': b'precious',
+    'JSON': b'{\n  "precious": {\n  "written_by": "mobileone_mm 1"}}',
+    'a list': b'["written_by", "mobileone_mm 1"]',
+    'a checkpoint of a training': b'PK\x03\x04 mobileone_mm.MobileOne X\x0c\x00\x00\x00mobileone_mm kind fused',
+    'a page': b'<!DOCTYPE html><html><head><title>mobileone_mm</title></head><p>precious',
+    'a config': b"model = dict(type='mobileone_mm.MobileOne')  # Written by mobileone_mm\n",
+    'not UTF-8': bytes(range(256)),
+}
+
+
+@pytest.mark.parametrize('linked', [False, True])
+@pytest.mark.parametrize('foreign', FOREIGN)
+@pytest.mark.parametrize('option', OPTIONS)
+def test_a_file_of_somebody_else_is_never_replaced(
+    option: str, foreign: str, linked: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = place(option, folder)
+    if linked:
+        path.symlink_to('theirs')
+        path = folder / 'theirs'
+    path.write_bytes(FOREIGN[foreign])
+    require_refused(option, folder, 'this file is not|a file stands there, and a folder is to be written', capsys)
+
+
+def pictures(path: Path) -> None:
+    (path / 'images/train').mkdir(parents=True)
+    (path / 'images/train/000001.png').write_bytes(b'\x89PNG precious')
+
+
+def notes(path: Path) -> None:
+    path.mkdir()
+    (path / 'notes.txt').write_text('precious')
+
+
+def their_package(path: Path) -> None:
+    package(path, b'somebody.else')
+
+
+def package_and_notes(path: Path) -> None:
+    package(path)
+    (path / 'notes.txt').write_text('precious')
+
+
+def their_marker(path: Path) -> None:
+    notes(path)
+    (path / '.mobileone_mm').write_text('my notes on mobileone_mm')
+
+
+def only_folders(path: Path) -> None:
+    (path / 'logs/old').mkdir(parents=True)
+
+
+@pytest.mark.parametrize('linked', [False, True])
+@pytest.mark.parametrize(
+    'make',
+    [pictures, notes, their_package, package_and_notes, their_marker, only_folders],
+    ids=lambda one: one.__name__,
+)
+@pytest.mark.parametrize('option', OPTIONS)
+def test_a_folder_of_somebody_else_is_never_touched(
+    option: str, make: Callable[[Path], None], linked: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = place(option, folder)
+    if linked:
+        path.symlink_to('theirs')
+        path = folder / 'theirs'
+    make(path)
+    require_refused(option, folder, 'this folder is not|a folder stands there, and a file is to be written', capsys)
+
+
+@pytest.mark.parametrize('option', [option for option in OPTIONS if option != 'demo'])
+def test_what_is_no_regular_file_is_never_replaced_nor_opened(
+    option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(place(option, folder))
+    assert call(option) == 2
+    assert 'stands there' in capsys.readouterr().err
+    assert place(option, folder).is_fifo()
+
+
+def test_a_picture_put_into_the_folder_of_predictions_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / 'out').mkdir()
+    (folder / 'out/.mobileone_mm').write_text('mobileone_mm: predictions\n')
+    for name in ('a.jpg', 'predictions.json'):
+        (folder / 'out' / name).write_bytes(b'\xff\xd8\xff\xe0 precious')
+        require_refused('predict', folder, rf'out/{name}: this file is not ', capsys)
+        (folder / 'out' / name).unlink()
+
+
+def test_a_folder_of_another_tool_is_not_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for what in ('predictions', 'drawn shapes', 'demo'):
+        for option in FOLDERS:
+            (folder / 'theirs').mkdir()
+            (folder / 'theirs/.mobileone_mm').write_text(f'mobileone_mm: {what}\n')
+            place(option, folder).symlink_to('theirs')
+            if {'predict': 'predictions', 'make_toy_data': 'drawn shapes', 'demo': 'demo'}[option] != what:
+                require_refused(option, folder, 'this folder is not ', capsys)
+            place(option, folder).unlink()
+            shutil.rmtree(folder / 'theirs')
+
+
+def test_a_refusal_loads_nothing_heavy(folder: Path) -> None:
+    for option in OPTIONS:
+        if option in FOLDERS and not place(option, folder).exists():
+            notes(place(option, folder))
+        elif option not in FOLDERS:
+            place(option, folder).write_text('precious')
+    code = f"""
+import runpy, sys
+sys.modules.update(dict.fromkeys(('torch', 'mmengine', 'mmdet', 'coremltools', 'onnx')))
+names = runpy.run_path({__file__!r})
+print([option for option in names['OPTIONS'] if option != 'demo' and names['call'](option) != 2])
+"""
+    # In a process of its own: conftest.py imports torch. A module that is None cannot be imported.
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, '[]\n'), done.stderr
