@@ -60,7 +60,8 @@ ARROWS: dict[str, set[str]] = {
     'fused_file': {'atomic', 'checkpoint', 'example', 'fit', 'hosts', 'parity', 'reparam'},
     # training
     'hooks.unwrap': set(),
-    'hooks.loss': {'registry'},
+    'loops': {'data_checks', 'registry'},
+    'hooks.loss': {'loops', 'registry'},
     'hooks.checkpoint': {'plain', 'registry'},
     'hooks.expand': {'expand', 'hooks.unwrap', 'registry'},
     'hooks.fuse': {'checkpoint', 'fused_file', 'hooks.unwrap', 'reparam', 'registry'},

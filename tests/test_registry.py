@@ -8,10 +8,11 @@ import pytest
 # mmengine swallows what goes wrong while it imports a registry module: import it by hand first, to see the error.
 FIND = """
 import mobileone_mm.registry
-from mmengine.registry import DATASETS, HOOKS, MODELS, init_default_scope
+from mmengine.registry import DATASETS, HOOKS, LOOPS, MODELS, init_default_scope
 init_default_scope({scope!r})
 for registry, name in (
-    (MODELS, 'MobileOne'), (HOOKS, 'FuseForTestHook'), (HOOKS, 'StopOnInvalidLoss'), {more}
+    (MODELS, 'MobileOne'), (HOOKS, 'FuseForTestHook'), (HOOKS, 'StopOnInvalidLoss'),
+    (LOOPS, 'EpochBasedTrainLoop'), {more}
 ):
     found = registry.get('mobileone_mm.' + name)
     assert found is not None, name

@@ -1,7 +1,7 @@
 # The paper: 200 epochs, a cosine schedule, a warm-up. No text we could find gives the other numbers; those marked
 # "assumed" are the ones quoted for its supplement from memory, and their batch of 192 is that of mmdet's SSDLite.
 max_epochs = 200
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+train_cfg = dict(type='mobileone_mm.EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(

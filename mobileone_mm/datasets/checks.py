@@ -1,4 +1,4 @@
-"""What can be wrong with a set of boxes, found without mmdet: boxes, class names, files."""
+"""What can be wrong with a set of boxes, found without mmdet: boxes, class names, files, too few images."""
 
 import difflib
 import math
@@ -157,6 +157,25 @@ def _require_values(file: str, place: str, values: Sequence[Any], rule: _Rule) -
         raise DataError(
             f'{file}: {place}: {shown(dict.fromkeys(wrong))} given in {len(wrong)} of {len(values)} entries, '
             f'expected {expected}; mend the file'
+        )
+
+
+def require_batch(images: int, batch_size: int, ranks: int = 1) -> None:
+    """Check that there is a batch to train on where a last batch that is not full is dropped (`drop_last`).
+
+    Args:
+        images: that each rank trains on: a share of the set, rounded up.
+        batch_size: of each rank.
+        ranks: how many share the set, one a GPU.
+
+    Raises:
+        DataError: there is none.
+    """
+    if images < batch_size:
+        each = f' for each of {ranks} GPUs' if ranks > 1 else ''
+        raise DataError(
+            f'{images} images{each} make no batch of {batch_size}; add images, or lower train_dataloader.batch_size '
+            f'in the config to {images} at most'
         )
 
 

@@ -1,0 +1,40 @@
+"""mmengine's training loop, checked: a set that fills no batch is refused before anything divides by its steps."""
+
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
+from torch.utils.data import DataLoader
+
+from mobileone_mm.datasets.checks import require_batch
+from mobileone_mm.registry import LOOPS
+
+
+@LOOPS.register_module()
+class EpochBasedTrainLoop(MMEngineEpochBasedTrainLoop):  # type: ignore[misc]  # mmengine is untyped
+    """mmengine's EpochBasedTrainLoop, which ends with our message where the set fills no batch.
+
+    The loop builds the data loader and is itself built first of all; the learning rate schedule
+    (`convert_to_iter_based`) divides by the number of steps next, and hooks are called only after that.
+
+    Args:
+        options: everything that mmengine's EpochBasedTrainLoop takes.
+
+    Raises:
+        DataError: the data set makes no whole batch and `drop_last` drops the rest.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        require_batches(self.dataloader)
+
+
+def require_batches(loader: 'DataLoader[Any]') -> None:
+    """Refuse a data loader without a batch.
+
+    Raises:
+        DataError: its data set makes no whole batch and `drop_last` drops the rest.
+    """
+    if len(loader) == 0:
+        batches: Any = loader.batch_sampler  # where it is the config's own, the loader itself knows no batch size
+        require_batch(len(batches.sampler), batches.batch_size, get_world_size())
