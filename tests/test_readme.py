@@ -1,7 +1,9 @@
 """What README and docs name is there: links, tools, configs, make targets, python names."""
 
+import ast
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,33 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'benchmarks').glob('*.md'))]
 LINK = re.compile(r'\]\((?!https?:)([^)#]+)')
 FILE = re.compile(r'\b(?:tools|configs|benchmarks|docs|tests|mobileone_mm)/[\w./-]+\.(?:py|md)\b')
-TARGET = re.compile(r'\bmake ([a-z]+)\b')
+TARGET = re.compile(r'(?:^ *|`)make ([a-z]+)\b', re.MULTILINE)  # a command: on a line of its own, or in backticks
 NAME = re.compile(r'\bmobileone_mm(?:\.[a-z_]+)+')
+SYMPTOM = re.compile(r'^\| (.*?) \|', re.MULTILINE)  # the first cell of a row
+OF_OTHERS = {  # what users see that is no message of ours
+    '--limit 20',
+    "'SSDHead' object has no attribute 'loss_cls'",
+    'C++20 or later compatible compiler is required to use ATen',
+    'CalledProcessError',
+    'Found no NVIDIA driver',
+    'MMCV==... is used but incompatible',
+    "No module named 'mmcv._ext'",
+    "No module named 'pkg_resources'",
+    'No space left on device',
+    'PytorchStreamWriter failed writing file',
+    'Unsupported global: GLOBAL mmengine.logging.history_buffer.HistoryBuffer',
+    'Weights only load failed',
+    'inf',
+    'is only available training on gpu',
+    'libGL.so.1: cannot open shared object file',
+    'mim test',
+    'mim',
+    'mobileone: command not found',
+    'mobileone_mm.MobileOne is not in the ... registry',
+    'nan',
+    'operator torchvision::nms does not exist',
+    'unused_3',
+}
 USERS_OWN = {'configs/detection/my_set.py'}  # what docs/own_data.md tells the reader to make
 
 
@@ -43,3 +70,20 @@ def test_the_readme_begins_with_the_two_commands() -> None:
     first_screen = (ROOT / 'README.md').read_text().splitlines()[:12]
     commands = [line.split('#')[0].strip() for line in first_screen if line.startswith('make ')]
     assert commands == ['make demo', 'make test']
+
+
+def texts_of(module: Path) -> Iterator[str]:
+    """The texts of a module, with a line break where a value is filled in."""
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.JoinedStr):
+            yield ''.join(part.value if isinstance(part, ast.Constant) else '\n' for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
+def test_messages_of_the_troubleshooting_page_are_those_of_the_code() -> None:
+    texts = '\n'.join(text for module in (ROOT / 'mobileone_mm').rglob('*.py') for text in texts_of(module))
+    cells = SYMPTOM.findall((ROOT / 'docs/troubleshooting.md').read_text())
+    messages = {message for cell in cells for message in re.findall(r'`([^`]+)`', cell)}
+    assert messages >= OF_OTHERS
+    assert [m for m in messages - OF_OTHERS if not all(part in texts for part in m.split('...'))] == []
