@@ -26,14 +26,14 @@ from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
-from mobileone_mm.exporter.options import target_to_write
-from mobileone_mm.exporter.page import Pair, page_of, write_page
+from mobileone_mm.targets.by_ending import target_to_write
+from mobileone_mm.exporter.page import Pair, write_page
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import input_size_of, preprocessed, require_size
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.openmmlab.test_data import class_names
-from mobileone_mm.outputs import PAGE, require_outputs
+from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.reading import read_picture, stretched

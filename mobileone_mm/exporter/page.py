@@ -22,7 +22,7 @@ from mobileone_mm.exporter.report import Report
 from mobileone_mm.outputs import PAGE
 from mobileone_mm.pictures.drawing import PALETTE, resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped
-from mobileone_mm.tasks.by_name import TASKS
+from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.task import Looking
 
 PICTURE_SIDE = 640  # px of a picture's longer side in the page
@@ -47,11 +47,6 @@ class Pair:
     picture: Picture
     trained: Any
     exported: Any
-
-
-def page_of(out: Path) -> Path:
-    """The page about an export: beside the exported file."""
-    return out.parent / 'report.html'
 
 
 def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> None:
@@ -149,7 +144,7 @@ def _facts(report: Report) -> str:
 
 
 def _pictures(pairs: Sequence[Pair], info: Card) -> str:
-    look = TASKS[info.task].look
+    look = task_named(info.task).look
     compared = [
         look.agree(pair.trained, pair.exported, (pair.picture.shape[1], pair.picture.shape[0])) for pair in pairs
     ]

@@ -14,7 +14,7 @@ from mobileone_mm.pictures.reading import Picture, stretched
 from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.artifact import open_artifact
-from mobileone_mm.tasks.by_name import TASKS, task_for
+from mobileone_mm.tasks.by_name import task_for, task_named
 from mobileone_mm.tasks.task import Task
 from mobileone_mm.threads import one_thread
 
@@ -59,7 +59,7 @@ def open_predictor(words: Sequence[str]) -> Predictor:
 def _of_artifact(path: str) -> Predictor:
     artifact = open_artifact(path)
     card, runner = artifact.card, artifact.saved.runner
-    task = TASKS[card.task]
+    task = task_named(card.task)
 
     def predict(picture: Picture, rules: Any) -> Any:
         return task.predict.by(runner, stretched(picture, card.input_size), rules)

@@ -13,7 +13,7 @@ from mobileone_mm.errors import DataError, ExportError
 from mobileone_mm.pictures.reading import read_picture, stretched
 from mobileone_mm.targets.by_ending import open_saved
 from mobileone_mm.targets.target import Saved
-from mobileone_mm.tasks.by_name import TASKS, read_card
+from mobileone_mm.tasks.by_name import read_card, task_named
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Artifact:
         """
         if self.card.task != 'detection':
             raise ExportError(f'{self.path}: made for {self.card.task}, which finds no boxes; expected a detector')
-        predict = TASKS[self.card.task].predict
+        predict = task_named(self.card.task).predict
         given = {'score_threshold': score_threshold, 'iou_threshold': iou_threshold}
         rules = predict.changed(predict.card_rules(self.card), {k: v for k, v in given.items() if v is not None})
         image = _checked(picture) if not isinstance(picture, (str, Path)) else read_picture(picture)

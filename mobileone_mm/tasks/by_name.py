@@ -1,15 +1,38 @@
-"""The tasks by name: one more is one folder and one line here."""
+"""The tasks by name: one more is one folder and two lines here.
 
-from collections.abc import Mapping
+A task is imported when it is asked for.
+"""
 
-from mmengine.config import Config
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from mobileone_mm.artifact.card import Card, card_of, task_of
 from mobileone_mm.errors import ConfigError, ExportError
-from mobileone_mm.tasks.detection.task import TASK as DETECTION
-from mobileone_mm.tasks.task import Task
+from mobileone_mm.tasks.detection.options import DetectionOptions
 
-TASKS: Mapping[str, Task] = {task.name: task for task in (DETECTION,)}
+if TYPE_CHECKING:
+    from mmengine.config import Config
+
+    from mobileone_mm.tasks.task import Task
+
+OPTIONS: Mapping[str, type[Any]] = {'detection': DetectionOptions}
+HOSTS: Mapping[str, str] = {'mmdet': 'detection'}  # tasks by what `default_scope` names
+
+
+def _detection() -> Task:
+    from mobileone_mm.tasks.detection.task import TASK
+
+    return TASK
+
+
+TASKS: Mapping[str, Callable[[], Task]] = {'detection': _detection}
+
+
+def task_named(name: str) -> Task:
+    """A task that a card names."""
+    return TASKS[name]()
 
 
 def task_for(config: Config) -> Task:
@@ -18,13 +41,10 @@ def task_for(config: Config) -> Task:
     Raises:
         ConfigError: none that is known.
     """
-    for task in TASKS.values():
-        if task.host == config.default_scope:
-            return task
-    raise ConfigError(
-        f'{config.filename}: a config for {config.default_scope}, expected one for '
-        f'{" or ".join(f"{task.host} ({task.name})" for task in TASKS.values())}'
-    )
+    if config.default_scope not in HOSTS:
+        known = ' or '.join(f'{host} ({name})' for host, name in HOSTS.items())
+        raise ConfigError(f'{config.filename}: a config for {config.default_scope}, expected one for {known}')
+    return task_named(HOSTS[config.default_scope])
 
 
 def read_card(metadata: Mapping[str, str]) -> Card:
@@ -36,4 +56,5 @@ def read_card(metadata: Mapping[str, str]) -> Card:
     name = task_of(metadata)
     if name not in TASKS:
         raise ExportError(f'metadata: task {name!r}, expected {" or ".join(TASKS)}')
-    return card_of(metadata, TASKS[name].export.probe, TASKS[name].export.setting_checks)
+    export = task_named(name).export
+    return card_of(metadata, export.probe, export.setting_checks)

@@ -13,7 +13,7 @@ from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml.interpreter import Interpreter, Step
 from mobileone_mm.targets.coreml.stored import PACKED, as_stored
-from mobileone_mm.tasks.by_name import TASKS
+from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.task import Graph, Pairs, run_graph
 
 LARGEST_HALF = 65504.0  # largest float16
@@ -87,7 +87,7 @@ def rungs_by_graph(
     return [
         *overflow_rungs(runs),
         *_constant_rungs(card, errors),
-        *TASKS[card.task].export.compare(FLOAT32_RUNG, full, card.input_size, 'float32'),
+        *task_named(card.task).export.compare(FLOAT32_RUNG, full, card.input_size, 'float32'),
         *_own_rungs(card, runs, raw),
     ]
 
@@ -107,7 +107,7 @@ def _constant_rungs(card: Card, errors: Mapping[str, float]) -> list[Rung]:
 def _own_rungs(card: Card, runs: Sequence[Execution], raw: Sequence[Outputs]) -> list[Rung]:
     """What the package's own precision and its compression cost, against the graph."""
     own = _pairs(raw, [run.own for run in runs])
-    compare = TASKS[card.task].export.compare
+    compare = task_named(card.task).export.compare
     if card.weights != card.precision:
         name = COMPRESSED_RUNG.format(card.weights)
         return [*rounding_rungs(card, runs), *compare(name, own, card.input_size, card.weights)]
@@ -121,7 +121,7 @@ def rounding_rungs(card: Card, runs: Sequence[Execution]) -> list[Rung]:
     if card.precision == 'float32':
         return []
     pairs = [(run.full, run.own) for run in runs]
-    return TASKS[card.task].export.compare(ROUNDING_RUNG, pairs, card.input_size, 'float16')
+    return task_named(card.task).export.compare(ROUNDING_RUNG, pairs, card.input_size, 'float16')
 
 
 def rungs_by_itself(interpreter: Interpreter, card: Card, runs: Sequence[Execution]) -> list[Rung]:
@@ -129,7 +129,7 @@ def rungs_by_itself(interpreter: Interpreter, card: Card, runs: Sequence[Executi
     outputs = interpreter.raw({IMAGE: drawn_picture(card.input_size)})
     return [
         *overflow_rungs(runs),
-        *TASKS[card.task].export.compare_digest(card, outputs, card.weights),
+        *task_named(card.task).export.compare_digest(card, outputs, card.weights),
         *rounding_rungs(card, runs),
     ]
 

@@ -26,7 +26,7 @@ from mobileone_mm.targets.onnx.file import TARGET as READS
 from mobileone_mm.targets.onnx.options import OnnxOptions
 from mobileone_mm.targets.onnx.runner import OnnxRunner, onnxruntime, open_in_runtime
 from mobileone_mm.targets.target import Described, Draft, Target
-from mobileone_mm.tasks.by_name import TASKS
+from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.task import Graph, Task
 
 CELLS: Mapping[str, Cell] = {'detection': detector.CELL}
@@ -120,7 +120,7 @@ def _rungs(
     found = [opened.raw.predict({IMAGE: picture}) for picture in pictures]
     pairs = list(zip(raw, found, strict=True))
     return [
-        *TASKS[card.task].export.compare(ONNX_RUNG, pairs, card.input_size, 'float32'),
+        *task_named(card.task).export.compare(ONNX_RUNG, pairs, card.input_size, 'float32'),
         *CELLS[card.task].behind(opened.whole, card, pictures, found),
     ]
 
@@ -130,7 +130,7 @@ def _recheck(opened: OpenOnnx, card: Card, pictures: Sequence[Picture]) -> list[
     pictures = pictures or [drawn]
     found = [opened.raw.predict({IMAGE: picture}) for picture in pictures]
     return [
-        *TASKS[card.task].export.compare_digest(card, opened.raw.predict({IMAGE: drawn}), 'float32'),
+        *task_named(card.task).export.compare_digest(card, opened.raw.predict({IMAGE: drawn}), 'float32'),
         *CELLS[card.task].behind(opened.whole, card, pictures, found),
     ]
 

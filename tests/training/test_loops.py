@@ -12,7 +12,7 @@ from torch.utils.data import BatchSampler, DataLoader
 from mobileone_mm.datasets.checks import require_batch
 from mobileone_mm.datasets.toy import ToyOptions, write_coco
 from mobileone_mm.errors import DataError
-from mobileone_mm.loops import require_batches
+from mobileone_mm.training.loops import require_batches
 
 CONFIGS = Path(__file__).parents[1] / 'configs/detection'
 IMAGES = 5  # all of them with shapes

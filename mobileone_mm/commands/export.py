@@ -1,0 +1,109 @@
+"""Export a trained model as a checked Core ML package or ONNX file."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobileone_mm import cli
+from mobileone_mm.artifact.card import EXPERIMENTAL
+from mobileone_mm.artifact.formats import ARTIFACTS, PACKAGE
+from mobileone_mm.errors import UsageError
+from mobileone_mm.exporter.options import split_options
+from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, page_of, require_outputs
+from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
+from mobileone_mm.tasks.detection.options import DetectionOptions
+
+HELP = """example: mobileone export ssd_mobileone_s2 best.pth --out detector.mlpackage
+
+Fuses the model, puts normalisation, softmax and box decoding into it, converts it into a Core ML program with a
+suppression stage behind it, as Apple's Vision wants a detector (docs/package.md, docs/swift.md), and compares every
+step with the trained model on the way. The package appears whole, or not at all."""
+OPTIONS = ('target', 'iou_threshold', 'confidence_threshold', 'pad_classes', 'weights', 'precision', 'fp32_ops', 'nms')
+SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, export, print what was compared; returns the exit status."""
+    args = _parser().parse_args(argv)
+    out = Path(args.out or Path(args.checkpoint).with_suffix(PACKAGE))
+    if out.suffix not in ARTIFACTS:
+        raise UsageError(f'{out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
+    given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
+    size = parse_size(args.input_size) if args.input_size else None
+    options = split_options('detection', out.suffix, given)
+    require_outputs(
+        [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
+        [args.config, args.checkpoint, *args.images],
+    )
+    # After the options: a wrong one shall not wait for torch and mmdet.
+    from mobileone_mm.artifact import ladder
+    from mobileone_mm.exporter.export import export
+    from mobileone_mm.exporter.report import summary
+
+    done = export(
+        args.config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress
+    )
+    cli.result(ladder.table(done.rungs))
+    cli.result(summary(done))
+    if done.scores:
+        cli.result(done.scores.table())
+    if args.report:
+        cli.write_report(args.report, done.as_dict())
+    cli.next_command(cli.command('verify', done.artifact))
+    return 0
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read '320x240' as (width 320, height 240), in pixels.
+
+    Raises:
+        UsageError: the text is anything else.
+    """
+    match = SIZE.fullmatch(text)
+    if match is None:
+        raise UsageError(f'`input_size`: {text!r} given, expected WIDTHxHEIGHT in pixels, such as 320x320')
+    return int(match[1]), int(match[2])
+
+
+def _parser() -> argparse.ArgumentParser:
+    task, coreml = DetectionOptions(), CoreMLOptions()
+    parser = argparse.ArgumentParser(
+        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('config', help='config of an SSD: a file, or the name of a shipped one')
+    parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
+    parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)}; beside the checkpoint')
+    parser.add_argument('--target', help=f'oldest system to run on: {", ".join(SPEC_VERSIONS)} ({coreml.target})')
+    parser.add_argument(
+        '--iou-threshold', type=float, help=f'default of the file, 0..1 ({task.iou_threshold})'
+    )
+    parser.add_argument(
+        '--confidence-threshold', type=float, help=f'default of the file, 0..1 ({task.confidence_threshold})'
+    )
+    parser.add_argument(
+        '--image', dest='images', nargs='+', default=[], help='pictures to check on; a drawn one without any'
+    )
+    parser.add_argument('--input-size', metavar='WxH', help="pixels; without it, the config's test pipeline")
+    parser.add_argument(
+        '--no-class-padding',
+        dest='pad_classes',
+        action='store_false',
+        default=None,
+        help='as many confidence columns as classes, not the next multiple of 80 (see docs/package.md)',
+    )
+    parser.add_argument(
+        '--weights',
+        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); {", ".join(EXPERIMENTAL)}: experimental',
+    )
+    parser.add_argument('--precision', help=f'{" or ".join(FLOATS)} ({coreml.precision})')
+    parser.add_argument(
+        '--fp32-op', dest='fp32_ops', metavar='LAYER', action='append', help='keep it in float32; a pattern'
+    )
+    parser.add_argument(
+        '--nms', action='store_true', default=None, help='.onnx: with suppression; without it, raw boxes'
+    )
+    parser.add_argument('--evaluate', action='store_true', help="score it on the config's test data, beside the model")
+    parser.add_argument('--limit', type=int, metavar='N', help='with --evaluate: the first N pictures only')
+    parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
+    return parser

@@ -1,0 +1,1 @@
+"""Training, as the command line shows it."""
