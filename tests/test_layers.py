@@ -44,7 +44,8 @@ ARROWS: dict[str, set[str]] = {
     'backbones.variants': set(),
     'backbones.base': set(),
     'backbones.fold': set(),
-    'backbones.block': {'backbones.fold'},
+    'backbones.squeeze_excite': set(),
+    'backbones.block': {'backbones.fold', 'backbones.squeeze_excite'},
     'backbones.mobileone': {'backbones.base', 'backbones.block', 'backbones.variants', 'registry'},
     'heads': {'registry'},
     # weight files

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 EXAMPLE = """example:
   python tools/convert_weights.py mobileone_s0.pth.tar mobileone_s0_mmpretrain.pth --to mmpretrain
 
-SRC may be in any of the layouts, or CoreNet's, trained or fused, with or without classifier, a file or a URL.
+SRC may be in any of the layouts, CoreNet's or that of timm's features_only, trained or fused, with or without
+classifier, a file or a URL.
 No number changes, and converting back restores every name.
 """
 LAYOUTS = ('apple', 'timm', 'mmpretrain')  # written; CoreNet's names were read from its source and never loaded by it

@@ -1,13 +1,13 @@
-"""Score an exported detector on its config's own test data."""
+"""Score an exported model on its config's own test data."""
 
-import argparse
-import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.formats import is_artifact
+from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import REPORT, require_outputs
 
-HELP = """example: python tools/evaluate.py detector.mlpackage CONFIG.py --checkpoint best.pth
+HELP = """example: %(prog)s detector.mlpackage CONFIG.py --checkpoint best.pth
 
 Computes the config's own metric on its own test data from the outputs of a package, an ONNX file or a checkpoint
 (trained or fused), and with --checkpoint beside it from the model that it was made from: what the export changes, and
@@ -17,32 +17,25 @@ what one label a box costs. Thresholds and the number of boxes are those of the 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, score, print the table; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser('evaluate', HELP)
     parser.add_argument('artifact', help='what to score: .mlpackage, .onnx or .pth')
-    parser.add_argument('config', help='mmdet config with the test data and the metric')
+    parser.add_argument('config', help='config with the test data and the metric: a file, or the name of a shipped one')
     parser.add_argument('--checkpoint', help='model to compare with, such as the one that was exported')
     parser.add_argument('--limit', type=int, metavar='N', help='the first N pictures only')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
-    inputs = [path for path in (args.artifact, args.config, args.checkpoint) if path]
+    config = find_config(args.config)
+    inputs = [path for path in (args.artifact, config, args.checkpoint) if path]
     require_outputs([(args.report, REPORT)], inputs)
+    # After the options: a wrong one shall not wait for torch and mmengine.
+    from mobileone_mm.evaluation.scoring import evaluate
 
-    from mobileone_mm.evaluation import detection
-
-    scores = detection.evaluate(args.artifact, args.config, args.checkpoint, args.limit)
+    scores = evaluate(args.artifact, config, args.checkpoint, args.limit, cli.progress)
     if args.report:
         cli.write_report(args.report, scores.as_dict())
-    print(scores.table())
-    artifact, config = shlex.quote(args.artifact), shlex.quote(args.config)
-    if args.artifact.endswith(detection.CHECKPOINT_ENDING):
-        cli.next_command(f'python tools/export.py {config} {artifact} --out detector.mlpackage')
+    cli.result(scores.table())
+    if is_artifact(args.artifact):
+        cli.next_command(cli.command('predict', args.artifact, scores.folder or 'PICTURES'))
     else:
-        pictures = shlex.quote(scores.folder or 'PICTURES')
-        cli.next_command(f'python tools/predict.py {artifact} {pictures} --out looked_at')
+        cli.next_command(cli.command('export', args.config, args.artifact))
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(cli.run(main))

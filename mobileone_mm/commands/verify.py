@@ -1,13 +1,11 @@
-"""Check a saved detector."""
+"""Check a saved artifact."""
 
-import argparse
-import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
 from mobileone_mm.outputs import REPORT, require_outputs
 
-HELP = """example: python tools/verify.py detector.mlpackage --image street.jpg
+HELP = """example: %(prog)s detector.mlpackage --image street.jpg
 
 Judges a package or an ONNX file by itself: names, shapes, types, labels, thresholds, weights and metadata; then
 executes it, and its suppression, and compares what it finds with what its metadata say it has to find. Prints the
@@ -15,30 +13,26 @@ comparisons with the trained model that its export made, and those that were mad
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Parse, verify, print what the package is; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
+    """Parse, verify, print what the artifact is; returns the exit status."""
+    parser = cli.parser('verify', HELP)
+    parser.add_argument('artifact', help='a .mlpackage or .onnx that an export wrote')
+    parser.add_argument(
+        '--image', dest='images', nargs='+', default=[], help='pictures to check on; a drawn one without any'
     )
-    parser.add_argument('artifact', help='a .mlpackage or .onnx that tools/export.py wrote')
-    parser.add_argument('--image', nargs='+', default=[], help='pictures to check on; a drawn one without any')
     parser.add_argument('--report', metavar='FILE.json', help='write what was found')
     args = parser.parse_args(argv)
-    require_outputs([(args.report, REPORT)], [args.artifact, *args.image])
-
+    require_outputs([(args.report, REPORT)], [args.artifact, *args.images])
+    # After the options: a wrong one shall not wait for torch.
     from mobileone_mm.artifact import ladder
-    from mobileone_mm.targets import by_ending
+    from mobileone_mm.exporter.verify import verify
 
-    info, rungs = by_ending.reclimb(args.artifact, args.image)
-    print(ladder.table([*(ladder.Rung(**rung) for rung in info.parity), *rungs]))
+    card, rungs = verify(args.artifact, args.images)
+    cli.result(ladder.table([*(ladder.Rung(**rung) for rung in card.parity), *rungs]))
     ladder.require_rungs(rungs)
     if args.report:
-        cli.write_report(args.report, {**info.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
-    width, height = info.input_size
-    print(f'{args.artifact}: sound; {info.task}, {len(info.classes)} classes, {width}x{height} px')
+        cli.write_report(args.report, {**card.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
+    width, height = card.input_size
+    cli.result(f'{args.artifact}: sound; {card.task}, {len(card.classes)} classes, {width}x{height} px')
     # Not the paths that the file names: whoever made it chose them, and a config is executed.
-    cli.next_command(f'python tools/evaluate.py {shlex.quote(args.artifact)} CONFIG --checkpoint CHECKPOINT')
+    cli.next_command(cli.command('evaluate', args.artifact, 'CONFIG', '--checkpoint', 'CHECKPOINT'))
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(cli.run(main))

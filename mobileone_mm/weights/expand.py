@@ -27,6 +27,7 @@ from mobileone_mm.parity import Parity, compare, worst
 
 FILE_EPS = 1e-5  # BN's eps in every published MobileOne; a file does not say
 BATCH_AXES = (0, 2, 3)
+KEPT_PARTS = ('se.', 'activation.')  # what follows the sum of a block's branches, the same in both forms
 
 
 def fold_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -51,7 +52,7 @@ def fold_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 f'this trained MobileOne cannot be folded: the shapes in {unit} do not belong together ({error})'
             ) from error
         like = entries['rbr_conv.0.conv.weight']
-        folded |= {f'{unit}.{key}': value for key, value in entries.items() if key.startswith('se.')}
+        folded |= {f'{unit}.{key}': value for key, value in entries.items() if key.startswith(KEPT_PARTS)}
         folded |= {f'{unit}.reparam_conv.weight': kernel.to(like), f'{unit}.reparam_conv.bias': bias.to(like)}
     return folded
 
@@ -107,8 +108,10 @@ def expand(backbone: BlockBackbone, fused_state: Mapping[str, Tensor]) -> None:
         conv.weight.copy_(fused_state[f'{name}.reparam_conv.weight'])
         first.weight.copy_((first.running_var.double() + first.eps).sqrt())
         first.bias.copy_(fused_state[f'{name}.reparam_conv.bias'])
-        block.se.load_state_dict(
-            {key.removeprefix(f'{name}.se.'): v for key, v in fused_state.items() if key.startswith(f'{name}.se.')}
+        kept = tuple(f'{name}.{part}' for part in KEPT_PARTS)
+        block.load_state_dict(
+            {key.removeprefix(f'{name}.'): value for key, value in fused_state.items() if key.startswith(kept)},
+            strict=False,
         )
     backbone.awaits_calibration = True
 

@@ -1,6 +1,7 @@
 """What MobileOne's entries are called by Apple (and by us), mmpretrain, timm and CoreNet: one table, name by name.
 
-Source: the official repositories' own models, compared entry by entry.
+Source: the official repositories' own models, compared entry by entry. timm has two layouts: its `features_only` models
+hold the stages without the `nn.Sequential` around them, and no classifier.
 """
 
 import re
@@ -18,8 +19,20 @@ PARTS = (
     'reparam_conv',
     'se.reduce',
     'se.expand',
+    'activation',  # has weights where it is a PReLU
 )
 FUSED_PART = 'reparam_conv'
+TIMM_PARTS = (
+    'conv_kxk.#.conv',
+    'conv_kxk.#.bn',
+    'conv_scale.conv',
+    'conv_scale.bn',
+    'identity',
+    FUSED_PART,
+    'attn.fc1',
+    'attn.fc2',
+    'act',
+)
 LEAVES = '(weight|bias|running_mean|running_var|num_batches_tracked)'
 
 
@@ -28,29 +41,32 @@ class Layout:
     """One naming scheme.
 
     Attributes:
-        name: as `--to` takes it.
+        name: its key in `LAYOUTS`.
+        title: what messages call it.
         stem: name of the stem unit.
         stage: format of a stage's name.
         first_stage: the number by which stage 1 goes.
         parts: this layout's names for `PARTS`, in that order.
-        classifier: path of the linear classifier.
+        classifier: path of the linear classifier, None where there is none.
         prefix: what precedes stem and stages in a whole file.
     """
 
     name: str
+    title: str
     stem: str
     stage: str
     first_stage: int
     parts: tuple[str, ...]
-    classifier: str
+    classifier: str | None
     prefix: str = ''
 
 
 LAYOUTS = {
     layout.name: layout
     for layout in (
-        Layout('apple', 'stage0', 'stage{}', 1, PARTS, 'linear'),
+        Layout('apple', 'Apple', 'stage0', 'stage{}', 1, PARTS, 'linear'),
         Layout(
+            'mmpretrain',
             'mmpretrain',
             'stage0',
             'stage{}',
@@ -64,29 +80,16 @@ LAYOUTS = {
                 'branch_reparam',
                 'se.conv1.conv',
                 'se.conv2.conv',
+                'act',
             ),
             'head.fc',
             HOST_PREFIX,
         ),
-        Layout(
-            'timm',
-            'stem',
-            'stages.{}',
-            0,
-            (
-                'conv_kxk.#.conv',
-                'conv_kxk.#.bn',
-                'conv_scale.conv',
-                'conv_scale.bn',
-                'identity',
-                FUSED_PART,
-                'attn.fc1',
-                'attn.fc2',
-            ),
-            'head.fc',
-        ),
+        Layout('timm', 'timm', 'stem', 'stages.{}', 0, TIMM_PARTS, 'head.fc'),
+        Layout('timm_features', 'timm features_only', 'stem', 'stages_{}', 0, TIMM_PARTS, None),
         Layout(
             'corenet',
+            'CoreNet',
             'conv_1',
             'layer_{}',
             2,
@@ -99,6 +102,7 @@ LAYOUTS = {
                 FUSED_PART,
                 'se.se_layer.fc1.block.conv',
                 'se.se_layer.fc2.block.conv',
+                'activation',
             ),
             'classifier.classifier_fc',
         ),

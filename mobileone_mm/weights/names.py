@@ -1,6 +1,6 @@
 """How MobileOne's weights are named: by Apple (and by us), by mmpretrain, by timm and by CoreNet.
 
-Pure functions from state dict to state dict; no file, no network, no module. All four layouts hold the same tensors, so
+Pure functions from state dict to state dict; no file, no network, no module. All layouts hold the same tensors, so
 a change of layout is a change of names and its way back restores them exactly. What this module knows of a file comes
 from names and shapes alone. Apple's names are this package's.
 """
@@ -75,13 +75,19 @@ class Weights:
         """'fused S0', 'trained S1 with k=4' (k only where it is not the variant's own)."""
         k = self.num_conv_branches
         named = self.variant in ARCHITECTURES
-        text = f'{self.form} {self.variant.upper() if named else "MobileOne of custom widths"}'
+        text = f'{self.form} {self.variant.upper() if named else self._unnamed}'
         if k is not None and not (named and k == ARCHITECTURES[self.variant]['num_conv_branches'][0]):
             text += f' with k={k}'
         lacking = [kind for kind in ('scale', 'skip') if not any(f'.rbr_{kind}.' in key for key in self.backbone)]
         if lacking and self.form == 'trained':
             text += f' without {" and ".join(lacking)} branches'
         return text
+
+    @property
+    def _unnamed(self) -> str:
+        depths = _shape_of(self.backbone)[1]
+        last = next((stage for stage, blocks in enumerate(depths) if not blocks), len(depths))
+        return 'MobileOne of custom widths' if last == len(depths) else f'MobileOne cut after stage {last}'
 
     @property
     def misplaced(self) -> list[str]:
@@ -99,7 +105,7 @@ class Weights:
             text += f' with a {self.num_classes}-class classifier'
         else:
             text += ' without a classifier'
-        return f'{text} ({"Apple" if self.layout == "apple" else self.layout} keys)'
+        return f'{text} ({LAYOUTS[self.layout].title} keys)'
 
 
 def parse(state: State) -> Weights:
@@ -115,7 +121,7 @@ def parse(state: State) -> Weights:
         ours = rename(key.removeprefix(prefix), layout, APPLE) if key.startswith(prefix) else None
         if ours is not None:
             backbone[ours] = value
-        elif key in (f'{classifier_path}.weight', f'{classifier_path}.bias'):
+        elif classifier_path and key in (f'{classifier_path}.weight', f'{classifier_path}.bias'):
             classifier[f'linear.{key.rpartition(".")[2]}'] = value
         else:
             rest[key] = value
@@ -134,18 +140,20 @@ def parse(state: State) -> Weights:
 
 
 def convert(state: State, to: str) -> dict[str, Tensor]:
-    """A whole file in layout `to` ('apple', 'mmpretrain', 'timm', 'corenet'), of the same tensors in the same order.
+    """A whole file in layout `to` (a key of `LAYOUTS`), of the same tensors in the same order.
 
     Raises:
         CheckpointError: it holds no MobileOne, or entries that no layout has a place for.
     """
     weights = parse(state)
-    if weights.rest:
-        raise CheckpointError(
-            f'this is {weights}: {listed(weights.rest)} have no place in the {to} layout; '
-            'only a backbone with or without its linear classifier can be converted'
-        )
     layout = LAYOUTS[to]
+    homeless = [*weights.rest, *(() if layout.classifier else weights.classifier)]
+    if homeless:
+        also = ' with or without its linear classifier' if layout.classifier else ''
+        raise CheckpointError(
+            f'this is {weights}: {listed(homeless)} have no place in the {layout.title} layout; '
+            f'only a backbone{also} can be converted'
+        )
     renamed = {f'{layout.prefix}{rename(key, APPLE, layout)}': value for key, value in weights.backbone.items()}
     renamed |= {f'{layout.classifier}.{key.partition(".")[2]}': value for key, value in weights.classifier.items()}
     assert len(renamed) == len(state), 'two entries were given one name'

@@ -23,6 +23,7 @@ from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.openmmlab import configs, open_model
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, compare
 from mobileone_mm.weights import checkpoint, expand, names
+from mobileone_mm.weights.layouts import LAYOUTS
 
 ARCH = {
     'num_blocks': [1, 1, 1, 1],
@@ -257,7 +258,7 @@ def test_other_schemes_are_refused() -> None:
 # Into a backbone
 
 
-@pytest.mark.parametrize('layout', ['apple', 'mmpretrain', 'timm', 'corenet'])
+@pytest.mark.parametrize('layout', LAYOUTS)
 @pytest.mark.parametrize('form', ['trained', 'fused'])
 @pytest.mark.parametrize('deploy', [False, True], ids=['into trained', 'into fused'])
 def test_any_file_gives_any_form_the_same_function(
@@ -267,11 +268,42 @@ def test_any_file_gives_any_form_the_same_function(
     if form == 'fused':
         linear = {key: value for key, value in state.items() if key.startswith('linear')}
         state = {**reparam.fuse(trained).state_dict(), **linear}
+    if LAYOUTS[layout].classifier is None:
+        state = {key: value for key, value in state.items() if not key.startswith('linear')}
     path = save(tmp_path / 'a.pth', names.convert(state, layout))
     model = MobileOne(ARCH, deploy=deploy, init_cfg={'type': 'Pretrained', 'checkpoint': str(path)})
     model.init_weights()
     same(model, trained)
     assert expand.awaits_calibration(model) == (form == 'fused' and not deploy)
+
+
+@pytest.mark.parametrize('layout', LAYOUTS)
+@pytest.mark.parametrize('form', ['trained', 'fused'])
+@pytest.mark.parametrize('deploy', [False, True], ids=['into trained', 'into fused'])
+def test_weights_of_an_activation_are_read_as_well(
+    layout: str, form: str, deploy: bool, randomise_batch_norm: Callable[..., nn.Module], tmp_path: Path
+) -> None:
+    source = randomise_batch_norm(MobileOne(ARCH, act_cfg={'type': 'PReLU'})).eval()
+    slopes = [parameter for name, parameter in source.named_parameters() if '.activation.' in name]
+    for slope in slopes:
+        nn.init.uniform_(slope)
+    assert len(slopes) == 9  # stem, and two a block
+    state = (reparam.fuse(source) if form == 'fused' else source).state_dict()
+    path = save(tmp_path / 'a.pth', names.convert(state, layout))
+    model = MobileOne(ARCH, act_cfg={'type': 'PReLU'}, deploy=deploy)
+    checkpoint.load_backbone_weights(model, path)
+    same(model, source)
+
+
+def test_a_features_only_file_of_timm_that_lacks_a_stage_is_named(trained: MobileOne, tmp_path: Path) -> None:
+    state = names.convert(trained.state_dict(), 'timm_features')
+    path = save(tmp_path / 'a.pth', {key: value for key, value in state.items() if not key.startswith('stages_3.')})
+    with pytest.raises(
+        CheckpointError,
+        match=r'a trained MobileOne cut after stage 3 with k=2 .*\(timm features_only keys\); the config wants a '
+        r'trained MobileOne of custom widths .*: missing 33 keys \(stage4\.0\.',
+    ):
+        checkpoint.load_weights(MobileOne(ARCH), path)
 
 
 def test_the_classifier_that_is_left_out_is_logged(bare_file: Path, log: pytest.LogCaptureFixture) -> None:

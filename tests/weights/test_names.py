@@ -20,11 +20,13 @@ SMALL = {
     'num_se_blocks': [0, 0, 1, 1],
 }
 
-# What each project's own model calls its parts, written by hand: apple, mmpretrain, timm, corenet.
+# What each project's own model calls its parts, written by hand.
+COLUMNS = {'apple': 0, 'mmpretrain': 1, 'timm': 2, 'corenet': 3}
 TABLE = [
     ('stage0', 'backbone.stage0', 'stem', 'conv_1'),
     ('stage3.10', 'backbone.stage3.10', 'stages.2.10', 'layer_4.10'),
 ]
+TIMM_FEATURES_TABLE = ['stem', 'stages_2.10']  # features_only=True: other units with the same parts, no classifier
 PARTS = [
     ('rbr_conv.0.conv', 'branch_conv_list.0.conv', 'conv_kxk.0.conv', 'rbr_conv.0.block.conv'),
     ('rbr_conv.3.bn', 'branch_conv_list.3.norm', 'conv_kxk.3.bn', 'rbr_conv.3.block.norm'),
@@ -33,9 +35,11 @@ PARTS = [
     ('rbr_skip', 'branch_norm', 'identity', 'rbr_skip'),
     ('se.reduce', 'se.conv1.conv', 'attn.fc1', 'se.se_layer.fc1.block.conv'),
     ('se.expand', 'se.conv2.conv', 'attn.fc2', 'se.se_layer.fc2.block.conv'),
+    ('activation', 'act', 'act', 'activation'),
 ]
 FUSED = ('reparam_conv', 'branch_reparam', 'reparam_conv', 'reparam_conv')
 CLASSIFIER = ('linear', 'head.fc', 'head.fc', 'classifier.classifier_fc')
+WITH_CLASSIFIER = [name for name, layout in LAYOUTS.items() if layout.classifier]
 
 
 def whole(arch: str | dict[str, list[float]], deploy: bool = False, classifier: bool = True) -> dict[str, Tensor]:
@@ -46,8 +50,9 @@ def whole(arch: str | dict[str, list[float]], deploy: bool = False, classifier: 
     return state | {f'linear.{key}': value for key, value in linear.items()} if classifier else state
 
 
-@pytest.mark.parametrize('layout', [*LAYOUTS])
-@pytest.mark.parametrize('classifier', [True, False], ids=['classifier', 'backbone'])
+@pytest.mark.parametrize(
+    ('layout', 'classifier'), [*((name, True) for name in WITH_CLASSIFIER), *((name, False) for name in LAYOUTS)]
+)
 @pytest.mark.parametrize('deploy', [False, True], ids=['trained', 'fused'])
 @pytest.mark.parametrize('arch', [*ARCHITECTURES])
 def test_there_and_back_is_the_identity(arch: str, deploy: bool, classifier: bool, layout: str) -> None:
@@ -60,17 +65,34 @@ def test_there_and_back_is_the_identity(arch: str, deploy: bool, classifier: boo
     assert all(back[key] is state[key] for key in state)  # names change, tensors are not even copied
 
 
-@pytest.mark.parametrize('column', range(4), ids=[*LAYOUTS])
-def test_names_are_those_of_the_published_models(column: int) -> None:
+@pytest.mark.parametrize('layout', COLUMNS)
+def test_names_are_those_of_the_published_models(layout: str) -> None:
+    column = COLUMNS[layout]
     rows = [(unit, part) for unit in TABLE for part in PARTS]
     trained = {f'{unit[0]}.{part[0]}.weight': torch.zeros(1) for unit, part in rows}
     trained |= {'linear.weight': torch.zeros(CLASSES, 1), 'linear.bias': torch.zeros(CLASSES)}
     expected = [f'{unit[column]}.{part[column]}.weight' for unit, part in rows]
     classifier = [f'{CLASSIFIER[column]}.weight', f'{CLASSIFIER[column]}.bias']
-    assert list(names.convert(trained, [*LAYOUTS][column])) == expected + classifier
+    assert list(names.convert(trained, layout)) == expected + classifier
     fused = {f'{unit[0]}.{FUSED[0]}.bias': torch.zeros(1) for unit in TABLE}
     expected = [f'{unit[column]}.{FUSED[column]}.bias' for unit in TABLE]
-    assert list(names.convert(fused, [*LAYOUTS][column])) == expected
+    assert list(names.convert(fused, layout)) == expected
+
+
+def test_names_are_those_of_timms_features_only_models() -> None:
+    given = {f'{unit[0]}.{part[0]}.weight': torch.zeros(1) for unit in TABLE for part in PARTS}
+    expected = [f'{unit}.{part[COLUMNS["timm"]]}.weight' for unit in TIMM_FEATURES_TABLE for part in PARTS]
+    assert list(names.convert(given, 'timm_features')) == expected
+    given = {f'{unit[0]}.{FUSED[0]}.bias': torch.zeros(1) for unit in TABLE}
+    assert list(names.convert(given, 'timm_features')) == [f'{u}.reparam_conv.bias' for u in TIMM_FEATURES_TABLE]
+
+
+def test_a_layout_without_classifier_refuses_one() -> None:
+    with pytest.raises(
+        CheckpointError,
+        match=r'2 keys \(linear.*\) have no place in the timm features_only layout; only a backbone can be converted',
+    ):
+        names.convert(whole('s0'), 'timm_features')
 
 
 @pytest.mark.parametrize('deploy', [False, True], ids=['trained', 'fused'])
@@ -114,6 +136,20 @@ def test_mmpretrain_loads_what_is_converted_and_computes_the_same(
             names.convert(whole('s3', True), 'mmpretrain'),
             'a fused S3 with a 7-class classifier (mmpretrain keys)',
         ),
+        (
+            names.convert(whole('s0', classifier=False), 'timm_features'),
+            'a trained S0 without a classifier (timm features_only keys)',
+        ),
+        (
+            # what timm's features_only models of out_indices=(1, 2, 3) hold
+            {
+                key: value
+                for key, value in names.convert(whole('s1', True, False), 'timm_features').items()
+                if not key.startswith('stages_3.')
+            },
+            'a fused MobileOne cut after stage 3 without a classifier (timm features_only keys)',
+        ),
+        (names.convert(whole('s0', True), 'corenet'), 'a fused S0 with a 7-class classifier (CoreNet keys)'),
         (whole({**ARCHITECTURES['s1'], 'num_conv_branches': [4] * 4}), 'a trained S1 with k=4 with a 7-class'),
         (whole(SMALL), 'a trained MobileOne of custom widths with k=2 with a 7-class classifier'),
         # S4's widths without its squeeze-excite blocks is no S4

@@ -15,6 +15,7 @@ from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from mobileone_mm.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.errors import FuseError
 from mobileone_mm.models.backbones import fold
 
@@ -25,26 +26,6 @@ TRAIN_REFUSED = (
     '(deploy=False) and fuse afterwards, or start from fused weights with '
     "deploy=False, init_cfg=dict(type='Pretrained', checkpoint=FUSED.pth), which expands them into branches"
 )
-
-
-class SqueezeExcite(nn.Module):
-    """Scales each channel by a gate computed from the channels' means over H and W.
-
-    Args:
-        channels: C.
-        ratio: the gate squeezes C to C // ratio channels (16 in the paper; apple/ml-mobileone does not round to 8).
-    """
-
-    def __init__(self, channels: int, ratio: int = 16) -> None:
-        super().__init__()
-        squeezed = max(1, channels // ratio)
-        self.reduce = nn.Conv2d(channels, squeezed, 1)
-        self.expand = nn.Conv2d(squeezed, channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        gate = x.mean((2, 3), keepdim=True)
-        gate = self.expand(torch.relu(self.reduce(gate)))
-        return x * torch.sigmoid(gate)
 
 
 class MobileOneBlock(nn.Module):

@@ -38,8 +38,9 @@ GEOMETRY = {
 class MobileOne(BlockBackbone):
     """MobileOne backbone: image batch (N, in_channels, H, W) -> tuple of feature maps.
 
-    `out_indices` 0-3 are the stages at strides 4, 8, 16 and 32. Every argument that mmpretrain's MobileOne has means
-    the same here.
+    `out_indices` 0-3 are the stages at strides 4, 8, 16 and 32. Every argument of mmpretrain's MobileOne means the same
+    here, but for a few values that are refused and a few details, of which one changes shapes: squeezed widths are not
+    rounded to multiples of 8. docs/backbone.md lists them all.
 
     Args:
         arch: 's0' to 's4', or a dict of four-item lists: num_blocks, width_factor (of 64, 128, 256, 512 channels),
@@ -52,14 +53,14 @@ class MobileOne(BlockBackbone):
         conv_cfg: mm config of the convolutions.
         norm_cfg: mm config of the norms, BN or SyncBN (by no other norm can a convolution be fused).
         act_cfg: mm config of the activations.
-        se_cfg: `ratio` of the squeeze-excite blocks, nothing else.
+        se_cfg: `ratio` of the squeeze-excite blocks (`SqueezeExcite`); None leaves them out.
         deploy: build the fused form, which can only infer.
         norm_eval: keep every branch's BN statistics still in training mode.
+        init_cfg: mm initialisation; `dict(type='Pretrained', checkpoint=...)` takes Apple's, mmpretrain's, timm's,
+            corenet's or our files, trained or fused (docs/checkpoint.md).
         with_cp: recompute each block's activations in the backward pass to save memory.
         output_stride: 32; 16 or 8 keep the last one or two stages at stride 16 or 8 and dilate them instead. Weights
             for 32 fit: where both have a pixel, they compute the same (squeeze-excite apart, which averages the map).
-        init_cfg: mm initialisation; `dict(type='Pretrained', checkpoint=...)` takes Apple's, mmpretrain's, timm's,
-            corenet's or our files, trained or fused (docs/checkpoint.md).
 
     Raises:
         ConfigError: an argument that does not fit; the message names it.
@@ -74,16 +75,17 @@ class MobileOne(BlockBackbone):
         conv_cfg: Cfg | None = None,
         norm_cfg: Cfg = {'type': 'BN'},  # noqa: B006 - never written to, and what mm configs print as the default
         act_cfg: Cfg = {'type': 'ReLU'},  # noqa: B006
-        se_cfg: Cfg = {'ratio': 16},  # noqa: B006
+        se_cfg: Cfg | None = {'ratio': 16},  # noqa: B006
         deploy: bool = False,
         norm_eval: bool = False,
+        init_cfg: Any = None,
+        *,
         with_cp: bool = False,
         output_stride: int = 32,
-        init_cfg: Any = None,
     ) -> None:
         super().__init__(init_cfg or [_init('Kaiming', 'Conv2d'), _init('Constant', '_BatchNorm', val=1)])
         self.arch = _checked_arch(arch)
-        _check_layers(in_channels, norm_cfg, se_cfg if any(self.arch['num_se_blocks']) else {}, deploy)
+        _check_layers(in_channels, norm_cfg, se_cfg, deploy)
         self.out_indices = _checked_out_indices(out_indices)
         if output_stride not in tuple(GEOMETRY):
             raise ConfigError(f'output_stride={output_stride!r} given, expected 8, 16 or 32')
@@ -181,7 +183,7 @@ def _stage_blocks(
     channels: int,
     stride: int,
     dilations: tuple[int, int],
-    se_cfg: Cfg,
+    se_cfg: Cfg | None,
 ) -> list[MobileOneBlock]:
     """Depthwise and pointwise blocks of one stage that receives `channels`."""
     width = int(BASE_CHANNELS[stage] * arch['width_factor'][stage])
@@ -219,12 +221,20 @@ def _checked_arch(arch: str | Mapping[str, Any]) -> dict[str, Any]:
             f'arch dict with unknown keys {sorted(unknown)} and missing keys {sorted(missing)}; '
             f'expected {", ".join(STAGE_KEYS)} and optionally {", ".join(BRANCH_SWITCHES)}'
         )
+    _check_stages(arch)
+    return {'use_scale': True, 'use_skip': True, **copy.deepcopy(dict(arch))}
+
+
+def _check_stages(arch: Mapping[str, Any]) -> None:
     for key in STAGE_KEYS:
         kinds = (int, float) if key == 'width_factor' else (int,)
         given = arch[key]
         if not isinstance(given, list | tuple) or len(given) != 4 or any(type(value) not in kinds for value in given):
             words = ' or '.join(kind.__name__ for kind in kinds)
             raise ConfigError(f'arch[{key!r}]={given!r} given, expected a list of four ({words}), one for each stage')
+    for key in BRANCH_SWITCHES:
+        if type(arch.get(key, True)) is not bool:
+            raise ConfigError(f'arch[{key!r}]={arch[key]!r} given, expected True or False, for all stages')
     if not all(1 <= base * factor < math.inf for base, factor in zip(BASE_CHANNELS, arch['width_factor'], strict=True)):
         raise ConfigError(
             f"arch['width_factor']={arch['width_factor']!r} given, expected factors of {BASE_CHANNELS} that leave each "
@@ -236,7 +246,6 @@ def _checked_arch(arch: str | Mapping[str, Any]) -> dict[str, Any]:
                 f'a stage of num_blocks={blocks}, num_conv_branches={k}, num_se_blocks={squeezed} given; expected at '
                 'least one block, one branch, and no more squeeze-excite blocks than blocks'
             )
-    return {'use_scale': True, 'use_skip': True, **copy.deepcopy(dict(arch))}
 
 
 def _checked_out_indices(out_indices: int | Sequence[int]) -> tuple[int, ...]:
@@ -252,12 +261,8 @@ def _check_layers(in_channels: Any, norm_cfg: Any, se_cfg: Any, deploy: bool) ->
     norm = norm_cfg.get('type') if isinstance(norm_cfg, Mapping) else None
     if not deploy and norm not in NORMS:  # the fused form has no norm
         raise ConfigError(f"norm_cfg={norm_cfg!r} given, expected dict(type='BN'), 'BN2d' or 'SyncBN'")
-    ratio = se_cfg.get('ratio', 1) if isinstance(se_cfg, Mapping) and set(se_cfg) <= {'ratio'} else None
-    if type(ratio) is not int or ratio < 1:
-        raise ConfigError(
-            f'se_cfg={se_cfg!r} given, expected dict(ratio=16) or another ratio, and no other key: as in the released '
-            'code, C channels are squeezed to C // ratio without rounding, by convolutions with bias, ReLU and sigmoid'
-        )
+    if not (se_cfg is None or isinstance(se_cfg, Mapping)):
+        raise ConfigError(f'se_cfg={se_cfg!r} given, expected dict(ratio=16), or None for no squeeze-excite')
 
 
 def _recompute_contexts(

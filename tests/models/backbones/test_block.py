@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from mobileone_mm.errors import FuseError
-from mobileone_mm.models.backbones.block import MobileOneBlock, SqueezeExcite
+from mobileone_mm.models.backbones.block import MobileOneBlock
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, FLOAT64_RELATIVE_LIMIT, compare, require
 
 # in, out, kernel, stride, dilation, groups, k, scale, skip, squeeze-excite
@@ -93,15 +93,6 @@ def test_no_pointwise_convolution_is_strided():
     """torch corrupts the heap in the weight gradient of a strided 1x1 convolution on 3 channels, channels_last."""
     convs = [m for m in make_block(GEOMETRIES['stem: dense 3x3, stride 2']).modules() if isinstance(m, nn.Conv2d)]
     assert [conv.stride for conv in convs if conv.kernel_size == (1, 1)] == [(1, 1)]
-
-
-def test_squeeze_excite_gates_by_the_channel_means():
-    gate = SqueezeExcite(8, ratio=4).double()
-    assert gate.reduce.weight.shape == (2, 8, 1, 1)
-    x = torch.randn(2, 8, 5, 4, dtype=torch.float64)
-    mean = functional.adaptive_avg_pool2d(x, 1)
-    expected = x * torch.sigmoid(gate.expand(torch.relu(gate.reduce(mean))))
-    torch.testing.assert_close(gate(x), expected, rtol=1e-12, atol=1e-12)
 
 
 def test_fusing_twice_changes_nothing(randomise_batch_norm):

@@ -6,8 +6,9 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
+from mobileone_mm.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.errors import ConfigError, FuseError
-from mobileone_mm.models.backbones.block import MobileOneBlock, SqueezeExcite
+from mobileone_mm.models.backbones.block import MobileOneBlock
 from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, FLOAT64_RELATIVE_LIMIT, compare, require
@@ -267,10 +268,9 @@ def test_a_prefix_that_would_be_ignored_is_refused(tmp_path):
         ({'norm_cfg': None}, 'norm_cfg=None given, expected'),
         ({'norm_cfg': {'type': 'GN', 'num_groups': 2}}, "expected dict.type='BN'., 'BN2d' or 'SyncBN'"),
         ({'norm_cfg': {'type': 'LN'}}, 'norm_cfg=.*LN.* given'),
-        ({'arch': 's4', 'se_cfg': {'ratio': 16, 'bias': True}}, 'se_cfg=.*bias.* given, expected dict.ratio=16.'),
-        ({'arch': 's4', 'se_cfg': {'ratio': 16, 'divisor': 8}}, 'without rounding'),
-        ({'arch': 's4', 'se_cfg': {'ratio': 0}}, 'se_cfg=.* given'),
-        ({'arch': 's4', 'se_cfg': None}, 'se_cfg=None given'),
+        ({'arch': {**TINY, 'use_scale': [1, 1, 1, 1]}}, r"arch\['use_scale'\]=\[1, 1, 1, 1\] given, expected True or"),
+        ({'arch': 's4', 'se_cfg': {'ratio': 0}}, 'se_cfg: ratio=0 given'),
+        ({'arch': 's4', 'se_cfg': 16}, r'se_cfg=16 given, expected dict\(ratio=16\), or None'),
         ({'out_indices': None}, 'out_indices=None given'),
         ({'out_indices': 'ab'}, "out_indices='ab' given"),
         ({'output_stride': [8]}, 'expected 8, 16 or 32'),
