@@ -1,3 +1,71 @@
 """MobileOne for OpenMMLab, and a checked way from a trained model to Core ML."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mobileone_mm.errors import (
+    CheckpointError,
+    ConfigError,
+    DataError,
+    ExportError,
+    FuseError,
+    MobileOneError,
+    ParityError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from mobileone_mm.evaluation.detection import evaluate
+    from mobileone_mm.exporter.export import export
+    from mobileone_mm.exporter.verify import verify
+    from mobileone_mm.openmmlab.shipped import config
+    from mobileone_mm.prediction.gallery import predict
+    from mobileone_mm.reparam import fuse, fuse_checked
+    from mobileone_mm.targets.opening import open_artifact
+    from mobileone_mm.weights.checkpoint import load_weights
+
 __version__ = '0.1.0'
+
+__all__ = [
+    'CheckpointError',
+    'ConfigError',
+    'DataError',
+    'ExportError',
+    'FuseError',
+    'MobileOneError',
+    'ParityError',
+    'UsageError',
+    'config',
+    'evaluate',
+    'export',
+    'fuse',
+    'fuse_checked',
+    'load_weights',
+    'open_artifact',
+    'predict',
+    'verify',
+]
+
+# Where each stands: torch and mmengine are imported with the first that is used, not with the package.
+_DOORS = {
+    'config': 'openmmlab.shipped',
+    'evaluate': 'export.score',
+    'export': 'export.run',
+    'fuse': 'reparam',
+    'fuse_checked': 'reparam',
+    'load_weights': 'checkpoint',
+    'open_artifact': 'export.runtime',
+    'predict': 'export.predictions',
+    'verify': 'export.verify',
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a door's module when the door is first used."""
+    if name not in _DOORS:
+        raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+    return getattr(import_module(f'{__name__}.{_DOORS[name]}'), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,8 +1,16 @@
-"""What every command-line tool shares: errors to one line and a status, progress, a report file, the next command."""
+"""What every command shares: errors to one line and a status, messages, progress, a report file, the next command."""
 
+import argparse
+import logging
+import os
+import re
+import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,27 +23,100 @@ BAR = 30  # characters
 BAR_INTERVAL = 0.2  # seconds between two pictures of the bar at a terminal
 LINE_INTERVAL = 30.0  # seconds between two lines elsewhere, such as a log file
 CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's line
+SCRIPT, MODULE = 'mobileone', 'mobileone_mm'  # the console script, and what `python -m` and loggers know it by
+OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how an error of the library names an option
 
 Item = TypeVar('Item')
 
+_PARSER: ContextVar[argparse.ArgumentParser | None] = ContextVar("the running command's", default=None)
+
 
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
-    """Call a tool's `main` and turn what it raises into one line on stderr and an exit status.
+    """Call a command's `main` and turn what it raises into one line on stderr and an exit status.
 
     Status 0: done; 1: failed (`MobileOneError`, `OSError`); 2: wrong usage (`UsageError`, argparse). Anything else is a
-    defect of this package and keeps its traceback.
+    defect of this package and keeps its traceback. Options that an error names in backticks are printed as their flags.
+    What the library logs is printed while `main` runs.
     """
+    with _printed_log():
+        try:
+            return main(argv)
+        except MobileOneError as error:
+            say(f'error: {_with_flags(str(error))}')
+            return error.exit_status
+        except OSError as error:
+            say(f'error: {error}')
+            return 1
+        except KeyboardInterrupt:
+            say('stopped')
+            return INTERRUPTED
+
+
+def parser(verb: str, text: str) -> argparse.ArgumentParser:
+    """The parser of a command, whose help opens with `text`, not with a usage line.
+
+    Args:
+        verb: as in `mobileone VERB`.
+        text: begins with an example; `%(prog)s` in it is the command itself, as it has to be typed here.
+    """
+    made = argparse.ArgumentParser(
+        prog=command(verb),
+        usage=argparse.SUPPRESS,
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _PARSER.set(made)
+    return made
+
+
+def command(verb: str, *words: str | Path) -> str:
+    """The shell line that runs a verb from where the user stands.
+
+    `mobileone VERB ...` where that is the running environment's own script, else by way of its interpreter.
+    """
+    return shlex.join([*_program(), verb, *map(str, words)])
+
+
+def _program() -> list[str]:
+    script = shutil.which(SCRIPT)
+    if script and os.path.samefile(os.path.dirname(script), os.path.dirname(sys.executable)):
+        return [SCRIPT]
+    relative = os.path.relpath(sys.executable)
+    if os.sep not in relative:
+        relative = os.path.join(os.curdir, relative)
+    return [min(relative, sys.executable, key=len), '-m', MODULE]
+
+
+def _with_flags(message: str) -> str:
+    """An error's text with the running command's options as their flags: `input_size` as --input-size."""
+    parser = _PARSER.get()
+    actions = parser._actions if parser else []
+    flags = {action.dest: action.option_strings[-1] for action in actions if action.option_strings}
+    return OPTION.sub(lambda name: flags.get(name[1], name[0]), message)
+
+
+class _Printed(logging.Handler):
+    """Prints what the library logs as it prints everything else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
+        say(f'{prefix}{self.format(record)}')
+
+
+@contextmanager
+def _printed_log() -> Iterator[None]:
+    """Print what the library logs, from INFO upwards, on stderr, once: handlers of the root logger do not see it."""
+    logger, handler = logging.getLogger(MODULE), _Printed()
+    level, propagate = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     try:
-        return main(argv)
-    except MobileOneError as error:
-        say(f'error: {error}')
-        return error.exit_status
-    except OSError as error:
-        say(f'error: {error}')
-        return 1
-    except KeyboardInterrupt:
-        say('stopped')
-        return INTERRUPTED
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagate
 
 
 def say(message: str) -> None:
@@ -69,7 +150,7 @@ def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 
 def next_command(command: str) -> None:
-    """Print, as a tool's last line, the command a user is likely to want now."""
+    """Print, as the last line, the command that a user is likely to want now: `command(...)`."""
     print(f'next: {command}', flush=True)
 
 

@@ -1,8 +1,12 @@
-"""What a tool's exit status, streams and report file say."""
+"""What a command's exit status, streams, log and report file say, and the commands it names."""
 
 import io
 import json
+import logging
 import math
+import os
+import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -52,6 +56,120 @@ def test_results_go_to_stdout_and_messages_to_stderr(capsys: pytest.CaptureFixtu
     cli.say('reading')
     cli.next_command('make test')
     assert capsys.readouterr() == ('next: make test\n', 'reading\n')
+
+
+def raising_with_options(message: str) -> Callable[[Sequence[str] | None], int]:
+    def main(argv: Sequence[str] | None = None) -> int:
+        parser = cli.parser('export', 'example: %(prog)s x')
+        parser.add_argument('config')
+        parser.add_argument('-s', '--input-size')
+        parser.add_argument('--no-class-padding', dest='pad_classes', action='store_false')
+        parser.parse_args(argv)
+        raise UsageError(message)
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ('message', 'printed'),
+    [
+        ('`input_size` 0: expected pixels', '--input-size 0: expected pixels'),
+        ('`input_size` and `pad_classes`', '--input-size and --no-class-padding'),
+        ('no `model`, `_base_` or `config`', 'no `model`, `_base_` or `config`'),  # none of them is an option
+    ],
+)
+def test_an_option_in_an_error_is_named_by_its_flag(
+    message: str, printed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(raising_with_options(message), ['x']) == 2
+    assert capsys.readouterr().err == f'error: {printed}\n'
+
+
+def test_what_the_library_logs_is_printed_once_on_stderr_and_only_while_a_command_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = logging.getLogger('mobileone_mm.some.module')
+    root = logging.StreamHandler()
+    logging.getLogger().addHandler(root)  # as a library's basicConfig() leaves one
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        logger.debug('details')
+        logger.info('reading %d files', 3)
+        logger.warning('one is empty')
+        raise MobileOneError('none is left')
+
+    try:
+        assert cli.run(main) == 1
+    finally:
+        logging.getLogger().removeHandler(root)
+    assert capsys.readouterr() == ('', 'reading 3 files\nwarning: one is empty\nerror: none is left\n')
+    assert not logger.isEnabledFor(logging.INFO)
+    assert not logging.getLogger('mobileone_mm').handlers
+
+
+def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    parser = cli.parser('verify', 'example: %(prog)s a.mlpackage\n\nChecks it.')
+    parser.add_argument('artifact')
+    assert parser.format_help().startswith(f'example: {cli.command("verify")} a.mlpackage\n\nChecks it.\n')
+    with pytest.raises(SystemExit, match='2'):
+        parser.parse_args([])
+    assert capsys.readouterr().err.startswith(f'{cli.command("verify")}: error: ')
+
+
+def script(folder: Path) -> Path:
+    """A file like the console script; it says where it lies."""
+    folder.mkdir(exist_ok=True)
+    path = folder / 'mobileone'
+    path.write_text(f'#!/bin/sh\necho {shlex.quote(str(folder))} "$@"\n')
+    path.chmod(0o755)
+    return path
+
+
+def environment(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Run, for what follows, by an interpreter in `folder`, which is a real one."""
+    folder.mkdir()
+    interpreter = folder / 'python'
+    interpreter.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, 'executable', str(interpreter))
+    return interpreter
+
+
+def test_a_command_is_the_script_where_it_is_the_running_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(monkeypatch, tmp_path / 'bin')
+    script(tmp_path / 'bin')
+    monkeypatch.setenv('PATH', f'{tmp_path / "bin"}:{os.environ["PATH"]}')
+    line = cli.command('verify', tmp_path / 'a b.mlpackage', '--image', "it's.jpg")
+    printed = subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+    assert line.startswith('mobileone verify ')
+    assert printed == f"{tmp_path / 'bin'} verify {tmp_path / 'a b.mlpackage'} --image it's.jpg\n"
+
+
+def test_another_environments_script_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, tmp_path / 'bin')
+    script(tmp_path / 'other')
+    monkeypatch.setenv('PATH', f'{tmp_path / "other"}:{os.environ["PATH"]}')
+    monkeypatch.chdir(tmp_path)
+    assert cli.command('train', 'my_set.py') == 'bin/python -m mobileone_mm train my_set.py'
+
+
+@pytest.mark.parametrize(
+    ('stands', 'program'),
+    [('.', 'bin/python'), ('bin', './python'), ('elsewhere', '../bin/python'), ('a/' * 60, '{tmp_path}/bin/python')],
+)
+def test_the_interpreter_is_named_by_the_shorter_path(
+    stands: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment(monkeypatch, tmp_path / 'bin')
+    monkeypatch.setenv('PATH', '/usr/bin:/bin')
+    (tmp_path / stands).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / stands)
+    program = program.format(tmp_path=tmp_path)
+    assert cli.command('train') == f'{program} -m mobileone_mm train'
+    assert subprocess.run(f'command -v {program}', shell=True, check=False, capture_output=True).returncode == 0
 
 
 class Terminal(io.StringIO):

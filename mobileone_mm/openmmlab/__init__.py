@@ -1,1 +1,1 @@
-"""What this project knows of mmdet, mmseg, mmpretrain and mmengine."""
+"""What this package knows of OpenMMLab: configs, data, files."""

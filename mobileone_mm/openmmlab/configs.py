@@ -14,20 +14,20 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.shipped import find_config
 
 TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
 PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
 
 
 def load_config(path: str | Path) -> Config:
-    """Read a config file.
+    """Read a config file, or a shipped config by its name.
 
     Raises:
-        ConfigError: no such file, not Python, a missing `_base_`, no model, or a `default_scope` we do not know.
+        ConfigError: no such file and no such name, not Python, a missing `_base_`, no model, or a `default_scope` that
+            we do not know.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError(f'{path}: no such config file')
+    path = find_config(path)
     try:
         config = Config.fromfile(path)
     except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read

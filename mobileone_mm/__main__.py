@@ -1,0 +1,70 @@
+"""The console script: `mobileone VERB ...`, or `python -m mobileone_mm VERB ...`."""
+
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib import import_module
+
+from mobileone_mm import __version__, cli
+from mobileone_mm.errors import UsageError
+
+COMMANDS = 'mobileone_mm.commands'  # a module for each verb, imported when it is asked for
+VERBS = {
+    'demo': 'the whole way in minutes, on pictures it draws itself',
+    'doctor': 'what is installed, what is faulty, and the command that mends it',
+    'init': 'write a config for your own data',
+    'train': 'train a model, from a config of yours or by the name of one that comes along',
+    'test': "score a checkpoint by its config's own metric",
+    'export': 'turn a trained model into a checked Core ML package or ONNX file',
+    'verify': 'check a saved package or file again, by itself',
+    'evaluate': 'score it on your own test data, beside the model you trained',
+    'predict': 'draw what it finds in pictures',
+    'fuse': 'write the fused form of a checkpoint, and the config that loads it',
+    'convert': "write a checkpoint in another project's layout",
+    'toy-data': 'draw a small data set in COCO format',
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a verb; returns the exit status."""
+    return cli.run(_dispatch, sys.argv[1:] if argv is None else argv)
+
+
+def module_of(verb: str) -> str:
+    """The module whose `main` is a verb."""
+    return f'{COMMANDS}.{verb.replace("-", "_")}'
+
+
+def _dispatch(argv: Sequence[str] | None) -> int:
+    if not argv:
+        cli.say(_help())
+        return UsageError.exit_status
+    verb, *words = argv
+    if verb in ('-h', '--help'):
+        print(_help())
+        return 0
+    if verb == '--version':
+        print(__version__)
+        return 0
+    if verb not in VERBS:
+        near = get_close_matches(verb, VERBS, n=1, cutoff=0.5)
+        meant = f'did you mean: {cli.command(near[0])}' if near else f'all of them: {cli.command("--help")}'
+        raise UsageError(f'{verb}: no such command; {meant}')
+    status: int = import_module(module_of(verb)).main(words)
+    return status
+
+
+def _help() -> str:
+    width = max(map(len, VERBS))
+    verbs = '\n'.join(f'  {verb:{width}}  {line}' for verb, line in VERBS.items())
+    return f"""example: {cli.command('demo')}
+
+From a config to a detector on an iPhone: train MobileOne with OpenMMLab, fuse it, export it, check what was exported.
+
+{verbs}
+
+Each explains itself: {cli.command('export', '--help')}"""
+
+
+if __name__ == '__main__':
+    raise SystemExit(main())

@@ -1,0 +1,52 @@
+"""`mobileone init`: write a config for one's own data."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from mobileone_mm import cli
+from mobileone_mm.atomic import replacing
+from mobileone_mm.errors import UsageError
+from mobileone_mm.openmmlab.own_config import own_config, templates
+
+HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
+
+Writes a config for your own boxes, ready to train: what works on some hundreds of pictures, with your classes and paths
+in its first lines. The file may lie anywhere and is yours to change. Nothing is replaced."""
+COCO = 'ssd_mobileone_s0_own_coco'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, write the config, say what is left to fill in; returns the exit status."""
+    parser = cli.parser('init', HELP)
+    parser.add_argument('name', nargs='?', default='my_set.py', help='file to write (%(default)s)')
+    parser.add_argument(
+        '--from', dest='template', default=COCO, metavar='NAME', help=f'{" or ".join(templates())} (%(default)s)'
+    )
+    parser.add_argument('--data', metavar='ROOT', help='folder that holds annotations and pictures')
+    parser.add_argument('--classes', metavar='A,B,C', help='class names, in the order of the labels')
+    args = parser.parse_args(argv)
+    out = Path(args.name) if args.name.endswith('.py') else Path(f'{args.name}.py')
+    if os.path.lexists(out):
+        raise UsageError(f'{out}: is there already, and a config of yours is never replaced; choose another name')
+    if args.data and not os.path.isdir(args.data):
+        raise UsageError(f'`data` {args.data}: no such folder; give the one that holds annotations and pictures')
+    classes = split_classes(args.classes) if args.classes is not None else None
+    text = own_config(args.template, classes, args.data)
+    with replacing(out) as fresh:
+        fresh.write_text(text, encoding='utf-8')
+    print(f'{out}: written; look through its first lines, classes and paths, before you train')
+    cli.next_command(cli.command('train', out))
+    return 0
+
+
+def split_classes(words: str) -> tuple[str, ...]:
+    """The names between commas.
+
+    Raises:
+        UsageError: one is empty or stands twice.
+    """
+    names = tuple(name.strip() for name in words.split(','))
+    if not all(names) or len(set(names)) < len(names):
+        raise UsageError(f'`classes` {words!r}: expected names between commas, none empty and none twice')
+    return names

@@ -1,0 +1,54 @@
+"""A config for a user's own data: a shipped one with its first lines filled in, which works wherever it is put."""
+
+import ast
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.shipped import config, shipped
+
+YOURS = '# --- yours'  # begins the comment above the lines that a template's user fills in
+BASE = '_base_'
+
+
+def templates() -> Mapping[str, Path]:
+    """The shipped configs that are made to be filled in, by name."""
+    return {name: path for name, path in shipped().items() if YOURS in path.read_text(encoding='utf-8')}
+
+
+def own_config(template: str, classes: Sequence[str] | None = None, data_root: str | None = None) -> str:
+    """The text of a template, with its `_base_` found by name instead of beside it.
+
+    Args:
+        template: one of `templates()`, by name.
+        classes: the class names, in the order of the labels; without them, the template's.
+        data_root: the folder that the other paths begin in; without it, the template's.
+
+    Raises:
+        ConfigError: there is no such template.
+    """
+    path = Path(config(template))
+    if path.stem not in templates():
+        raise ConfigError(f'{template}: has no lines to fill in; those that have: {", ".join(templates())}')
+    text = path.read_text(encoding='utf-8')
+    base = Path(ast.literal_eval(_assignment(text, BASE).value)).stem
+    text = _assigned(text, BASE, f"__import__('mobileone_mm').config({base!r})")
+    if classes is not None:
+        text = _assigned(text, 'classes', repr(tuple(classes)))
+    if data_root is not None:
+        text = _assigned(text, 'data_root', repr(f'{data_root.rstrip("/")}/'))
+    return text
+
+
+def _assigned(text: str, name: str, value: str) -> str:
+    """A config's text with another value for one of its variables; comments stay."""
+    old = ast.get_source_segment(text, _assignment(text, name))
+    assert old is not None
+    return text.replace(old, f'{name} = {value}', 1)
+
+
+def _assignment(text: str, name: str) -> ast.Assign:
+    """Where a template sets a variable; each of ours does."""
+    return next(
+        line for line in ast.parse(text).body if isinstance(line, ast.Assign) and ast.unparse(line.targets[0]) == name
+    )

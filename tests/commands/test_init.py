@@ -1,0 +1,70 @@
+"""`mobileone init` as typed."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mobileone_mm import cli
+from mobileone_mm.commands.init import main
+
+VOC = 'ssd_mobileone_s0_own_voc'
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / 'photos').mkdir()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(('name', 'written'), [([], 'my_set.py'), (['cells'], 'cells.py'), (['sub/a.py'], 'sub/a.py')])
+def test_writes_a_config_and_names_the_command_that_trains_it(
+    name: list[str], written: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path('sub').mkdir()
+    assert cli.run(main, [*name, '--classes', 'cat, dog', '--data', 'photos']) == 0
+    read = Config.fromfile(written)
+    assert read.train_dataloader.dataset.type == 'mobileone_mm.CocoDataset'
+    assert read.train_dataloader.dataset.data_root == 'photos/'
+    assert tuple(read.metainfo.classes) == ('cat', 'dog')
+    said = capsys.readouterr()
+    first, last = said.out.splitlines()
+    assert first.startswith(f'{written}: written; ')
+    assert last == f'next: {cli.command("train", written)}'
+    assert said.err == ''
+
+
+def test_another_format_is_another_template() -> None:
+    assert cli.run(main, ['--from', VOC]) == 0
+    assert Config.fromfile('my_set.py').train_dataloader.dataset.type == 'mobileone_mm.VOCDataset'
+
+
+@pytest.mark.parametrize('make', [Path.touch, Path.mkdir, lambda path: path.symlink_to('nowhere')])
+def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
+    make(path := Path('my_set.py'))
+    before = path.lstat()
+    assert cli.run(main, ['my_set']) == 2
+    assert capsys.readouterr().err.startswith('error: my_set.py: is there already, ')
+    assert path.lstat() == before
+
+
+@pytest.mark.parametrize(
+    ('words', 'status', 'message'),
+    [
+        (['--data', 'nowhere'], 2, '--data nowhere: no such folder'),
+        (['--classes', 'a,,b'], 2, "--classes 'a,,b': expected names between commas, none empty and none twice"),
+        (['--classes', ''], 2, "--classes ''"),
+        (['--classes', 'a,b,a'], 2, "--classes 'a,b,a'"),
+        (['--from', 'ssd_mobileone_s0'], 1, 'ssd_mobileone_s0: has no lines to fill in'),
+        (['no/a.py'], 2, 'no/a.py: the folder'),
+    ],
+)
+def test_wrong_usage_is_one_line_and_no_file(
+    words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(main, words) == status
+    said = capsys.readouterr()
+    assert said.out == ''
+    assert said.err.startswith(f'error: {message}')
+    assert said.err.count('\n') == 1
+    assert not list(Path().glob('**/*.py'))

@@ -1,0 +1,90 @@
+"""A user's own config: what it holds, and that it works in any folder and in the processes that training starts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+
+from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.own_config import own_config, templates
+from mobileone_mm.openmmlab.shipped import config
+
+COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
+# What mmdet's train.py, which `mim train` starts, does with a config before the first step.
+CHILD = """
+import sys
+from mmengine.config import Config
+from mmengine.runner import Runner
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmengine.registry import MODELS, init_default_scope
+config = Config.fromfile(sys.argv[1])
+config.dump(sys.argv[2])
+for read in (config, Config.fromfile(sys.argv[2])):
+    init_default_scope(read.default_scope)
+    model = MODELS.build(read.model)
+    print(type(model.backbone).__module__, model.bbox_head.num_classes, read.train_dataloader.dataset.data_root)
+"""
+
+
+def test_the_templates_are_the_configs_for_ones_own_data() -> None:
+    assert list(templates()) == [COCO, VOC]
+
+
+@pytest.mark.parametrize('template', [COCO, VOC])
+def test_unfilled_it_is_the_template_but_for_its_base(template: str, tmp_path: Path) -> None:
+    text = own_config(template)
+    assert "\n_base_ = __import__('mobileone_mm').config('ssd_mobileone_s0')\n" in text
+    lines, old = text.splitlines(), Path(config(template)).read_text().splitlines()
+    assert [line for line in lines if not line.startswith('_base_')] == [
+        line for line in old if not line.startswith('_base_')
+    ]
+    (tmp_path / 'own.py').write_text(text)
+    assert Config.fromfile(tmp_path / 'own.py').to_dict() == Config.fromfile(config(template)).to_dict()
+
+
+@pytest.mark.parametrize('template', [COCO, VOC])
+@pytest.mark.parametrize('root', ['my data', 'my data/'])
+def test_filled_in_its_classes_and_paths_are_the_users_everywhere(template: str, root: str, tmp_path: Path) -> None:
+    classes = ('cat', "dog's tail", 'Äpfel')
+    path = tmp_path / 'own.py'
+    path.write_text(own_config(template, classes, root), encoding='utf-8')
+    read = Config.fromfile(path)
+    assert read.model.bbox_head.num_classes == 3
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert tuple(read[loader].dataset.metainfo.classes) == classes
+        assert read[loader].dataset.data_root == 'my data/'
+    if template == COCO:
+        assert read.test_evaluator.ann_file == 'my data/annotations/val.json'
+
+
+def test_another_variant_is_another_word(tmp_path: Path) -> None:
+    path = tmp_path / 'own.py'
+    path.write_text(own_config(COCO).replace('mobileone_s0', 'mobileone_s3'))
+    assert Config.fromfile(path).model.backbone.arch == 's3'
+
+
+@pytest.mark.parametrize(
+    ('template', 'message'),
+    [
+        ('ssd_mobileone_s0', f'ssd_mobileone_s0: has no lines to fill in; those that have: {COCO}, {VOC}'),
+        ('ssd_mobileone_s0_own', f'ssd_mobileone_s0_own: no shipped config of that name; did you mean {VOC} or {COCO}'),
+    ],
+)
+def test_a_config_that_is_no_template_is_refused(template: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        own_config(template)
+
+
+def test_a_process_elsewhere_reads_dumps_and_builds_it(tmp_path: Path) -> None:
+    own, away = tmp_path / 'own.py', tmp_path / 'away'
+    away.mkdir()
+    own.write_text(own_config(VOC, ('one', 'two'), 'data'))
+    environment = {**os.environ, 'PYTHONPATH': str(Path(__file__).parents[2])}
+    command = [sys.executable, '-W', 'ignore', '-c', CHILD, str(own), 'dumped.py']
+    done = subprocess.run(command, cwd=away, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ['mobileone_mm.models.backbones.mobileone 2 data/'] * 2
+    assert '__import__' not in (away / 'dumped.py').read_text()  # the work folder's copy needs no base

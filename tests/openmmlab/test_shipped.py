@@ -1,0 +1,88 @@
+"""Shipped configs by name, and a user's own by path."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from mmengine.config import Config
+
+from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.shipped import config, find_config, shipped
+from mobileone_mm.weights import names
+
+ROOT = Path(__file__).parents[2]
+DETECTION = ROOT / 'configs/detection'
+
+
+def test_every_config_but_the_parts_is_shipped_and_no_two_share_a_name() -> None:
+    files = [path for path in ROOT.glob('configs/**/*.py') if path.parent.name != '_base_']
+    assert sorted(shipped().values()) == sorted(files)
+    assert set(shipped()) == {path.stem for path in files}
+
+
+@pytest.mark.parametrize(
+    'word',
+    [
+        'ssd_mobileone_s2',
+        'ssd_mobileone_s2.py',
+        'detection/ssd_mobileone_s2',
+        './detection/ssd_mobileone_s2.py',
+        'configs/detection/ssd_mobileone_s2.py',
+    ],
+)
+def test_a_name_is_found_from_anywhere_with_and_without_its_folder_and_ending(
+    word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_config(word) == DETECTION / 'ssd_mobileone_s2.py'
+    assert config(word) == str(DETECTION / 'ssd_mobileone_s2.py')
+
+
+def test_a_file_of_the_users_goes_before_a_shipped_one_but_is_not_shipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    own = Path('ssd_mobileone_s2.py')
+    own.write_text('')
+    assert find_config(own) == own
+    assert find_config('ssd_mobileone_s2') == DETECTION / own.name
+    assert config(own.name) == str(DETECTION / own.name)  # else a copy of that name would be its own base
+
+
+@pytest.mark.parametrize(
+    'word', ['work_dirs/ssd_mobileone_s2.py', '/ssd_mobileone_s2', 'segmentation/ssd_mobileone_s2']
+)
+def test_a_path_that_ends_in_a_shipped_name_is_no_shipped_config(word: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f'{word}: no such config file, ')):
+        find_config(word)
+
+
+@pytest.mark.parametrize(
+    ('word', 'named'),
+    [
+        ('ssd_mobilone_s4', r'did you mean ssd_mobileone_s4 or ssd_mobileone_s\d or ssd_mobileone_s\d\?'),
+        ('demo.py', r'did you mean demo_ssd\?|there are demo_ssd, '),
+        ('yolo', r'there are demo_ssd, ssd_mobileone_s0, .*ssd_mobileone_s4$'),
+        ('', 'there are demo_ssd, '),
+        ('..', 'there are demo_ssd, '),
+    ],
+)
+def test_a_name_that_is_none_gets_the_nearest(word: str, named: str) -> None:
+    for look_up in (config, find_config):
+        with pytest.raises(ConfigError, match=named):
+            look_up(word)
+
+
+def test_what_mim_search_prints_is_what_the_configs_hold() -> None:
+    index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
+    models = [model for file in index['Import'] for model in yaml.safe_load((ROOT / file).read_text())['Models']]
+    assert [model['Name'] for model in models] == [f'ssd_mobileone_s{variant}' for variant in range(5)]
+    for model in models:
+        assert ROOT / model['Config'] == shipped()[model['Name']]
+        loaded = Config.fromfile(ROOT / model['Config'])
+        backbone, said = loaded.model.backbone, model['Metadata']
+        assert said['Backbone Weights'] == backbone.init_cfg.checkpoint
+        assert said['Backbone Weights'] == names.OFFICIAL_URLS[backbone.arch, 'trained']
+        assert said['Epochs'] == loaded.train_cfg.max_epochs
+        assert said['Resolution'] == '{}x{}'.format(*loaded.input_size)

@@ -1,0 +1,85 @@
+"""The console script: which verbs there are, what each says of itself, and what is said of a word that is none."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from mobileone_mm import __version__, cli
+from mobileone_mm.__main__ import VERBS, main, module_of
+from mobileone_mm.errors import UsageError
+
+HERE = [verb for verb in VERBS if find_spec(module_of(verb)) is not None]
+
+
+def typed(*words: str, cwd: Path) -> 'subprocess.CompletedProcess[str]':
+    command = [sys.executable, '-m', 'mobileone_mm', *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+
+
+@pytest.mark.xfail(strict=True, reason='the commands are still moving here from tools/')
+def test_every_verb_has_its_module() -> None:
+    assert list(VERBS) == HERE
+
+
+@pytest.mark.parametrize('verb', HERE)
+def test_a_verbs_help_opens_with_an_example_of_itself_and_loads_nothing_heavy(verb: str, tmp_path: Path) -> None:
+    for heavy in ('torch', 'numpy', 'cv2', 'mmengine', 'mmdet', 'coremltools'):
+        (tmp_path / f'{heavy}.py').write_text('raise ImportError("the help has to do without")\n')
+    done = typed(verb, '--help', cwd=tmp_path)  # which `-m` puts first on the path
+    assert (done.returncode, done.stderr) == (0, '')
+    assert done.stdout.startswith('example: ')
+    assert f' {verb} ' in done.stdout.splitlines()[0] + ' '
+    assert '%(prog)s' not in done.stdout
+
+
+@pytest.mark.parametrize('verb', HERE)
+def test_a_wrong_option_is_wrong_usage_and_says_of_which_verb(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match='2'):
+        main([verb, '--no-such-option=x'])
+    assert capsys.readouterr().err.splitlines()[-1].startswith(f'{cli.command(verb)}: error: ')
+
+
+def test_the_help_opens_with_an_example_and_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--help']) == 0
+    printed = capsys.readouterr()
+    first, *lines = printed.out.splitlines()
+    assert first.removeprefix('example: ') in {cli.command(verb) for verb in VERBS}
+    assert printed.err == ''
+    for verb, said in VERBS.items():
+        assert [line.split(maxsplit=1) for line in lines if line.startswith(f'  {verb} ')] == [[verb, said]]
+
+
+def test_without_a_verb_the_help_is_shown_and_it_was_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == UsageError.exit_status
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    assert printed.err.startswith('example: ')
+
+
+@pytest.mark.parametrize(
+    ('word', 'meant'),
+    [
+        ('exprot', 'did you mean: {} export'),
+        ('toydata', 'did you mean: {} toy-data'),
+        ('xyz', 'all of them: {} --help'),
+    ],
+)
+def test_a_word_that_is_no_verb_gets_the_nearest(word: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([word]) == UsageError.exit_status
+    program = cli.command('').removesuffix(" ''")
+    assert capsys.readouterr().err == f'error: {word}: no such command; {meant.format(program)}\n'
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(['--version']) == 0
+    assert capsys.readouterr().out == f'{__version__}\n'
+
+
+def test_a_failure_inside_a_verb_becomes_one_line_and_its_status(tmp_path: Path) -> None:
+    done = typed('init', 'a.py', '--from', 'ssd_mobileone_s0', cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, '')
+    assert done.stderr.startswith('error: ssd_mobileone_s0: ')
+    assert done.stderr.count('\n') == 1
