@@ -15,13 +15,13 @@ from mobileone_mm.errors import (
 )
 
 if TYPE_CHECKING:
-    from mobileone_mm.evaluation.detection import evaluate
+    from mobileone_mm.evaluation.scoring import evaluate
     from mobileone_mm.exporter.export import export
     from mobileone_mm.exporter.verify import verify
     from mobileone_mm.openmmlab.shipped import config
     from mobileone_mm.prediction.gallery import predict
     from mobileone_mm.reparam import fuse, fuse_checked
-    from mobileone_mm.targets.opening import open_artifact
+    from mobileone_mm.targets.artifact import open_artifact
     from mobileone_mm.weights.checkpoint import load_weights
 
 __version__ = '0.1.0'
@@ -49,14 +49,14 @@ __all__ = [
 # Where each stands: torch and mmengine are imported with the first that is used, not with the package.
 _DOORS = {
     'config': 'openmmlab.shipped',
-    'evaluate': 'export.score',
-    'export': 'export.run',
+    'evaluate': 'evaluation.scoring',
+    'export': 'exporter.export',
     'fuse': 'reparam',
     'fuse_checked': 'reparam',
-    'load_weights': 'checkpoint',
-    'open_artifact': 'export.runtime',
-    'predict': 'export.predictions',
-    'verify': 'export.verify',
+    'load_weights': 'weights.checkpoint',
+    'open_artifact': 'targets.artifact',
+    'predict': 'prediction.gallery',
+    'verify': 'exporter.verify',
 }
 
 

@@ -149,6 +149,11 @@ def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
         print(CLEAR_REST, end='', file=sys.stderr, flush=True)
 
 
+def result(text: str) -> None:
+    """Print what a command found, on stdout."""
+    print(text, flush=True)
+
+
 def next_command(command: str) -> None:
     """Print, as the last line, the command that a user is likely to want now: `command(...)`."""
     print(f'next: {command}', flush=True)

@@ -1,7 +1,7 @@
-"""What is installed, what is faulty, and the command that mends it."""
+"""What is installed: `mobileone doctor`."""
 
 from mobileone_mm.cli import run
-from mobileone_mm.doctor.report import main
+from mobileone_mm.commands.doctor import main
 
 if __name__ == '__main__':
     raise SystemExit(run(main))

@@ -1,25 +1,23 @@
 """Rename MobileOne weights between the layouts of Apple (and of this package), mmpretrain and timm."""
 
-import argparse
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mobileone_mm.cli import next_command, run
+from mobileone_mm import cli
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.outputs import WEIGHTS, require_outputs
 
 if TYPE_CHECKING:
     from mobileone_mm.weights.names import Weights
 
-EXAMPLE = """example:
-  python tools/convert_weights.py mobileone_s0.pth.tar mobileone_s0_mmpretrain.pth --to mmpretrain
+HELP = """example: %(prog)s mobileone_s0.pth.tar mobileone_s0_mmpretrain.pth --to mmpretrain
+
+Renames MobileOne weights between the layouts of Apple (and of this package), mmpretrain and timm.
 
 SRC may be in any of the layouts, CoreNet's or that of timm's features_only, trained or fused, with or without
 classifier, a file or a URL.
-No number changes, and converting back restores every name.
-"""
+No number changes, and converting back restores every name."""
 LAYOUTS = ('apple', 'timm', 'mmpretrain')  # written; CoreNet's names were read from its source and never loaded by it
 
 ENDINGS = ('.pth', '.tar', '.pt')  # Apple's are .pth.tar, CoreNet's .pt
@@ -27,11 +25,7 @@ ENDINGS = ('.pth', '.tar', '.pt')  # Apple's are .pth.tar, CoreNet's .pt
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, convert, print."""
-    parser = argparse.ArgumentParser(
-        usage='%(prog)s SRC DST --to {apple,timm,mmpretrain}',
-        description=f'{EXAMPLE}\n{__doc__}',
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = cli.parser('convert', HELP)
     parser.add_argument('source', metavar='SRC', help='weights to read: a file or a URL')
     parser.add_argument('destination', metavar='DST', type=Path, help='.pth file to write')
     parser.add_argument('--to', choices=LAYOUTS, required=True, help='layout to write')
@@ -50,11 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise CheckpointError(f'{source.path}: {error}') from error
     # Apple and timm load a bare state dict, mm packages one with a meta block beside it.
     save_checkpoint(args.destination, converted, source.meta if args.to == 'mmpretrain' else None)
-    print(f'{args.destination}: {names.describe(converted)}, {len(converted)} entries')
-    next_command(
-        f'mim train mmdet {_config_for(names.parse(converted))} --cfg-options '
-        + shlex.quote(f'model.backbone.init_cfg.checkpoint={args.destination}')
-    )
+    cli.result(f'{args.destination}: {names.describe(converted)}, {len(converted)} entries')
+    start = f'model.backbone.init_cfg.checkpoint={args.destination}'
+    cli.next_command(cli.command('train', _config_for(names.parse(converted)), '--cfg-options', start))
     return 0
 
 
@@ -63,8 +55,4 @@ def _config_for(weights: 'Weights') -> str:
 
     published = ARCHITECTURES.get(weights.variant, {}).get('num_conv_branches', [None])[0]
     fits = weights.form == 'fused' or weights.num_conv_branches == published
-    return f'configs/detection/ssd_mobileone_{weights.variant}.py' if published and fits else 'CONFIG'
-
-
-if __name__ == '__main__':
-    raise SystemExit(run(main))
+    return f'ssd_mobileone_{weights.variant}' if published and fits else 'CONFIG'

@@ -13,7 +13,7 @@ from pathlib import Path
 from mobileone_mm.atomic import replacing
 from mobileone_mm.cli import next_command, run
 from mobileone_mm.demo import story
-from mobileone_mm.pictures.drawing import write_sheet
+from mobileone_mm.demo.sheet import write_sheet
 
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = {

@@ -10,11 +10,12 @@ from mobileone_mm.artifact.card import EXPERIMENTAL
 from mobileone_mm.artifact.formats import ARTIFACTS, PACKAGE
 from mobileone_mm.errors import UsageError
 from mobileone_mm.exporter.options import split_options
+from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, page_of, require_outputs
 from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
 
-HELP = """example: mobileone export ssd_mobileone_s2 best.pth --out detector.mlpackage
+HELP = """example: %(prog)s ssd_mobileone_s2 best.pth --out detector.mlpackage
 
 Fuses the model, puts normalisation, softmax and box decoding into it, converts it into a Core ML program with a
 suppression stage behind it, as Apple's Vision wants a detector (docs/package.md, docs/swift.md), and compares every
@@ -26,6 +27,7 @@ SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, export, print what was compared; returns the exit status."""
     args = _parser().parse_args(argv)
+    config = find_config(args.config)
     out = Path(args.out or Path(args.checkpoint).with_suffix(PACKAGE))
     if out.suffix not in ARTIFACTS:
         raise UsageError(f'{out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
@@ -34,16 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = split_options('detection', out.suffix, given)
     require_outputs(
         [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
-        [args.config, args.checkpoint, *args.images],
+        [config, args.checkpoint, *args.images],
     )
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.artifact import ladder
     from mobileone_mm.exporter.export import export
     from mobileone_mm.exporter.report import summary
 
-    done = export(
-        args.config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress
-    )
+    done = export(config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress)
     cli.result(ladder.table(done.rungs))
     cli.result(summary(done))
     if done.scores:
@@ -68,16 +68,12 @@ def parse_size(text: str) -> tuple[int, int]:
 
 def _parser() -> argparse.ArgumentParser:
     task, coreml = DetectionOptions(), CoreMLOptions()
-    parser = argparse.ArgumentParser(
-        usage=argparse.SUPPRESS, description=HELP, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = cli.parser('export', HELP)
     parser.add_argument('config', help='config of an SSD: a file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
     parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)}; beside the checkpoint')
     parser.add_argument('--target', help=f'oldest system to run on: {", ".join(SPEC_VERSIONS)} ({coreml.target})')
-    parser.add_argument(
-        '--iou-threshold', type=float, help=f'default of the file, 0..1 ({task.iou_threshold})'
-    )
+    parser.add_argument('--iou-threshold', type=float, help=f'default of the file, 0..1 ({task.iou_threshold})')
     parser.add_argument(
         '--confidence-threshold', type=float, help=f'default of the file, 0..1 ({task.confidence_threshold})'
     )
@@ -94,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--weights',
-        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); {", ".join(EXPERIMENTAL)}: experimental',
+        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); {", ".join(EXPERIMENTAL)} (experimental)',
     )
     parser.add_argument('--precision', help=f'{" or ".join(FLOATS)} ({coreml.precision})')
     parser.add_argument(

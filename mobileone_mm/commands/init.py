@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     text = own_config(args.template, classes, args.data)
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
-    print(f'{out}: written; look through its first lines, classes and paths, before you train')
+    cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
     cli.next_command(cli.command('train', out))
     return 0
 

@@ -1,5 +1,6 @@
 """Draw what a model finds in pictures."""
 
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> 'cli.Parser':
+def _parser() -> argparse.ArgumentParser:
     parser = cli.parser('predict', HELP)
     parser.add_argument(
         'words',

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobileone_mm.atomic import Kind, replacing
-from mobileone_mm.errors import UsageError
+from mobileone_mm.datasets.toy_options import ToyOptions
 from mobileone_mm.outputs import MARKER, is_marked, mark_folder
 
 HUES = {
@@ -37,33 +37,8 @@ EMPTY_SHARE = 0.05  # of the pictures show no shape, as in real sets
 MOST_HIDDEN = 0.4  # of a shape's area may lie under shapes drawn later
 PLACEMENTS = 20  # tries before a shape that finds no room is left out
 GRAIN = 10.0  # standard deviation of the noise, grey levels
-SMALLEST_SIDE = 32  # px: below, a shape is a handful of pixels
 DESCRIPTION = 'drawn shapes (mobileone_mm.datasets.toy)'
 MARK = 'drawn shapes'  # what a folder of ours is marked with
-
-
-@dataclass(frozen=True)
-class ToyOptions:
-    """What to draw; the same options give the same pixels and boxes.
-
-    Raises:
-        UsageError: a count below 1, a side below `SMALLEST_SIDE`, or a negative seed.
-    """
-
-    images: int = 300
-    val: int = 60
-    size: int = 160
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, least in {
-            'images': 1,
-            'val': 1,
-            'size': SMALLEST_SIDE,
-            'seed': 0,
-        }.items():
-            if getattr(self, name) < least:
-                raise UsageError(f'--{name}: {getattr(self, name)} given, expected {least} or more')
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ binary, a missing system library) is tried by mobileone_mm.doctor.trials; nothin
 
 from __future__ import annotations
 
-import argparse
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from mobileone_mm.cli import next_command, run, say
 from mobileone_mm.doctor.trials import FAILED, PACKAGE, SEEN, Outcome, pip, source, trials, try_all
 
 HOSTS = ('mmdet', 'mmsegmentation', 'mmpretrain')
@@ -26,9 +24,6 @@ OPTIONAL = ('ftfy', 'onnx', 'onnxruntime', 'onnxscript', 'openmim', 'regex', 'sc
 DEVELOPMENT = 'dev'  # the one extra that is no concern of a user
 TWIN = {'mmcv-lite': 'mmcv'}  # the same modules under another name
 FINE, MISSING, UNUSED, UNTRIED = 'fine', 'missing', 'missing (optional)', 'not tried'
-EXAMPLE = """example: python -m mobileone_mm.doctor.report
-
-Prints what is installed, and for each fault the command that mends it. Status 1 if training or export cannot work."""
 
 
 @dataclass(frozen=True)
@@ -171,24 +166,3 @@ def table(findings: Sequence[Finding]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     lines = [[cell.ljust(width) for cell, width in zip(row, [*widths, 0], strict=True)] for row in rows]
     return '\n'.join('  '.join(line) for line in lines)
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Print the table and the mending commands."""
-    argparse.ArgumentParser(
-        usage=argparse.SUPPRESS, description=EXAMPLE, formatter_class=argparse.RawDescriptionHelpFormatter
-    ).parse_args(argv)
-    say('trying what versions cannot tell; up to a minute ...')
-    findings = examine()
-    print(table(findings))
-    blocking = [finding for finding in findings if finding.blocks]
-    for finding in findings:
-        if finding.mend:
-            print(f'\n{finding.item}: {finding.verdict}: {finding.detail}\n    {finding.mend}')
-    print(f'\n{len(blocking)} to mend first' if blocking else '\ntraining and export can work')
-    next_command(blocking[0].mend if blocking else 'mim train mmdet configs/detection/ssd_mobileone_s2.py')
-    return 1 if blocking else 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(run(main))

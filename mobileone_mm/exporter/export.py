@@ -26,7 +26,6 @@ from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
-from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.exporter.page import Pair, write_page
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
@@ -39,6 +38,7 @@ from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.reading import read_picture, stretched
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse_checked
+from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Size, Task, run_graph

@@ -23,7 +23,7 @@ def split_options(task: str, ending: str, given: Mapping[str, Any]) -> tuple[Any
     return tuple(
         options(**{name: value for name, value in given.items() if name in _names(options)})
         for options in (of_task, of_target)
-    )  # type: ignore[return-value]
+    )
 
 
 def _names(options: type[Any]) -> set[str]:
