@@ -1,6 +1,6 @@
 """A tiny SSD as config and checkpoint files, trained by nobody, with scores and boxes that vary; and its package."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from mobileone_mm.exporter import export
+from mobileone_mm.exporter.export import export
+from mobileone_mm.exporter.options import split_options
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.openmmlab import configs, open_model
-from mobileone_mm.pictures.reading import drawn_picture
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.test_data import class_names
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse
 from mobileone_mm.tasks.detection.graph import DetectorGraph
-from mobileone_mm.tasks.detection.options import DetectorOptions
 from mobileone_mm.weights import checkpoint
 
 CLASSES = ('circle', 'square', 'triangle')
@@ -117,7 +119,7 @@ def overflowing(folder: Path, detector: tuple[Path, Path], factor: float) -> tup
     """The same detector, its first unit's output times `factor` and the next unit's weights divided by it."""
     config_file, weights = detector
     source = checkpoint.read_checkpoint(weights)
-    state = fuse(open_model.open_model(configs.load_config(config_file), weights)[0].double()).float().state_dict()
+    state = fuse(open_model(configs.load_config(config_file), weights)[0].double()).float().state_dict()
     for name in ('weight', 'bias'):
         state[f'backbone.stage0.reparam_conv.{name}'] *= factor
     state['backbone.stage1.0.reparam_conv.weight'] /= factor
@@ -135,7 +137,7 @@ def make_detector() -> Callable[..., tuple[Path, Path]]:
         config = configs.load_config(config_file)
         model = lively(configs.build_model(config), changes.get('size', SIZE))
         weights = folder / 'best.pth'
-        meta = {'dataset_meta': {'classes': list(configs.class_names(config))}}
+        meta = {'dataset_meta': {'classes': list(class_names(config))}}
         checkpoint.save_checkpoint(weights, model.state_dict(), meta)
         return config_file, weights
 
@@ -148,27 +150,38 @@ def detector(tmp_path_factory: pytest.TempPathFactory, make_detector: Callable[.
     return make_detector(tmp_path_factory.mktemp('detector'))
 
 
+def export_tiny(
+    detector: tuple[Path, Path],
+    out: Path,
+    images: Sequence[Path] = (),
+    input_size: tuple[int, int] | None = None,
+    evaluate: bool = False,
+    limit: int | None = None,
+    **options: Any,
+) -> Report:
+    """Export a detector's config and checkpoint file, with options of the task and the format by name."""
+    of_task, of_target = split_options('detection', out.suffix, options)
+    return export(*detector, out, of_task, of_target, input_size, images, evaluate, limit)
+
+
 @pytest.fixture(scope='session')
 def exported(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Report:
     """The tiny SSD's package; never change it, copy it."""
-    return export.export(*detector, DetectorOptions(), tmp_path_factory.mktemp('exported') / 'tiny.mlpackage')
+    return export_tiny(detector, tmp_path_factory.mktemp('exported') / 'tiny.mlpackage')
 
 
 def graph_of(detector: tuple[Path, Path]) -> DetectorGraph:
     """The export graph of a detector's config and checkpoint file, without padding columns."""
     config_file, weights = detector
-    model, _ = open_model.open_model(configs.load_config(config_file), weights)
-    return DetectorGraph(fuse(model).float(), SIZE, model.bbox_head.num_classes).eval()
+    model, _ = open_model(configs.load_config(config_file), weights)
+    return DetectorGraph(fuse(model).float(), SIZE).eval()
 
 
 @pytest.fixture(scope='session')
 def onnx_reports(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Report]:
     """The tiny SSD exported to ONNX: 'raw', and 'nms' with suppression; never change the files."""
     folder = tmp_path_factory.mktemp('onnx')
-    return {
-        name: export.export(*detector, DetectorOptions(nms=name == 'nms'), folder / f'{name}.onnx')
-        for name in ('raw', 'nms')
-    }
+    return {name: export_tiny(detector, folder / f'{name}.onnx', nms=name == 'nms') for name in ('raw', 'nms')}
 
 
 @pytest.fixture(scope='session')
