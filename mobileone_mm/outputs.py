@@ -65,6 +65,11 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
+def page_of(out: Path) -> Path:
+    """Where the page about an export lies: beside the exported file."""
+    return out.parent / 'report.html'
+
+
 def report_text(report: Mapping[str, Any]) -> str:
     """A report, which is not empty, as JSON that `REPORT` recognises: who wrote it stands first, the rest is sorted."""
     text = json.dumps(report, indent=2, sort_keys=True, allow_nan=False)
