@@ -160,8 +160,3 @@ PACKAGE = Kind('a Core ML package', _is_package, folder=True)
 PREDICTIONS = Kind('a folder of predictions', partial(is_marked, 'predictions'), folder=True)
 DEMO = Kind('the folder of a demo', partial(is_marked, 'demo'), folder=True)
 EXPORTED = {'.mlpackage': PACKAGE, '.onnx': ONNX}  # by ending
-
-
-def page_of(out: Path) -> Path:
-    """The page about an export: beside the exported file."""
-    return out.parent / 'report.html'
