@@ -177,6 +177,24 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_facts_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.fact('config', 'tiny.py')
+    cli.fact('work dir', Path('work'))
+    assert capsys.readouterr() == ('', 'config    tiny.py\nwork dir  work\n')
+
+
+def test_a_meter_says_what_it_is_told_when_it_is_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([0.0, 10.0, 40.0])  # at the start and at each step
+    monkeypatch.setattr(time, 'monotonic', lambda: next(seconds))
+    meter = cli.Meter(8)
+    meter.step(1, lambda left: pytest.fail('too early'))
+    meter.step(4, lambda left: f'half of it, {left:.0f} s left')
+    meter.clear()
+    assert capsys.readouterr() == ('', 'half of it, 40 s left\n')
+
+
 def test_progress_is_a_bar_at_a_terminal_and_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, 'BAR_INTERVAL', 0)
     monkeypatch.setattr(sys, 'stderr', terminal := Terminal())
