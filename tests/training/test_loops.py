@@ -68,6 +68,6 @@ def test_refuses_the_loaders_that_make_no_batch(options: dict[str, Any], refused
 def test_tells_the_share_of_each_gpu() -> None:
     require_batch(images=16, batch_size=16, ranks=2)
     with pytest.raises(
-        DataError, match=r'^10 training images for each of 2 GPUs make no batch of 16; .* to 10 at most$'
+        DataError, match='^10 training images for each of 2 GPUs make no batch of 16; .* to 10 at most$'
     ):
         require_batch(images=10, batch_size=16, ranks=2)
