@@ -74,7 +74,7 @@ def enter_scope(config: Config) -> None:
     except ImportError as error:
         raise ConfigError(
             f'{config.filename}: needs {PACKAGES[scope]}, which cannot be imported ({error}); '
-            'run: python -m mobileone_mm.doctor.report'
+            'run: python -m mobileone_mm.doctor'
         ) from error
     init_default_scope(scope)
 

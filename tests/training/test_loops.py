@@ -9,12 +9,11 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader
 
-from mobileone_mm.datasets.checks import require_batch
 from mobileone_mm.datasets.toy import ToyOptions, write_coco
 from mobileone_mm.errors import DataError
-from mobileone_mm.training.loops import require_batches
+from mobileone_mm.training.loops import require_batch, require_batches
 
-CONFIGS = Path(__file__).parents[1] / 'configs/detection'
+CONFIGS = Path(__file__).parents[2] / 'configs/detection'
 IMAGES = 5  # all of them with shapes
 
 
