@@ -55,3 +55,11 @@ def test_a_model_that_its_host_cannot_build_is_named(tmp_path):
     config = config_of(tmp_path, "default_scope = 'mmpretrain'\nmodel = dict(type='NoSuchModel')")
     with pytest.raises(ConfigError, match=r'mmpretrain cannot build the model: .*NoSuchModel'):
         build_model(config)
+
+
+def test_a_link_to_a_config_may_be_called_anything(tmp_path):
+    (tmp_path / 'base.py').write_text("default_scope = 'mmdet'")
+    (tmp_path / 'config.py').write_text("_base_ = 'base.py'\nmodel = dict()")
+    (tmp_path / 'links').mkdir()
+    (tmp_path / 'links/mine').symlink_to(tmp_path / 'config.py')
+    assert load_config(tmp_path / 'links/mine').default_scope == 'mmdet'
