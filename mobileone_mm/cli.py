@@ -80,7 +80,7 @@ def command(verb: str, *words: str | Path) -> str:
 
 def _program() -> list[str]:
     script = shutil.which(SCRIPT)
-    if script and os.path.samefile(os.path.dirname(script), os.path.dirname(sys.executable)):
+    if script and os.path.samefile(os.path.dirname(os.path.realpath(script)), os.path.dirname(sys.executable)):
         return [SCRIPT]
     relative = os.path.relpath(sys.executable)
     if os.sep not in relative:

@@ -148,6 +148,18 @@ def test_a_command_is_the_script_where_it_is_the_running_environments(
     assert printed == f"{tmp_path / 'bin'} verify {tmp_path / 'a b.mlpackage'} --image it's.jpg\n"
 
 
+def test_a_link_to_the_running_environments_script_counts_as_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pipx leaves one in ~/.local/bin."""
+    environment(monkeypatch, tmp_path / 'bin')
+    script(tmp_path / 'bin')
+    (tmp_path / 'linked').mkdir()
+    (tmp_path / 'linked/mobileone').symlink_to(tmp_path / 'bin/mobileone')
+    monkeypatch.setenv('PATH', f'{tmp_path / "linked"}:{os.environ["PATH"]}')
+    assert cli.command('demo') == 'mobileone demo'
+
+
 def test_another_environments_script_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, tmp_path / 'bin')
     script(tmp_path / 'other')

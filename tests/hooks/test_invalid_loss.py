@@ -323,10 +323,10 @@ def test_two_ranks_stop_together_and_exchange_nothing_between_checks(tmp_path: P
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         common = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free.getsockname()[1])}
-    start = f'import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_invalid_loss\n'
+    start = f'import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import {Path(__file__).stem} as here\n'
     ranks = [
         subprocess.Popen(
-            [sys.executable, '-c', f'{start}test_invalid_loss.train_one_of_two_ranks({str(tmp_path)!r})'],
+            [sys.executable, '-c', f'{start}here.train_one_of_two_ranks({str(tmp_path)!r})'],
             env={**os.environ, **common, 'RANK': str(rank), 'LOCAL_RANK': str(rank), 'OMP_NUM_THREADS': '1'},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -9,10 +9,9 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader
 
-from mobileone_mm.datasets.checks import require_batch
 from mobileone_mm.datasets.toy import ToyOptions, write_coco
 from mobileone_mm.errors import DataError
-from mobileone_mm.training.loops import require_batches
+from mobileone_mm.training.loops import require_batch, require_batches
 
 CONFIGS = Path(__file__).parents[2] / 'configs/detection'
 IMAGES = 5  # all of them with shapes
@@ -68,6 +67,6 @@ def test_refuses_the_loaders_that_make_no_batch(options: dict[str, Any], refused
 def test_tells_the_share_of_each_gpu() -> None:
     require_batch(images=16, batch_size=16, ranks=2)
     with pytest.raises(
-        DataError, match='^10 training images for each of 2 GPUs make no batch of 16; .* to 10 at most$'
+        DataError, match=r'^10 training images for each of 2 GPUs make no batch of 16; .* to 10 at most$'
     ):
         require_batch(images=10, batch_size=16, ranks=2)
