@@ -158,5 +158,5 @@ EXPORTED = {'.mlpackage': PACKAGE, '.onnx': ONNX}  # by ending
 
 
 def page_of(out: Path) -> Path:
-    """The page about an export: beside the exported file."""
-    return out.parent / 'report.html'
+    """The page about an export: beside the exported file, and named after it, ending included."""
+    return out.with_name(f'{out.name}.report.html')

@@ -206,12 +206,14 @@ def _require_fit(
             f'{checkpoint.path}: NaN or infinity in {listed(spoilt)}, left by a diverged training; take an earlier '
             'checkpoint'
         )
-    faults = matching.faults(expected, given)
+    faults = '; '.join(matching.faults(expected, given))
     if not faults:
         return
     counts = matching.class_counts(model, checkpoint.classes, checkpoint.state_dict)
+    if counts:  # of all that differs, what a user can tell at a glance
+        raise CheckpointError(f'{checkpoint.path}: {counts}; give the config it was trained with ({faults})')
     wanted = names.describe(model.state_dict()) if matching.backbone_prefix(model) is not None else 'another network'
-    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {"; ".join([*faults, *counts])}')
+    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {faults}')
 
 
 def _weights(checkpoint: Checkpoint) -> Weights:
