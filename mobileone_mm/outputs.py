@@ -65,6 +65,11 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
+def page_of(out: Path) -> Path:
+    """Where the page about an export lies: beside the exported file, named after it, its ending included."""
+    return out.with_name(f'{out.name}.report.html')
+
+
 def report_text(report: Mapping[str, Any]) -> str:
     """A report, which is not empty, as JSON that `REPORT` recognises: who wrote it stands first, the rest is sorted."""
     text = json.dumps(report, indent=2, sort_keys=True, allow_nan=False)
@@ -155,8 +160,3 @@ PACKAGE = Kind('a Core ML package', _is_package, folder=True)
 PREDICTIONS = Kind('a folder of predictions', partial(is_marked, 'predictions'), folder=True)
 DEMO = Kind('the folder of a demo', partial(is_marked, 'demo'), folder=True)
 EXPORTED = {'.mlpackage': PACKAGE, '.onnx': ONNX}  # by ending
-
-
-def page_of(out: Path) -> Path:
-    """The page about an export: beside the exported file, and named after it, ending included."""
-    return out.with_name(f'{out.name}.report.html')

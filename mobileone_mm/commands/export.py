@@ -94,7 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--weights',
-        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); {", ".join(EXPERIMENTAL)} (experimental)',
+        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); {", ".join(EXPERIMENTAL)}',
     )
     parser.add_argument('--precision', help=f'{" or ".join(FLOATS)} ({coreml.precision})')
     parser.add_argument(

@@ -110,7 +110,8 @@ def _found(predictor: Predictor, other: Predictor | None, picture: Picture, rule
 
 def _write(path: Path, picture: Picture) -> None:
     done, jpeg = cv2.imencode(path.suffix, channels_swapped(picture))
-    assert done, 'OpenCV writes JPEG'
+    if not done:
+        raise OSError(f'{path}: cannot be written')
     with replacing(path, DRAWING) as fresh:
         fresh.write_bytes(signed_jpeg(jpeg.tobytes()))
 

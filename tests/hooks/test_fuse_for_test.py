@@ -198,6 +198,33 @@ def test_fused_files_go_with_the_checkpoint_that_a_resumed_run_deletes(config: C
     }
 
 
+@pytest.mark.parametrize('name', ['epoch_1_fused.pth', 'epoch_1_fused.py'])
+def test_a_file_of_the_users_stays_where_a_fused_one_would_be_written(
+    name: str, config: Config, build: Build, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = work_dir(config)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text('mine')
+    runner = build(config, SAVE, PLAIN, train_cfg={'max_epochs': 1}, log_level='INFO')
+    runner.logger.addHandler(caplog.handler)
+    runner.train()
+    assert (folder / name).read_text() == 'mine'
+    assert len(list(folder.glob('epoch_1_fused.*'))) == 1
+    (warning,) = (line.message for line in caplog.records if 'epoch_1.pth was not written' in line.message)
+    assert f'{name}: this file is not ' in warning
+    assert list(folder.glob('best_*_fused.pth'))  # the others are
+
+
+def test_a_config_of_the_users_stays_when_a_fused_file_goes(config: Config, build: Build) -> None:
+    folder = work_dir(config)
+    keep_last = {'checkpoint': {'max_keep_ckpts': 1}}
+    build(config, SAVE, PLAIN, train_cfg={'max_epochs': 1}, default_hooks=keep_last).train()
+    (folder / 'epoch_1_fused.py').write_text('mine')
+    build(config, SAVE, PLAIN, resume=True, default_hooks=keep_last).train()
+    assert not (folder / 'epoch_1_fused.pth').exists()
+    assert (folder / 'epoch_1_fused.py').read_text() == 'mine'
+
+
 @pytest.mark.parametrize('kind', ['trained', 'fused config', 'fused file'])
 def test_a_test_run_gives_the_same_scores_from_each_file(
     kind: str, finished: tuple[Config, Path], build: Build, tmp_path: Path

@@ -15,9 +15,9 @@ from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.errors import FuseError
 from mobileone_mm.models.backbones import fold
+from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 
 Cfg = Mapping[str, Any]
 

@@ -6,10 +6,10 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.flop_counter import FlopCounterMode
 
-from mobileone_mm.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.models.backbones.block import MobileOneBlock
 from mobileone_mm.models.backbones.mobileone import MobileOne
+from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, FLOAT64_RELATIVE_LIMIT, compare, require
 from mobileone_mm.weights.checkpoint import save_checkpoint

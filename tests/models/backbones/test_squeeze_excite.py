@@ -8,8 +8,8 @@ from mmpretrain.models.utils import SELayer
 from torch import nn
 from torch.nn import functional
 
-from mobileone_mm.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 
 CHANNELS, RATIO, SQUEEZED = 64, 4, 16
 EXACT = {'rtol': 1e-12, 'atol': 1e-12}  # float64 rounding of sums over 64 channels
