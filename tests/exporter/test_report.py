@@ -32,8 +32,7 @@ def test_the_summary_of_a_file(name: str, onnx_reports: dict[str, Report]) -> No
     report = onnx_reports[name]
     first, second = summary(report).splitlines()
     assert first == (
-        f'{report.artifact}: 0.1 MB, ONNX opset 18, float32, weights float32, 96x64 px, 3 classes, '
-        '198 rows, 3 columns'
+        f'{report.artifact}: 0.1 MB, ONNX opset 18, float32, weights float32, 96x64 px, 3 classes, 198 rows, 3 columns'
     )
     assert second.startswith('operations: 31 Conv, 15 Clip, ')
 
