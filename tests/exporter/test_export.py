@@ -198,18 +198,22 @@ SEGMENTER = """
 default_scope = 'mmseg'
 model = dict(type='EncoderDecoder')
 """
-RETINANET = """
+ARCH = 'dict(num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)'
+RETINANET = f"""
 default_scope = 'mmdet'
-arch = dict(num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)
 model = dict(
     type='SingleStageDetector',
-    backbone=dict(type='mobileone_mm.MobileOne', arch=arch),
+    backbone=dict(type='mobileone_mm.MobileOne', arch={ARCH}),
     bbox_head=dict(type='RetinaHead', num_classes=3, in_channels=64, stacked_convs=1),
 )
 """
-TWO_STAGES = """
+TWO_STAGES = f"""
 default_scope = 'mmdet'
-model = dict(type='FasterRCNN')
+model = dict(
+    type='FasterRCNN',
+    backbone=dict(type='mobileone_mm.MobileOne', arch={ARCH}),
+    rpn_head=None, roi_head=None, train_cfg=None, test_cfg=None,
+)
 """
 
 
