@@ -206,14 +206,15 @@ def _require_fit(
             f'{checkpoint.path}: NaN or infinity in {listed(spoilt)}, left by a diverged training; take an earlier '
             'checkpoint'
         )
-    faults = '; '.join(matching.faults(expected, given))
+    faults = matching.faults(expected, given)
     if not faults:
         return
     counts = matching.class_counts(model, checkpoint.classes, checkpoint.state_dict)
-    if counts:  # of all that differs, what a user can tell at a glance
-        raise CheckpointError(f'{checkpoint.path}: {counts}; give the config it was trained with ({faults})')
+    if counts:  # of all that differs, what the user knows and can mend
+        told = '; '.join([*counts, 'give the config it was trained with'])
+        raise CheckpointError(f'{checkpoint.path}: {told} ({"; ".join(faults)})')
     wanted = names.describe(model.state_dict()) if matching.backbone_prefix(model) is not None else 'another network'
-    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {faults}')
+    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {"; ".join(faults)}')
 
 
 def _weights(checkpoint: Checkpoint) -> Weights:

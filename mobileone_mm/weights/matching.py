@@ -52,16 +52,16 @@ def not_finite(given: Mapping[str, Tensor]) -> list[str]:
     return [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
 
 
-def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> str:
-    """A sentence where file and model are known to have different numbers of classes, else ''."""
+def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> list[str]:
+    """One sentence where file and model are known to have different numbers of classes, else none."""
     given = len(classes) if classes else None
     if given is None and HOST_CLASSIFIER[0] in model.state_dict():
         try:
             given = names.parse(state).num_classes
         except CheckpointError:  # another network's file: its names tell nothing
-            return ''
+            return []
     heads = [getattr(model, name, None) for name in HEADS]
     wanted = next((head.num_classes for head in heads if head is not None and hasattr(head, 'num_classes')), None)
     if given is None or wanted is None or given == wanted:
-        return ''
-    return f'the file has {given} classes, the config {wanted}'
+        return []
+    return [f'the file has {given} classes, the config {wanted}']

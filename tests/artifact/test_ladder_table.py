@@ -2,8 +2,8 @@
 
 import pytest
 
+from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.artifact.ladder import Rung, table
-from mobileone_mm.columns import WIDTH
 from mobileone_mm.exporter.export import FUSED_RUNG
 from mobileone_mm.targets.coreml import rungs
 

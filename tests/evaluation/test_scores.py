@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from mobileone_mm.columns import WIDTH
+from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.evaluation.scores import Row, Scores
 
 MODEL, FILE, SEVERAL, ONE = 'trained model (best.pth)', 'ssd.mlpackage', 'several labels', 'one label'

@@ -259,7 +259,12 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
     [
         pytest.param(of_no_checkpoint, CheckpointError, r'none\.pth', id='no checkpoint'),
         pytest.param(of_a_text_file, CheckpointError, r'text\.pth', id='no checkpoint file'),
-        pytest.param(of_changes(classes=('a', 'b', 'c', 'd')), CheckpointError, r'best\.pth', id='another model'),
+        pytest.param(
+            of_changes(classes=('a', 'b', 'c', 'd')),
+            CheckpointError,
+            r'best\.pth: the file has 3 classes, the config 4; ',
+            id='another model',
+        ),
         pytest.param(
             of_changes(classes=('circle', 'triangle', 'square')),
             CheckpointError,
@@ -276,7 +281,9 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
         pytest.param(
             of_text(SEGMENTER), ConfigError, r'other\.py: a config for mmseg, expected one for mmdet', id='segmenter'
         ),
-        pytest.param(of_text(TWO_STAGES), ConfigError, r'other\.py: FasterRCNN given, expected an SSD', id='two stages'),
+        pytest.param(
+            of_text(TWO_STAGES), ConfigError, r'other\.py: FasterRCNN given, expected an SSD', id='two stages'
+        ),
         pytest.param(of_text(RETINANET), ConfigError, r'other\.py: RetinaHead given, expected an SSD', id='no SSD'),
         pytest.param(of_text('x = 1'), ConfigError, r'other\.py: this config has no `model`', id='no model'),
         pytest.param(of_sed('keep_ratio=False', 'keep_ratio=True'), ConfigError, 'keep_ratio=True', id='no fixed size'),
