@@ -25,7 +25,7 @@ LABEL = 10  # characters that the name of a fact takes
 LINE_INTERVAL = 30.0  # seconds between two lines elsewhere, such as a log file
 CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's line
 SCRIPT, MODULE = 'mobileone', 'mobileone_mm'  # the console script, and what `python -m` and loggers know it by
-OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how an error of the library names an option
+OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how the library names an option
 
 Item = TypeVar('Item')
 
@@ -36,8 +36,8 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     """Call a command's `main` and turn what it raises into one line on stderr and an exit status.
 
     Status 0: done; 1: failed (`MobileOneError`, `OSError`); 2: wrong usage (`UsageError`, argparse). Anything else is a
-    defect of this package and keeps its traceback. Options that an error names in backticks are printed as their flags.
-    What the library logs is printed while `main` runs.
+    defect of this package and keeps its traceback. What the library logs is printed while `main` runs. Options that it
+    names in backticks are printed as their flags.
     """
     with _printed_log():
         try:
@@ -53,14 +53,22 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
             return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows the example of its help where argparse shows a usage line: above what is wrong with the arguments."""
+
+    def format_usage(self) -> str:
+        example = (self.description or '').partition('\n\n')[0]
+        return f'{example % {"prog": self.prog}}\n'
+
+
 def parser(verb: str, text: str) -> argparse.ArgumentParser:
     """The parser of a command, whose help opens with `text`, not with a usage line.
 
     Args:
         verb: as in `mobileone VERB`.
-        text: begins with an example; `%(prog)s` in it is the command itself, as it has to be typed here.
+        text: begins with an example and an empty line; `%(prog)s` in it is the command itself, as it is typed here.
     """
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=command(verb),
         usage=argparse.SUPPRESS,
         description=text,
@@ -89,7 +97,7 @@ def _program() -> list[str]:
 
 
 def _with_flags(message: str) -> str:
-    """An error's text with the running command's options as their flags: `input_size` as --input-size."""
+    """What the library says with the running command's options as their flags: `input_size` as --input-size."""
     parser = _PARSER.get()
     actions = parser._actions if parser else []
     flags = {action.dest: action.option_strings[-1] for action in actions if action.option_strings}
@@ -101,7 +109,7 @@ class _Printed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
-        say(f'{prefix}{self.format(record)}')
+        say(_with_flags(f'{prefix}{self.format(record)}'))
 
 
 @contextmanager
@@ -173,8 +181,8 @@ def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 
 def result(text: str) -> None:
-    """Print what a command found, on stdout."""
-    print(text, flush=True)
+    """Print what a command found, on stdout; options that the library names in it are printed as their flags."""
+    print(_with_flags(text), flush=True)
 
 
 def next_command(command: str) -> None:

@@ -107,7 +107,7 @@ def test_what_the_library_logs_is_printed_once_on_stderr_and_only_while_a_comman
     assert not logging.getLogger('mobileone_mm').handlers
 
 
-def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
+def test_the_help_opens_with_the_example_and_mistakes_show_it_and_name_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     parser = cli.parser('verify', 'example: %(prog)s a.mlpackage\n\nChecks it.')
@@ -115,7 +115,11 @@ def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
     assert parser.format_help().startswith(f'example: {cli.command("verify")} a.mlpackage\n\nChecks it.\n')
     with pytest.raises(SystemExit, match='2'):
         parser.parse_args([])
-    assert capsys.readouterr().err.startswith(f'{cli.command("verify")}: error: ')
+    command = cli.command('verify')
+    assert capsys.readouterr() == (
+        '',
+        f'example: {command} a.mlpackage\n{command}: error: the following arguments are required: artifact\n',
+    )
 
 
 def script(folder: Path) -> Path:
