@@ -11,7 +11,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from mobileone_mm.datasets.toy import ToyOptions, write_coco
 from mobileone_mm.errors import DataError
-from mobileone_mm.training.loops import require_batch, require_batches
+from mobileone_mm.openmmlab.loops import require_batch, require_batches
 
 CONFIGS = Path(__file__).parents[2] / 'configs/detection'
 IMAGES = 5  # all of them with shapes
