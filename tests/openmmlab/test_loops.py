@@ -34,7 +34,7 @@ def test_a_shipped_config_ends_in_our_words(name: str, data: Path, tmp_path: Pat
         loader.update(num_workers=0, persistent_workers=False)
     # mmengine keeps runners and visualizers by name.
     config.merge_from_dict({'work_dir': str(tmp_path), 'experiment_name': name, 'visualizer.name': name})
-    with pytest.raises(DataError, match=rf'^{IMAGES} images make no batch of 16; .* to {IMAGES} at most$'):
+    with pytest.raises(DataError, match=rf'^{IMAGES} training images make no batch of 16; .* to {IMAGES} at most$'):
         Runner.from_cfg(config).train()
     assert not list(tmp_path.rglob('*.pth'))
 
