@@ -52,22 +52,22 @@ def require_writable(path: str | Path, kind: Kind | None = None) -> None:
     """Refuse early an output path that cannot be written, or only at the cost of something else.
 
     A file or folder of `kind` replaces only one of its kind; a folder, an empty one too. Without `kind` a file replaces
-    any file: that is for files in a folder known to be ours.
+    any file: that is for files in a folder known to be ours. Folders above `path` may be missing.
 
     Raises:
         UsageError: with what stands in the way, and what to do.
+        MobileOneError: the folder that it lies in, or that a missing one would lie in, is not writable.
     """
     path = Path(path)
-    parent = Path(os.path.realpath(path)).parent
     if not path.name:
         raise UsageError(f'{path}: names no file; give a path that ends in a name')
-    if os.path.lexists(parent) and not parent.is_dir():
-        raise UsageError(f'{path}: {parent} is a file, not a folder; choose another path')
-    if not parent.is_dir():
-        raise UsageError(f'{path}: the folder {parent} does not exist; make it: mkdir -p {parent}')
-    if not os.access(parent, os.W_OK):
-        raise MobileOneError(f'{path}: the folder {parent} is not writable; choose another path')
-    if any(folder.suffix == PACKAGE for folder in (parent, *parent.parents)):
+    folders = Path(os.path.realpath(path)).parents
+    nearest = next(folder for folder in folders if os.path.lexists(folder))  # those below it are made
+    if not nearest.is_dir():
+        raise UsageError(f'{path}: {nearest} is a file, not a folder; choose another path')
+    if not os.access(nearest, os.W_OK):
+        raise MobileOneError(f'{path}: the folder {nearest} is not writable; choose another path')
+    if any(folder.suffix == PACKAGE for folder in folders):
         raise UsageError(f'{path}: lies in a package, which holds nothing else; choose another path')
     obstacle = _obstacle(path, kind)
     if obstacle is not None:
@@ -112,8 +112,9 @@ def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
     """Yield a path beside `path` to write a file or folder of `kind` to; move it into place after the block.
 
     The temporary path keeps the name of `path`, since libraries choose formats by its ending. Where `path` is a
-    symbolic link, what it points to is replaced. When the block raises, what was written is removed and whatever stood
-    at `path` before is untouched. Of several runs that write one path, the last one wins, whole.
+    symbolic link, what it points to is replaced. Missing folders above it are made. When the block raises, what was
+    written or made is removed and whatever stood at `path` before is untouched. Of several runs that write one path,
+    the last one wins, whole.
 
     A process may be killed at any moment: `path` holds the old or the new, whole. A folder, where the system cannot
     exchange two (`_exchanged`), is for an instant nowhere; the next run puts the old one back. The disk holds what was
@@ -127,7 +128,7 @@ def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
     path = Path(path)
     require_writable(path, kind)
     target = Path(os.path.realpath(path))
-    with scratch(target) as folder:
+    with _made(target.parent), scratch(target) as folder:
         fresh = folder / path.name
         try:
             yield fresh
@@ -141,6 +142,20 @@ def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
             raise MobileOneError(
                 f'{path}: cannot be written: {reason}; make room there, or choose another path'
             ) from error
+
+
+@contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Make a folder and those above it that are missing; when the block raises, those that are empty go again."""
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]  # the innermost first
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for one in missing:
+                one.rmdir()
+        raise
 
 
 @contextmanager

@@ -21,10 +21,11 @@ from mobileone_mm.outputs import REPORT, report_text
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
 BAR = 30  # characters
 BAR_INTERVAL = 0.2  # seconds between two pictures of the bar at a terminal
+LABEL = 10  # characters that the name of a fact takes
 LINE_INTERVAL = 30.0  # seconds between two lines elsewhere, such as a log file
 CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's line
 SCRIPT, MODULE = 'mobileone', 'mobileone_mm'  # the console script, and what `python -m` and loggers know it by
-OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how an error of the library names an option
+OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how the library names an option
 
 Item = TypeVar('Item')
 
@@ -35,8 +36,8 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     """Call a command's `main` and turn what it raises into one line on stderr and an exit status.
 
     Status 0: done; 1: failed (`MobileOneError`, `OSError`); 2: wrong usage (`UsageError`, argparse). Anything else is a
-    defect of this package and keeps its traceback. Options that an error names in backticks are printed as their flags.
-    What the library logs is printed while `main` runs.
+    defect of this package and keeps its traceback. What the library logs is printed while `main` runs. Options that it
+    names in backticks are printed as their flags.
     """
     with _printed_log():
         try:
@@ -52,14 +53,22 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
             return INTERRUPTED
 
 
+class _Parser(argparse.ArgumentParser):
+    """Shows the example of its help where argparse shows a usage line: above what is wrong with the arguments."""
+
+    def format_usage(self) -> str:
+        example = (self.description or '').partition('\n\n')[0]
+        return f'{example % {"prog": self.prog}}\n'
+
+
 def parser(verb: str, text: str) -> argparse.ArgumentParser:
     """The parser of a command, whose help opens with `text`, not with a usage line.
 
     Args:
         verb: as in `mobileone VERB`.
-        text: begins with an example; `%(prog)s` in it is the command itself, as it has to be typed here.
+        text: begins with an example and an empty line; `%(prog)s` in it is the command itself, as it is typed here.
     """
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog=command(verb),
         usage=argparse.SUPPRESS,
         description=text,
@@ -88,7 +97,7 @@ def _program() -> list[str]:
 
 
 def _with_flags(message: str) -> str:
-    """An error's text with the running command's options as their flags: `input_size` as --input-size."""
+    """What the library says with the running command's options as their flags: `input_size` as --input-size."""
     parser = _PARSER.get()
     actions = parser._actions if parser else []
     flags = {action.dest: action.option_strings[-1] for action in actions if action.option_strings}
@@ -100,7 +109,7 @@ class _Printed(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
-        say(f'{prefix}{self.format(record)}')
+        say(_with_flags(f'{prefix}{self.format(record)}'))
 
 
 @contextmanager
@@ -125,33 +134,55 @@ def say(message: str) -> None:
     print(f'{CLEAR_REST}{message}' if sys.stderr.isatty() else message, file=sys.stderr, flush=True)
 
 
-def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
-    """The items, one by one; says on stderr how many are done and how long the others will take.
+def fact(label: str, text: object) -> None:
+    """Say a line of what stands above a long work: what it is, where its files go."""
+    say(f'{label:{LABEL}}{text}')
 
-    At a terminal a bar, which goes when all are done; elsewhere a line now and then, and none if they take no time.
+
+class Meter:
+    """How far a long work is, on stderr: at a terminal a bar, which `clear` takes away; elsewhere a line now and then.
+
+    Args:
+        total: number of steps.
     """
-    at_terminal = sys.stderr.isatty()
-    interval = BAR_INTERVAL if at_terminal else LINE_INTERVAL
-    start = said = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._at_terminal = sys.stderr.isatty()
+        self._interval = BAR_INTERVAL if self._at_terminal else LINE_INTERVAL
+        self._start = self._said = time.monotonic()
+
+    def step(self, done: int, text: Callable[[float], str]) -> None:
+        """Show, where it is time to, how far the work is: `text` of the seconds that the other steps will take."""
         now = time.monotonic()
-        if now - said < interval:
-            continue
-        said = now
-        left = f'{done} of {len(items)} {what}, {(now - start) / done * (len(items) - done):.0f} s left'
-        if at_terminal:
-            bar = ('#' * (BAR * done // len(items))).ljust(BAR, '.')
+        if now - self._said < self._interval:
+            return
+        self._said = now
+        left = text((now - self._start) / done * (self._total - done))
+        if self._at_terminal:
+            bar = ('#' * (BAR * done // self._total)).ljust(BAR, '.')
             print(f'{bar} {left}{CLEAR_REST}', end='\r', file=sys.stderr, flush=True)
         else:
             say(left)
-    if at_terminal:
-        print(CLEAR_REST, end='', file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self._at_terminal:
+            print(CLEAR_REST, end='', file=sys.stderr, flush=True)
+
+
+def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, one by one; says on stderr how many are done and how long the others will take."""
+    meter = Meter(len(items))
+    for done, item in enumerate(items, 1):
+        yield item
+        meter.step(done, lambda left, done=done: f'{done} of {len(items)} {what}, {left:.0f} s left')  # type: ignore[misc]
+    meter.clear()
 
 
 def result(text: str) -> None:
-    """Print what a command found, on stdout."""
-    print(text, flush=True)
+    """Print what a command found, on stdout; options that the library names in it are printed as their flags."""
+    print(_with_flags(text), flush=True)
 
 
 def next_command(command: str) -> None:

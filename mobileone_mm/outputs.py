@@ -66,8 +66,8 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def page_of(out: Path) -> Path:
-    """Where the page about an export lies: beside the exported file."""
-    return out.parent / 'report.html'
+    """Where the page about an export lies: beside the exported file, named after it, its ending included."""
+    return out.with_name(f'{out.name}.report.html')
 
 
 def report_text(report: Mapping[str, Any]) -> str:

@@ -107,7 +107,7 @@ def test_what_the_library_logs_is_printed_once_on_stderr_and_only_while_a_comman
     assert not logging.getLogger('mobileone_mm').handlers
 
 
-def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
+def test_the_help_opens_with_the_example_and_mistakes_show_it_and_name_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     parser = cli.parser('verify', 'example: %(prog)s a.mlpackage\n\nChecks it.')
@@ -115,7 +115,11 @@ def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
     assert parser.format_help().startswith(f'example: {cli.command("verify")} a.mlpackage\n\nChecks it.\n')
     with pytest.raises(SystemExit, match='2'):
         parser.parse_args([])
-    assert capsys.readouterr().err.startswith(f'{cli.command("verify")}: error: ')
+    command = cli.command('verify')
+    assert capsys.readouterr() == (
+        '',
+        f'example: {command} a.mlpackage\n{command}: error: the following arguments are required: artifact\n',
+    )
 
 
 def script(folder: Path) -> Path:
@@ -187,6 +191,24 @@ def test_the_interpreter_is_named_by_the_shorter_path(
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_facts_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.fact('config', 'tiny.py')
+    cli.fact('work dir', Path('work'))
+    assert capsys.readouterr() == ('', 'config    tiny.py\nwork dir  work\n')
+
+
+def test_a_meter_says_what_it_is_told_when_it_is_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([0.0, 10.0, 40.0])  # at the start and at each step
+    monkeypatch.setattr(time, 'monotonic', lambda: next(seconds))
+    meter = cli.Meter(8)
+    meter.step(1, lambda left: pytest.fail('too early'))
+    meter.step(4, lambda left: f'half of it, {left:.0f} s left')
+    meter.clear()
+    assert capsys.readouterr() == ('', 'half of it, 40 s left\n')
 
 
 def test_progress_is_a_bar_at_a_terminal_and_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mobileone_mm.artifact.columns import wrapped
 from mobileone_mm.errors import ParityError
 from mobileone_mm.parity import compare
 
@@ -61,13 +62,13 @@ def require_rungs(rungs: Iterable[Rung]) -> None:
 
 
 def table(rungs: Iterable[Rung]) -> str:
-    """The ladder as text: one line a rung."""
-    lines = [f'{"rung":42} {"worst":>9} {"limit":>9}  {"unit":12} {"PSNR dB":>7}']
+    """The ladder as text: one line a rung, and its note below it, indented; 80 columns."""
+    lines = [f'{"check":42} {"worst":>7} {"limit":>7}  {"unit":9} {"PSNR dB":>7}']
     for rung in rungs:
         value = '-' if rung.value is None else f'{rung.value:.1e}'
         psnr_db = '' if rung.psnr_db is None else f'{rung.psnr_db:.0f}'
-        note = f'  ({rung.note})' if rung.note else ''
-        lines.append(f'{rung.name:42} {value:>9} {rung.limit:>9.1e}  {rung.unit:12} {psnr_db:>7}{note}'.rstrip())
+        lines.append(f'{rung.name:42} {value:>7} {rung.limit:>7.1e}  {rung.unit:9} {psnr_db:>7}'.rstrip())
+        lines += wrapped(rung.note, '    ')
     return '\n'.join(lines)
 
 

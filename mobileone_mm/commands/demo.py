@@ -9,10 +9,10 @@ from mobileone_mm.demo import steps
 HELP = """example: %(prog)s
 
 Takes minutes. Draws a set of shapes, trains a small detector on it, exports it as a Core ML package, checks and scores
-that, and writes all of it to the folder demo/ here: detector.report.html, detector.mlpackage, summary.md, pictures.png,
-predictions/, logs/."""
+that, and writes all of it to the folder demo/ here: detector.mlpackage and the report about it, summary.md,
+pictures.png, predictions/, logs/."""
 SHOWN = {
-    'report': f'{steps.FOLDER}/detector.report.html, in a browser: every check, scores, pictures',
+    'report': f'{steps.FOLDER}/detector.mlpackage.report.html, in a browser: every check, scores, pictures',
     'pictures': f'{steps.FOLDER}/pictures.png, what was drawn and what the trained model finds',
     'predictions': f'{steps.FOLDER}/predictions, what the package finds beside the trained model',
     'summary': f'{steps.FOLDER}/summary.md',

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mobileone_mm import cli
-from mobileone_mm.artifact.formats import is_artifact
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, is_artifact, require_kind
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import REPORT, require_outputs
 
@@ -18,12 +18,17 @@ what one label a box costs. Thresholds and the number of boxes are those of the 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, score, print the table; returns the exit status."""
     parser = cli.parser('evaluate', HELP)
-    parser.add_argument('artifact', help='what to score: .mlpackage, .onnx or .pth')
+    parser.add_argument('artifact', metavar='FILE', help='what to score: .mlpackage, .onnx or .pth')
     parser.add_argument('config', help='config with the test data and the metric: a file, or the name of a shipped one')
     parser.add_argument('--checkpoint', help='model to compare with, such as the one that was exported')
     parser.add_argument('--limit', type=int, metavar='N', help='the first N pictures only')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
+    form = cli.command('evaluate', 'FILE', 'CONFIG')
+    require_kind(args.artifact, [*AN_ARTIFACT, A_CHECKPOINT], form)
+    require_kind(args.config, [A_CONFIG], form)
+    if args.checkpoint:
+        require_kind(args.checkpoint, [A_CHECKPOINT], f'{form} --checkpoint CHECKPOINT')
     config = find_config(args.config)
     inputs = [path for path in (args.artifact, config, args.checkpoint) if path]
     require_outputs([(args.report, REPORT)], inputs)

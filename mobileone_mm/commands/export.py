@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.card import EXPERIMENTAL
-from mobileone_mm.artifact.formats import ARTIFACTS, PACKAGE
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PACKAGE, beside, require_kind
 from mobileone_mm.errors import UsageError
 from mobileone_mm.exporter.options import split_options
 from mobileone_mm.openmmlab.shipped import find_config
@@ -27,13 +27,16 @@ SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, export, print what was compared; returns the exit status."""
     args = _parser().parse_args(argv)
-    config = find_config(args.config)
-    out = Path(args.out or Path(args.checkpoint).with_suffix(PACKAGE))
+    form = cli.command('export', 'CONFIG', 'CHECKPOINT')
+    require_kind(args.config, [A_CONFIG], form)
+    require_kind(args.checkpoint, [A_CHECKPOINT], form)
+    out = Path(args.out or beside(args.checkpoint, PACKAGE))
     if out.suffix not in ARTIFACTS:
-        raise UsageError(f'{out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
+        raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
     options = split_options('detection', out.suffix, given)
+    config = find_config(args.config)
     require_outputs(
         [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
         [config, args.checkpoint, *args.images],
@@ -46,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     done = export(config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress)
     cli.result(ladder.table(done.rungs))
     cli.result(summary(done))
+    cli.result(f'report: {page_of(done.artifact)}')
     if done.scores:
         cli.result(done.scores.table())
     if args.report:
@@ -71,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = cli.parser('export', HELP)
     parser.add_argument('config', help='config of an SSD: a file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
-    parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)}; beside the checkpoint')
+    parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)} (CHECKPOINT{PACKAGE})')
     parser.add_argument('--target', help=f'oldest system to run on: {", ".join(SPEC_VERSIONS)} ({coreml.target})')
     parser.add_argument('--iou-threshold', type=float, help=f'default of the file, 0..1 ({task.iou_threshold})')
     parser.add_argument(

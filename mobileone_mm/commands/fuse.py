@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileone_mm import cli
-from mobileone_mm.artifact.formats import CHECKPOINT
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, CHECKPOINT, beside, require_kind
 from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, require_outputs
@@ -25,12 +25,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = cli.parser('fuse', HELP)
     parser.add_argument('config', help='the config it was trained with: a file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='trained weights: a file or a URL')
-    parser.add_argument('--out', metavar='FUSED.pth', help='where to write; CHECKPOINT_fused.pth, beside it')
+    parser.add_argument('--out', metavar='FUSED.pth', help='file to write (CHECKPOINT_fused.pth)')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
-    config_path, out = find_config(args.config), Path(args.out or _beside(args.checkpoint))
+    form = cli.command('fuse', 'CONFIG', 'CHECKPOINT')
+    require_kind(args.config, [A_CONFIG], form)
+    require_kind(args.checkpoint, [A_CHECKPOINT], form)
+    out = Path(args.out or beside(args.checkpoint, f'_fused{CHECKPOINT}'))
     if out.suffix != CHECKPOINT:
         raise UsageError(f'`out` {out}: expected a name that ends in {CHECKPOINT}')
+    config_path = find_config(args.config)
     outputs = [(out, WEIGHTS), (out.with_suffix('.py'), FUSED_CONFIG), (args.report, REPORT)]
     require_outputs(outputs, [config_path, args.checkpoint])
     # After the options: a wrong one shall not wait for torch and mmengine.
@@ -52,12 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.write_report(args.report, _report(source, written, before))
     cli.next_command(cli.command('export', written.config or args.config, out))
     return 0
-
-
-def _beside(checkpoint: str) -> Path:
-    """Where a fused checkpoint is written by itself: beside a file, and here for a URL."""
-    path = Path(checkpoint) if '://' not in checkpoint else Path(Path(checkpoint).name)
-    return path.with_name(f'{path.name.partition(".")[0]}_fused{CHECKPOINT}')
 
 
 def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, require_kind
 from mobileone_mm.prediction.sources import compared_words, picture_files, require_room, split_words
 from mobileone_mm.tasks.detection.options import require_fraction
 
@@ -25,6 +26,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_fraction(name, value)
     words, pictures = split_words(args.words)
     compared = compared_words(args.compare, words) if args.compare else ()
+    for pair, form in (
+        (words, cli.command('predict', 'CONFIG', 'CHECKPOINT', 'PICTURES')),
+        (compared, cli.command('predict', 'DETECTOR', 'PICTURES', '--compare', 'CONFIG', 'CHECKPOINT')),
+    ):
+        if len(pair) == 2:
+            require_kind(pair[0], [A_CONFIG], form)
+            require_kind(pair[1], [A_CHECKPOINT], form)
     files = picture_files(pictures)
     out = Path(args.out or f'{Path(words[-1]).stem}_predictions')
     require_room(out, files, [*words, *compared])
@@ -52,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='DETECTOR PICTURES',
         help="a .mlpackage or .onnx, or a config and its checkpoint; then files, folders or patterns ('*.jpg')",
     )
-    parser.add_argument('--out', metavar='DIR', help='folder to write, new or of an earlier run; NAME_predictions')
+    parser.add_argument('--out', metavar='DIR', help='folder to write, new or of an earlier run (NAME_predictions)')
     parser.add_argument(
         '--compare',
         nargs='+',

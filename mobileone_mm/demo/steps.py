@@ -82,7 +82,7 @@ RESULTS = (
     'fused.pth',
     'fused.py',
     'detector.mlpackage',
-    'detector.report.html',
+    'detector.mlpackage.report.html',
     'export.json',
     'verify.json',
     'predictions',

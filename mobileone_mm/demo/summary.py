@@ -8,7 +8,7 @@ from typing import Any
 from mobileone_mm.demo.steps import FOLDER, Done
 
 METRICS = {'mAP50': 'coco/bbox_mAP_50', 'mAP': 'coco/bbox_mAP'}
-REPORT = 'detector.report.html'
+REPORT = 'detector.mlpackage.report.html'
 
 
 def facts(root: Path, done: Sequence[Done]) -> dict[str, str]:

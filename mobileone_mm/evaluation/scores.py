@@ -3,10 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, groupby
 from typing import Any
 
-COLUMNS = 4  # metrics shown in the table; the report has all
+from mobileone_mm.artifact.columns import WIDTH, wrapped
+
+LEAST = 8  # characters of a column of metrics
+SECONDS = 's/picture'
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Difference:
-    """What one thing instead of another changes of the main metric; `points` are hundredths, None if a score lacks."""
+    """What one thing instead of another changes of the main metric, in points of 100; None if a score lacks."""
 
     what: str
     points: float | None
@@ -46,6 +49,7 @@ class Scores:
         pictures: number of pictures that were used.
         total: number of pictures in the set.
         rules: thresholds and limits, by name.
+        percent: whether the metrics are in percent, not fractions of 1.
         notes: what was left out or is not as expected.
         folder: where the pictures lie; empty where the data set does not say.
     """
@@ -57,6 +61,7 @@ class Scores:
     pictures: int
     total: int
     rules: Mapping[str, float]
+    percent: bool
     notes: tuple[str, ...]
     folder: str = ''
 
@@ -76,12 +81,18 @@ class Scores:
         ends = (self.rows[0], self.rows[-1])
         if len(pairs) > 1:
             pairs.append(ends)
-        return tuple(Difference(_change(one, other), self._points(one, other)) for one, other in pairs)
+        return tuple(Difference(_what(one, other), self._change(one, other)) for one, other in pairs)
 
-    def _points(self, one: Row, other: Row) -> float | None:
-        if self.main not in one.metrics or self.main not in other.metrics:
+    def _change(self, one: Row, other: Row) -> float | None:
+        before, after = self.points(one, self.main), self.points(other, self.main)
+        return None if before is None or after is None else after - before
+
+    def points(self, row: Row, metric: str) -> float | None:
+        """A metric of a row in points of 100; None where it has none: COCO's are -1 where there is nothing to find."""
+        value = row.metrics.get(metric, -1)
+        if not (math.isfinite(value) and value >= 0):
             return None
-        return 100 * (other.metrics[self.main] - one.metrics[self.main])
+        return value if self.percent else 100 * value
 
     def as_dict(self) -> dict[str, Any]:
         """The scores as JSON can hold them; a metric that is no number is null."""
@@ -89,6 +100,7 @@ class Scores:
             'artifact': self.artifact,
             'config': self.config,
             'main_metric': self.main,
+            'percent': self.percent,
             'rows': [
                 {
                     'name': row.name,
@@ -107,40 +119,47 @@ class Scores:
         }
 
     def table(self) -> str:
-        """The scores as text."""
-        known = list(dict.fromkeys(key for row in self.rows for key in row.metrics))
-        shown = [self.main, *(key for key in known if key != self.main)][:COLUMNS]
-        names, rules = (
-            max(map(len, texts)) for texts in zip(*((row.name, row.rule) for row in self.rows), strict=True)
-        )
-        titles = [key.rpartition('/')[2] for key in shown]
-        lines = [
-            f'{self.pictures} of {self.total} pictures; '
-            + ', '.join(f'{name} {value:g}' for name, value in self.rules.items()),
-            f'{"":{names}}  {"":{rules}}  ' + '  '.join(f'{title:>8}' for title in titles) + '  s a picture',
-        ]
-        for row in self.rows:
-            values = '  '.join(
-                _number(row.metrics.get(key)).rjust(max(8, len(key.rpartition('/')[2]))) for key in shown
-            )
-            lines.append(f'{row.name:{names}}  {row.rule:{rules}}  {values}  {row.seconds:11.3f}')
+        """The scores as text of 80 columns: as many metrics as have room, the main one first; the report has all."""
+        rules = 2 + max(len(row.rule) for row in self.rows)
+        known = dict.fromkeys([self.main, *(key for row in self.rows for key in row.metrics)])
+        columns: dict[str, int] = {}  # their widths, the space before them included
+        for key in known:
+            width = 2 + max(LEAST, len(short(key)))
+            if columns and rules + sum(columns.values()) + width + 2 + len(SECONDS) > WIDTH:
+                break
+            columns[key] = width
+        used = ', '.join(f'{name} {value:g}' for name, value in self.rules.items())
+        titles = ''.join(f'{short(key):>{width}}' for key, width in columns.items())
+        lines = wrapped(f'{self.pictures} of {self.total} pictures; {used}', '  ', '')
+        lines.append(f'{"":{rules}}{titles}  {SECONDS}')
+        for name, rows in groupby(self.rows, lambda row: row.name):
+            lines.append(name)
+            for row in rows:
+                values = ''.join(f'{self._number(row, key):>{width}}' for key, width in columns.items())
+                lines.append(f'  {row.rule:{rules - 2}}{values}  {row.seconds:{len(SECONDS)}.3f}')
         if self.differences:
-            lines.append(f'points of {titles[0]}:')
-        lines += [f'{_points(change.points):>7}  {change.what}' for change in self.differences]
+            lines.append(f'points of {short(self.main)}:')
+        for change in self.differences:
+            lines += wrapped(change.what, ' ' * 9, f'{_points(change.points):>7}  ')
         return '\n'.join(lines)
 
+    def _number(self, row: Row, metric: str) -> str:
+        if self.points(row, metric) is None:
+            return '-'
+        return f'{row.metrics[metric]:.{2 if self.percent else 4}f}'
 
-def _change(one: Row, other: Row) -> str:
+
+def short(metric: str) -> str:
+    """The name of a metric without the prefix of its evaluator."""
+    return metric.rpartition('/')[2]
+
+
+def _what(one: Row, other: Row) -> str:
     if one.name == other.name:
         return f'{other.rule} instead of {one.rule}, in {one.name}'
     if one.rule == other.rule:
         return f'{other.name} instead of {one.name}, both with {one.rule}'
     return 'in all, from the first row to the last'
-
-
-def _number(value: float | None) -> str:
-    # COCO's metrics are -1 where there is nothing to find.
-    return '-' if value is None or not value >= 0 else f'{value:.4f}'
 
 
 def _points(value: float | None) -> str:

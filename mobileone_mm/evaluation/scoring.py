@@ -150,6 +150,7 @@ def score(
         pictures=session.samples.count,
         total=len(session.samples.dataset),
         rules=session.task.predict.as_dict(session.rules),
+        percent=session.task.predict.percent,
         notes=tuple(notes),
         folder=session.samples.folder,
     )

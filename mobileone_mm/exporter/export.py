@@ -177,12 +177,9 @@ def _loaded(
     with configs.quiet():  # mmengine says on stdout which variables a config reads
         config = configs.load_config(config_path)
     task = task_for(config)
-    size = input_size or input_size_of(config)
-    names = [Path(image).name for image in images] or ['a drawn picture']
-    pictures = [stretched(read_picture(image), size) for image in images] or [drawn_picture(size)]
 
     def require(model: Any) -> None:
-        # Before the weights: of another model's config, it is the first thing to be said.
+        # Before the weights and the size: of another model's config, it is the first thing to be said.
         try:
             task.export.require(model)
         except ConfigError as error:
@@ -190,7 +187,10 @@ def _loaded(
 
     model, checkpoint = open_model(config, checkpoint_path, require)
     classes = _classes(config, task, model, checkpoint)
+    size = input_size or input_size_of(config)
     require_size(model, size)
+    names = [Path(image).name for image in images] or ['a drawn picture']
+    pictures = [stretched(read_picture(image), size) for image in images] or [drawn_picture(size)]
     return _Source(task, config, str(config_path), checkpoint, model, classes, size, tuple(names), tuple(pictures))
 
 

@@ -1,4 +1,4 @@
-"""One self-contained page (`report.html`) about an export: what it is, what was compared, and what it looks like.
+"""One self-contained page about an export: what it is, what was compared, and what it looks like.
 
 The frame and its style stand in templates/report.html; what changes is built here, every value escaped.
 """
@@ -17,6 +17,7 @@ import cv2
 from mobileone_mm.artifact.card import EXPERIMENTAL, Card
 from mobileone_mm.artifact.ladder import as_dicts
 from mobileone_mm.atomic import replacing
+from mobileone_mm.evaluation.scores import Row, Scores, short
 from mobileone_mm.exporter.page_parts import bar, bars, number, percent, section, small, table
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.outputs import PAGE
@@ -66,11 +67,10 @@ def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple
 def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> str:
     """The page as HTML."""
     info, name, ladder = report.info, report.artifact.name, as_dicts(report.rungs)
-    scores = report.scores.as_dict() if report.scores else None
     whole = all(_state(rung) != 'over' for rung in ladder)
     sections = [
         _ladder(ladder),
-        *([_scores(scores)] if scores else []),
+        *([_scores(report.scores)] if report.scores else []),
         *([_pictures(pairs, info)] if pairs else []),
         _use(*snippet),
         _operations(report.operations),
@@ -82,7 +82,7 @@ def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> str
         kind=escape(f'{info.task} · export report'),
         name=escape(name),
         mood='good' if whole else 'bad',
-        verdict=' '.join([verdict(ladder), *([scored(scores)] if scores else [])]),
+        verdict=' '.join([verdict(ladder), *([scored(report.scores)] if report.scores else [])]),
         facts=_facts(report),
         sections='\n'.join(sections),
         versions='\n'.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in info.versions.items()),
@@ -102,12 +102,12 @@ def verdict(rungs: Sequence[Mapping[str, Any]]) -> str:
     return f'<b>Sound:</b> all {len(made)} comparisons are within their limits; the closest, {place}{unmade}.'
 
 
-def scored(scores: Mapping[str, Any]) -> str:
+def scored(scores: Scores) -> str:
     """What the file scores, and the model that it was made from, in one sentence of HTML."""
-    main, rows = scores['main_metric'], scores['rows']
-    said = f'It scores {_plain_points(rows[-1], main)} points of {escape(_short(main))}'
-    if len(rows) > 1:
-        said += f', the model that it was made from {_plain_points(rows[0], main)}'
+    model, file = (_shown(scores.points(row, scores.main)) for row in (scores.rows[0], scores.rows[-1]))
+    said = f'It scores {file} points of {escape(short(scores.main))}'
+    if len(scores.rows) > 1:
+        said += f', the model that it was made from {model}'
     return f'{said}.'
 
 
@@ -210,43 +210,31 @@ def _ladder_row(rung: Mapping[str, Any]) -> str:
     )
 
 
-def _scores(scores: Mapping[str, Any]) -> str:
-    rows = scores['rows']
-    metrics = list(dict.fromkeys(metric for row in rows for metric in row['metrics']))
+def _scores(scores: Scores) -> str:
+    metrics = list(dict.fromkeys(metric for row in scores.rows for metric in row.metrics))
     lines = []
-    for above, row in zip((None, *rows), rows, strict=False):
-        cells = ''.join(f'<td class="number">{_points(row, above, metric)}</td>' for metric in metrics)
-        lines.append(f'<tr><th scope="row">{escape(row["name"])}{small(row["rule"])}</th>{cells}</tr>')
-    titles = ''.join(f'<th class="number">{escape(_short(metric))}</th>' for metric in metrics)
-    used = f'{scores["pictures"]} of {scores["pictures_in_set"]} pictures'
+    for above, row in zip((None, *scores.rows), scores.rows, strict=False):
+        cells = ''.join(f'<td class="number">{_points(scores, row, above, metric)}</td>' for metric in metrics)
+        lines.append(f'<tr><th scope="row">{escape(row.name)}{small(row.rule)}</th>{cells}</tr>')
+    titles = ''.join(f'<th class="number">{escape(short(metric))}</th>' for metric in metrics)
+    used = f'{scores.pictures} of {scores.total} pictures'
     what = (
         f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
     )
-    intro = ' '.join([what, *scores['notes']])
+    intro = ' '.join([what, *scores.notes])
     return section('Scores', escape(intro), table('scores', f'<th>model</th>{titles}', lines))
 
 
-def _points(row: Mapping[str, Any], above: Mapping[str, Any] | None, metric: str) -> str:
-    value, before = row['metrics'].get(metric), above and above['metrics'].get(metric)
-    points = _plain_points(row, metric)
-    if not (_is_score(value) and _is_score(before)):
-        return points
-    change = round(100 * (value - before), 2) + 0.0  # no -0.00
-    return f'{points}<small>{change:+.2f}</small>'.replace('-', '&minus;')
+def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
+    value, before = scores.points(row, metric), None if above is None else scores.points(above, metric)
+    if value is None or before is None:
+        return _shown(value)
+    change = round(value - before, 2) + 0.0  # no -0.00
+    return f'{_shown(value)}<small>{change:+.2f}</small>'.replace('-', '&minus;')
 
 
-def _plain_points(row: Mapping[str, Any], metric: str) -> str:
-    value = row['metrics'].get(metric)
-    return f'{100 * value:.2f}' if _is_score(value) else '&ndash;'
-
-
-def _short(metric: str) -> str:
-    return metric.rpartition('/')[2]
-
-
-def _is_score(value: Any) -> bool:
-    # COCO's metrics are -1 where there is nothing to find.
-    return value is not None and value >= 0
+def _shown(points: float | None) -> str:
+    return '&ndash;' if points is None else f'{points:.2f}'
 
 
 def _use(intro: str, lines: str) -> str:

@@ -53,6 +53,11 @@ def find_config(word: str | Path) -> Path:
     return found
 
 
+def is_shipped(word: str | Path) -> bool:
+    """Whether a word names a shipped config."""
+    return _by_name(word) is not None
+
+
 def _by_name(word: str | Path) -> Path | None:
     """The shipped config whose path ends in what was given, with or without `.py`."""
     asked = Path(word)

@@ -69,7 +69,7 @@ def predict(
     require_room(out, files, [predictor.path, *([other.path] if other else [])])
     for file in files:
         read_picture(file)  # a broken one shall not be found out after hours
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     mark_folder(out, MARK)  # first: a run that is stopped leaves a folder that the next one knows
     look, classes = predictor.task.look, predictor.classes
     entries, agreements, counts = [], [], Counter[str]()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobileone_mm.artifact.formats import CHECKPOINT, CONFIG, ending_of, is_artifact
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, is_artifact, kind_of
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import input_size_of
@@ -51,7 +51,7 @@ def open_predictor(words: Sequence[str]) -> Predictor:
     """
     if len(words) == 1 and is_artifact(words[0]):
         return _of_artifact(words[0])
-    if [ending_of(word) for word in words] == [CONFIG, CHECKPOINT]:
+    if [kind_of(word) for word in words] == [A_CONFIG, A_CHECKPOINT]:
         return _of_checkpoint(*words)
     raise UsageError(f'{" ".join(words)}: expected {EXPECTED}')
 

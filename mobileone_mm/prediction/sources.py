@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINT, CONFIG, ending_of
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, ARTIFACTS, CHECKPOINT, CONFIG, kind_of
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import DataError, UsageError
 from mobileone_mm.outputs import DRAWING, PREDICTIONS, REPORT, require_outputs
@@ -21,13 +21,15 @@ EXPECTED = f'{" or ".join(ARTIFACTS)}, or CONFIG{CONFIG} CHECKPOINT{CHECKPOINT}'
 def split_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Part a command's words into those that name a detector and those after them.
 
+    A config and its checkpoint are taken in either order, so that it can be said which one is expected first.
+
     Raises:
         UsageError: they begin with no detector.
     """
-    ending = ending_of(words[0])
-    if ending in ARTIFACTS:
+    kind = kind_of(words[0])
+    if kind in AN_ARTIFACT:
         return words[:1], words[1:]
-    if ending == CONFIG and len(words) > 1:
+    if kind in (A_CONFIG, A_CHECKPOINT) and len(words) > 1:
         return words[:2], words[2:]
     raise UsageError(f'{" ".join(words[:2])}: expected {EXPECTED} first')
 
@@ -40,15 +42,15 @@ def compared_words(words: Sequence[str], first: Sequence[str]) -> Sequence[str]:
     Raises:
         UsageError: they name none, or a checkpoint whose config nobody gave.
     """
-    endings = [ending_of(word) for word in words]
-    if endings == [CHECKPOINT]:
+    kinds = [kind_of(word) for word in words]
+    if kinds == [A_CHECKPOINT]:
         if len(first) == 1:
             raise UsageError(
                 f'{words[0]}: its config is missing, and one that {first[0]} names is not executed unasked; '
                 f'give both: CONFIG{CONFIG} {words[0]}'
             )
         return [first[0], *words]
-    if endings == [CONFIG, CHECKPOINT] or (len(words) == 1 and endings[0] in ARTIFACTS):
+    if sorted(kinds) == [A_CHECKPOINT, A_CONFIG] or (len(words) == 1 and kinds[0] in AN_ARTIFACT):
         return words
     raise UsageError(f'{" ".join(words)}: expected {EXPECTED}')
 

@@ -115,6 +115,7 @@ class Predicting:
         exported_rule: how an artifact does, in words; the same where there is no difference.
         to_sample: a copy of a host's data sample that holds a prediction, for its metrics.
         limit_metric: has an evaluator count no more than the pictures that are used.
+        percent: whether the host's metrics are in percent, as those of mmseg and mmpretrain; mmdet's are fractions.
         for_person: a prediction for a picture of `size` with these classes, as code outside wants it.
     """
 
@@ -129,6 +130,7 @@ class Predicting:
     exported_rule: str
     to_sample: Callable[[Any, Any], Any]
     limit_metric: Callable[[Evaluator, Samples], None]
+    percent: bool
     for_person: Callable[[Any, Sequence[str], Size], Any]
 
 

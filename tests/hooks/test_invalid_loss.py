@@ -258,7 +258,7 @@ def test_a_finite_loss_and_a_nan_accuracy_go_on_to_the_end(tmp_path: Path) -> No
 
 
 def test_a_set_smaller_than_a_batch_is_said_before_the_first_step_in_mmengines_loop_too(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match='1 images make no batch of 2'):
+    with pytest.raises(DataError, match='1 training images make no batch of 2'):
         build(tmp_path, 1.0, length=1).train()
 
 

@@ -72,6 +72,7 @@ TASK = Task(
         exported_rule=metric.EXPORTED_RULE,
         to_sample=metric.to_sample,
         limit_metric=metric.limit_metric,
+        percent=False,
         for_person=detections.for_person,
     ),
     look=Looking(

@@ -54,6 +54,6 @@ def require_batch(images: int, batch_size: int, ranks: int = 1) -> None:
     if images < batch_size:
         each = f' for each of {ranks} GPUs' if ranks > 1 else ''
         raise DataError(
-            f'{images} images{each} make no batch of {batch_size}; add images, or lower train_dataloader.batch_size '
-            f'in the config to {images} at most'
+            f'{images} training images{each} make no batch of {batch_size}; add images, or lower '
+            f'train_dataloader.batch_size in the config to {images} at most'
         )
