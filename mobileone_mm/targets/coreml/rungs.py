@@ -191,7 +191,7 @@ def _cures(peaks: Sequence[Peak]) -> str:
     layers = dict.fromkeys(layer for peak in peaks for layer in peak.layers)
     if not layers:
         return '`precision` fp32 keeps the whole program in float32'
-    named = ' '.join(f"`fp32_op` '{layer}'" for layer in layers)
+    named = ' '.join(f"`fp32_ops` '{layer}'" for layer in layers)
     what = 'that layer' if len(layers) == 1 else f'these {len(layers)} layers'
     return f'{named} keeps {what} in float32, `precision` fp32 the whole program'
 
