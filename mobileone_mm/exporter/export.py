@@ -89,6 +89,8 @@ def export(
     """
     if limit is not None and (limit < 1 or not evaluate):
         raise UsageError(f'`limit` {limit}: expected a number of pictures from 1, together with `evaluate`')
+    if input_size is not None and min(input_size) < 1:
+        raise UsageError(f'`input_size`: {input_size} given, expected a width and a height in pixels')
     out = Path(out)
     target = target_to_write(out)
     require_outputs([(out, target.kind), (page_of(out), PAGE)], [config_path, checkpoint_path, *images])
