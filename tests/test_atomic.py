@@ -156,10 +156,35 @@ def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
     assert path.read_text() == 'kept'
 
 
-def test_a_missing_folder_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    path = tmp_path / 'no' / 'out.json'
-    with pytest.raises(UsageError, match=rf'{path}: the folder {path.parent} does not exist; make it: mkdir -p '):
-        require_writable(path)
+@WRITERS
+def test_missing_folders_are_made(tmp_path: Path, write: Write, ours: Kind | None) -> None:
+    path = tmp_path / 'one' / 'two' / 'out'
+    require_writable(path, ours)
+    assert list(tmp_path.iterdir()) == []  # asking makes none
+    with replacing(path, ours) as fresh:
+        write(fresh, 'new')
+    assert text_of(path) == 'new'
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_folders_that_were_made_go_again_with_what_failed(tmp_path: Path) -> None:
+    (tmp_path / 'stood').mkdir()
+    with pytest.raises(RuntimeError):
+        fail_half_way(tmp_path / 'stood/one/two/out', write_file, None)
+    assert list(tmp_path.rglob('*')) == [tmp_path / 'stood']
+
+
+def test_a_folder_that_was_made_stays_where_somebody_else_uses_it(tmp_path: Path) -> None:
+    def run() -> None:
+        with replacing(tmp_path / 'one/two/out') as fresh:
+            write_file(fresh, 'new')
+            write_file(tmp_path / 'one/notes', 'mine')
+            raise RuntimeError('half way')
+
+    with pytest.raises(RuntimeError):
+        run()
+    assert text_of(tmp_path / 'one/notes') == 'mine'
+    assert list((tmp_path / 'one').iterdir()) == [tmp_path / 'one/notes']
 
 
 def test_nothing_is_written_into_a_package(tmp_path: Path) -> None:
