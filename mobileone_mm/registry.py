@@ -21,8 +21,13 @@ MODELS = Registry(
     locations=['mobileone_mm.models.backbones.mobileone', 'mobileone_mm.models.heads.ssd_head'],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
-LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.training.loops'])
-DATASETS = Registry('dataset', parent=MMENGINE_DATASETS, scope=SCOPE, locations=['mobileone_mm.datasets.coco'])
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.openmmlab.loops'])
+DATASETS = Registry(
+    'dataset',
+    parent=MMENGINE_DATASETS,
+    scope=SCOPE,
+    locations=['mobileone_mm.datasets.coco', 'mobileone_mm.datasets.voc'],
+)
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',
     parent=MMENGINE_WEIGHT_INITIALIZERS,

@@ -106,3 +106,12 @@ def test_no_pictures(
     Path('empty/notes.txt').touch()
     with pytest.raises(error, match=message):
         picture_files(words)
+
+
+def test_a_link_in_a_folder_counts_as_what_it_points_to(tmp_path: Path) -> None:
+    (tmp_path / 'in').mkdir()
+    for name in ('far.png', 'notes.txt'):
+        (tmp_path / name).touch()
+    (tmp_path / 'in/near').symlink_to(tmp_path / 'far.png')
+    (tmp_path / 'in/notes.png').symlink_to(tmp_path / 'notes.txt')
+    assert picture_files([str(tmp_path / 'in')]) == [tmp_path / 'in/near']
