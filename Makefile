@@ -32,7 +32,7 @@ $(INSTALLED): pyproject.toml constraints.txt startup/_mobileone_mm_startup.py st
 	@touch $@
 
 demo: setup
-	$(BIN)/python tools/demo.py $(ARGS)
+	$(BIN)/mobileone demo $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)

@@ -41,10 +41,10 @@ def _dispatch(argv: Sequence[str] | None) -> int:
         return UsageError.exit_status
     verb, *words = argv
     if verb in ('-h', '--help'):
-        print(_help())
+        cli.result(_help())
         return 0
     if verb == '--version':
-        print(__version__)
+        cli.result(__version__)
         return 0
     if verb not in VERBS:
         near = get_close_matches(verb, VERBS, n=1, cutoff=0.5)

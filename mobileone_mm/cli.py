@@ -21,6 +21,7 @@ from mobileone_mm.outputs import REPORT, report_text
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
 BAR = 30  # characters
 BAR_INTERVAL = 0.2  # seconds between two pictures of the bar at a terminal
+LABEL = 10  # characters that the name of a fact takes
 LINE_INTERVAL = 30.0  # seconds between two lines elsewhere, such as a log file
 CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's line
 SCRIPT, MODULE = 'mobileone', 'mobileone_mm'  # the console script, and what `python -m` and loggers know it by
@@ -87,7 +88,7 @@ def command(verb: str, *words: str | Path) -> str:
 
 def _program() -> list[str]:
     script = shutil.which(SCRIPT)
-    if script and os.path.samefile(os.path.dirname(script), os.path.dirname(sys.executable)):
+    if script and os.path.samefile(os.path.dirname(os.path.realpath(script)), os.path.dirname(sys.executable)):
         return [SCRIPT]
     relative = os.path.relpath(sys.executable)
     if os.sep not in relative:
@@ -133,28 +134,50 @@ def say(message: str) -> None:
     print(f'{CLEAR_REST}{message}' if sys.stderr.isatty() else message, file=sys.stderr, flush=True)
 
 
-def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
-    """The items, one by one; says on stderr how many are done and how long the others will take.
+def fact(label: str, text: object) -> None:
+    """Say a line of what stands above a long work: what it is, where its files go."""
+    say(f'{label:{LABEL}}{text}')
 
-    At a terminal a bar, which goes when all are done; elsewhere a line now and then, and none if they take no time.
+
+class Meter:
+    """How far a long work is, on stderr: at a terminal a bar, which `clear` takes away; elsewhere a line now and then.
+
+    Args:
+        total: number of steps.
     """
-    at_terminal = sys.stderr.isatty()
-    interval = BAR_INTERVAL if at_terminal else LINE_INTERVAL
-    start = said = time.monotonic()
-    for done, item in enumerate(items, 1):
-        yield item
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._at_terminal = sys.stderr.isatty()
+        self._interval = BAR_INTERVAL if self._at_terminal else LINE_INTERVAL
+        self._start = self._said = time.monotonic()
+
+    def step(self, done: int, text: Callable[[float], str]) -> None:
+        """Show, where it is time to, how far the work is: `text` of the seconds that the other steps will take."""
         now = time.monotonic()
-        if now - said < interval:
-            continue
-        said = now
-        left = f'{done} of {len(items)} {what}, {(now - start) / done * (len(items) - done):.0f} s left'
-        if at_terminal:
-            bar = ('#' * (BAR * done // len(items))).ljust(BAR, '.')
+        if now - self._said < self._interval:
+            return
+        self._said = now
+        left = text((now - self._start) / done * (self._total - done))
+        if self._at_terminal:
+            bar = ('#' * (BAR * done // self._total)).ljust(BAR, '.')
             print(f'{bar} {left}{CLEAR_REST}', end='\r', file=sys.stderr, flush=True)
         else:
             say(left)
-    if at_terminal:
-        print(CLEAR_REST, end='', file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self._at_terminal:
+            print(CLEAR_REST, end='', file=sys.stderr, flush=True)
+
+
+def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
+    """The items, one by one; says on stderr how many are done and how long the others will take."""
+    meter = Meter(len(items))
+    for done, item in enumerate(items, 1):
+        yield item
+        meter.step(done, lambda left, done=done: f'{done} of {len(items)} {what}, {left:.0f} s left')  # type: ignore[misc]
+    meter.clear()
 
 
 def result(text: str) -> None:

@@ -35,12 +35,16 @@ def _seeded() -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_hosts() -> Iterator[None]:
-    """Forget mmengine's globals after a test: a scope, logger or message hub left over would change the next."""
     yield
+    forget_hosts()
+
+
+def forget_hosts() -> None:
+    """Forget mmengine's globals: a scope, logger or message hub left over would change the next test or run."""
     for logger in MMLogger._instance_dict.values():
         for handler in logger.handlers:
             handler.close()  # a log file that stays open is a warning, and so an error, at some later collection
-    for manager in (DefaultScope, MMLogger, MessageHub, Visualizer):
+    for manager in (DefaultScope, MMLogger, MessageHub, Visualizer, *Visualizer.__subclasses__()):
         manager._instance_dict.clear()
 
 

@@ -107,7 +107,7 @@ def test_what_the_library_logs_is_printed_once_on_stderr_and_only_while_a_comman
     assert not logging.getLogger('mobileone_mm').handlers
 
 
-def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
+def test_the_help_opens_with_the_example_and_mistakes_show_it_and_name_the_command(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     parser = cli.parser('verify', 'example: %(prog)s a.mlpackage\n\nChecks it.')
@@ -115,7 +115,11 @@ def test_the_help_opens_with_the_example_and_mistakes_name_the_command(
     assert parser.format_help().startswith(f'example: {cli.command("verify")} a.mlpackage\n\nChecks it.\n')
     with pytest.raises(SystemExit, match='2'):
         parser.parse_args([])
-    assert capsys.readouterr().err.startswith(f'{cli.command("verify")}: error: ')
+    command = cli.command('verify')
+    assert capsys.readouterr() == (
+        '',
+        f'example: {command} a.mlpackage\n{command}: error: the following arguments are required: artifact\n',
+    )
 
 
 def script(folder: Path) -> Path:
@@ -148,6 +152,18 @@ def test_a_command_is_the_script_where_it_is_the_running_environments(
     assert printed == f"{tmp_path / 'bin'} verify {tmp_path / 'a b.mlpackage'} --image it's.jpg\n"
 
 
+def test_a_link_to_the_running_environments_script_counts_as_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As pipx leaves one in ~/.local/bin."""
+    environment(monkeypatch, tmp_path / 'bin')
+    script(tmp_path / 'bin')
+    (tmp_path / 'linked').mkdir()
+    (tmp_path / 'linked/mobileone').symlink_to(tmp_path / 'bin/mobileone')
+    monkeypatch.setenv('PATH', f'{tmp_path / "linked"}:{os.environ["PATH"]}')
+    assert cli.command('demo') == 'mobileone demo'
+
+
 def test_another_environments_script_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, tmp_path / 'bin')
     script(tmp_path / 'other')
@@ -175,6 +191,24 @@ def test_the_interpreter_is_named_by_the_shorter_path(
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_facts_stand_in_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.fact('config', 'tiny.py')
+    cli.fact('work dir', Path('work'))
+    assert capsys.readouterr() == ('', 'config    tiny.py\nwork dir  work\n')
+
+
+def test_a_meter_says_what_it_is_told_when_it_is_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seconds = iter([0.0, 10.0, 40.0])  # at the start and at each step
+    monkeypatch.setattr(time, 'monotonic', lambda: next(seconds))
+    meter = cli.Meter(8)
+    meter.step(1, lambda left: pytest.fail('too early'))
+    meter.step(4, lambda left: f'half of it, {left:.0f} s left')
+    meter.clear()
+    assert capsys.readouterr() == ('', 'half of it, 40 s left\n')
 
 
 def test_progress_is_a_bar_at_a_terminal_and_gone_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

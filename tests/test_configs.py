@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mobileone_mm import reparam
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import example_images
+from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.weights import names
 
@@ -68,7 +69,7 @@ def test_predicts_and_fuses(path: Path) -> None:
     assert reparam.is_fused(fused)
     assert parity.relative <= FLOAT64_RELATIVE_LIMIT
     scores, boxes = fused.float()(noise.float(), mode='tensor')
-    channels = len(configs.class_names(config)) + 1  # and background, in mmdet's last column
+    channels = len(class_names(config)) + 1  # and background, in mmdet's last column
     priors = PRIORS[noise.shape[-1]]
     assert sum(score.numel() for score in scores) == priors * channels
     assert sum(box.numel() for box in boxes) == priors * 4

@@ -17,7 +17,6 @@ FUNCTIONS = [name for name in mobileone_mm.__all__ if name in mobileone_mm._DOOR
 HIDDEN = [name for name in FUNCTIONS if find_spec(f'mobileone_mm.{name}') is not None]
 
 
-@pytest.mark.xfail(strict=True, reason='mobileone_mm/export is still moving to mobileone_mm/exporter')
 def test_no_module_has_the_name_of_a_door() -> None:
     assert not HIDDEN
 

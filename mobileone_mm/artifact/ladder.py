@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.columns import wrapped
+from mobileone_mm.artifact.columns import wrapped
 from mobileone_mm.errors import ParityError
 from mobileone_mm.parity import compare
 

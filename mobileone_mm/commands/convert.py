@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.formats import CHECKPOINTS
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.outputs import WEIGHTS, require_outputs
 
@@ -20,8 +21,6 @@ classifier, a file or a URL.
 No number changes, and converting back restores every name."""
 LAYOUTS = ('apple', 'timm', 'mmpretrain')  # written; CoreNet's names were read from its source and never loaded by it
 
-ENDINGS = ('.pth', '.tar', '.pt')  # Apple's are .pth.tar, CoreNet's .pt
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, convert, print."""
@@ -30,8 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('destination', metavar='DST', type=Path, help='.pth file to write')
     parser.add_argument('--to', choices=LAYOUTS, required=True, help='layout to write')
     args = parser.parse_args(argv)
-    if args.destination.suffix not in ENDINGS:
-        raise UsageError(f'{args.destination}: expected a name that ends in {" or ".join(ENDINGS)}')
+    if args.destination.suffix not in CHECKPOINTS:
+        raise UsageError(f'{args.destination}: expected a name that ends in {" or ".join(CHECKPOINTS)}')
     require_outputs([(args.destination, WEIGHTS)], [args.source])
     # After the options: a wrong one shall not wait for torch.
     from mobileone_mm.weights import names

@@ -1,55 +1,46 @@
-"""The whole way on drawn shapes: make data, train, test, fuse, export and score, check, look, and say what came out.
+"""The whole way on drawn shapes: make data, train, test, fuse, export and score, check, look, and say what came out."""
 
-python tools/story.py
-
-Takes minutes; writes the folder demo/ of this repository: summary.md, report.html, detector.mlpackage, pictures.png,
-predictions, logs.
-"""
-
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mobileone_mm.atomic import replacing
-from mobileone_mm.cli import next_command, run
-from mobileone_mm.demo import story
-from mobileone_mm.demo.sheet import write_sheet
+from mobileone_mm import cli
+from mobileone_mm.demo import steps
 
-ROOT = Path(__file__).resolve().parents[1]
+HELP = """example: %(prog)s
+
+Takes minutes. Draws a set of shapes, trains a small detector on it, exports it as a Core ML package, checks and scores
+that, and writes all of it to the folder demo/ here: detector.mlpackage and the report about it, summary.md,
+pictures.png, predictions/, logs/."""
 SHOWN = {
-    'report': f'{story.FOLDER}/report.html, in a browser: every comparison, scores, pictures',
-    'pictures': f'{story.FOLDER}/pictures.png, what was drawn and what the trained model finds',
-    'predictions': f'{story.FOLDER}/predictions, what the package finds beside the trained model',
-    'summary': f'{story.FOLDER}/summary.md',
+    'report': f'{steps.FOLDER}/detector.mlpackage.report.html, in a browser: every check, scores, pictures',
+    'pictures': f'{steps.FOLDER}/pictures.png, what was drawn and what the trained model finds',
+    'predictions': f'{steps.FOLDER}/predictions, what the package finds beside the trained model',
+    'summary': f'{steps.FOLDER}/summary.md',
 }
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the steps, draw the pictures, write the page and print its core."""
-    parser = argparse.ArgumentParser(
-        usage=argparse.SUPPRESS, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.parse_args(argv)
-    folder = ROOT / story.FOLDER
-    story.clear(ROOT)
-    done = list(story.run_steps(ROOT, story.STEPS))
+    cli.parser('demo', HELP).parse_args(argv)
+    root = Path.cwd()
+    folder = root / steps.FOLDER
+    steps.clear(root)
+    done = list(steps.run_steps(root, steps.STEPS, cli.say))
+    # Here: the help shall not wait for OpenCV.
+    from mobileone_mm.demo.sheet import write_sheet
+    from mobileone_mm.demo.summary import facts, summary
+
     write_sheet(
         folder / 'pictures.png',
         annotations=folder / 'data/annotations/val.json',
         predictions=folder / 'test/predictions.bbox.json',
         images=folder / 'data/images/val',
     )
-    page = story.summary(ROOT, done)
-    with replacing(folder / 'summary.md') as fresh:
-        fresh.write_text(page)
-    for title, rows in ('done', story.facts(ROOT, done)), ('to look at', SHOWN):
-        print(f'\n{title}')
+    (folder / 'summary.md').write_text(summary(root, done))
+    for title, rows in ('done', facts(root, done)), ('to look at', SHOWN):
+        cli.result(f'\n{title}')
         for name, text in rows.items():
-            print(f'  {name:11}  {text}')
-    print('\nOn your own boxes (which lines to change: docs/own_data.md):')
-    next_command('.venv/bin/mim train mmdet configs/detection/ssd_mobileone_s0_own_coco.py')
+            cli.result(f'  {name:11}  {text}')
+    cli.result('\nOn your own boxes: a config with your classes and paths in its first lines')
+    cli.next_command(cli.command('init', 'my_set.py'))
     return 0
-
-
-if __name__ == '__main__':
-    raise SystemExit(run(main))

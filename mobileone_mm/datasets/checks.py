@@ -160,25 +160,6 @@ def _require_values(file: str, place: str, values: Sequence[Any], rule: _Rule) -
         )
 
 
-def require_batch(images: int, batch_size: int, ranks: int = 1) -> None:
-    """Check that there is a batch to train on where a last batch that is not full is dropped (`drop_last`).
-
-    Args:
-        images: that each rank trains on: a share of the set, rounded up.
-        batch_size: of each rank.
-        ranks: how many share the set, one a GPU.
-
-    Raises:
-        DataError: there is none.
-    """
-    if images < batch_size:
-        each = f' for each of {ranks} GPUs' if ranks > 1 else ''
-        raise DataError(
-            f'{images} images{each} make no batch of {batch_size}; add images, or lower train_dataloader.batch_size '
-            f'in the config to {images} at most'
-        )
-
-
 def require_known(file: str, annotations: Sequence[Mapping[str, Any]], key: str, known: Mapping[Any, str]) -> None:
     """Check that annotations point only at images or categories (`known`, names by id) that the file lists.
 

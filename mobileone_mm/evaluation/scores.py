@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any
 
-from mobileone_mm.columns import WIDTH, wrapped
+from mobileone_mm.artifact.columns import WIDTH, wrapped
 
 LEAST = 8  # characters of a column of metrics
 SECONDS = 's/picture'

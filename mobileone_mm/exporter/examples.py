@@ -43,24 +43,23 @@ class Examples:
     lacking: str = ''
 
 
-def of_files(images: Sequence[str | Path], size: Size) -> Examples:
-    """Pictures that were given.
-
-    Raises:
-        DataError: one cannot be read.
-    """
-    return _examples([Path(image) for image in images], size, [None] * len(images), 'given')
-
-
-def of_config(config: Config, task: Task, size: Size, samples: Samples | None = None) -> Examples:
-    """Pictures of the config's test data, spread over it evenly, with what they show; a drawn one where that fails.
+def examples_of(
+    images: Sequence[str | Path], config: Config, task: Task, size: Size, samples: Samples | None = None
+) -> Examples:
+    """The pictures that were given; without any, some of the config's test data, and a drawn one where that fails.
 
     Args:
-        config: with the test data.
-        task: of its models.
+        images: files.
+        config: with the test data, of which pictures are taken that are spread over it evenly.
+        task: of the config's models.
         size: to bring the pictures to.
         samples: the test data, where it is open already.
+
+    Raises:
+        DataError: a file that was given cannot be read.
     """
+    if images:
+        return _examples([Path(image) for image in images], size, [None] * len(images), 'given')
     try:
         return _of_samples(samples or open_samples(config), task, size)
     except Exception as error:  # of any kind: an export shall not fail for want of its data, nor of its annotations

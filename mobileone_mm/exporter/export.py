@@ -25,7 +25,7 @@ from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
-from mobileone_mm.exporter.examples import Examples, of_config, of_files
+from mobileone_mm.exporter.examples import Examples, examples_of
 from mobileone_mm.exporter.page import Pair, write_page
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
@@ -95,10 +95,9 @@ def export(
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         supervision()  # draws the page
         made_with = target.made_with()
-        source = _loaded(config_path, checkpoint_path, input_size, images)
+        source = _loaded(config_path, checkpoint_path, input_size)
         session = scoring.open_session(source.config, limit) if evaluate else None
-        samples = session.samples if session else None
-        examples = source.given or of_config(source.config, source.task, source.size, samples)
+        examples = examples_of(images, source.config, source.task, source.size, session and session.samples)
         pictures = examples.pictures
     task = source.task
     settings = task.export.settings(task_options or task.options())
@@ -157,7 +156,6 @@ class _Source:
         model: trained or fused.
         classes: in the order of its outputs.
         size: (width, height) in pixels.
-        given: the pictures that were given, if any were.
     """
 
     task: Task
@@ -167,20 +165,15 @@ class _Source:
     model: Any
     classes: tuple[str, ...]
     size: Size
-    given: Examples | None
 
 
-def _loaded(
-    config_path: str | Path, checkpoint_path: str | Path, input_size: Size | None, images: Sequence[str | Path]
-) -> _Source:
+def _loaded(config_path: str | Path, checkpoint_path: str | Path, input_size: Size | None) -> _Source:
     with configs.quiet():  # mmengine says on stdout which variables a config reads
         config = configs.load_config(config_path)
     task = task_for(config)
-    size = input_size or input_size_of(config)
-    given = of_files(images, size) if images else None
 
     def require(model: Any) -> None:
-        # Before the weights: of another model's config, it is the first thing to be said.
+        # Before the weights and the size: of another model's config, it is the first thing to be said.
         try:
             task.export.require(model)
         except ConfigError as error:
@@ -188,8 +181,9 @@ def _loaded(
 
     model, checkpoint = open_model(config, checkpoint_path, require)
     classes = _classes(config, task, model, checkpoint)
+    size = input_size or input_size_of(config)
     require_size(model, size)
-    return _Source(task, config, str(config_path), checkpoint, model, classes, size, given)
+    return _Source(task, config, str(config_path), checkpoint, model, classes, size)
 
 
 def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:

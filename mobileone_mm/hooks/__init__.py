@@ -1,8 +1,9 @@
 """Hooks for mm configs: `dict(type='mobileone_mm.FuseForTestHook')` in `custom_hooks`."""
 
 from mobileone_mm.hooks.expand import ExpandHook
-from mobileone_mm.hooks.fuse_for_test import FuseForTestHook, SaveFusedHook
+from mobileone_mm.hooks.fuse_for_test import FuseForTestHook
 from mobileone_mm.hooks.invalid_loss import StopOnInvalidLoss
 from mobileone_mm.hooks.plain_checkpoint import PlainCheckpointHook
+from mobileone_mm.hooks.save_fused import SaveFusedHook
 
 __all__ = ['ExpandHook', 'FuseForTestHook', 'PlainCheckpointHook', 'SaveFusedHook', 'StopOnInvalidLoss']

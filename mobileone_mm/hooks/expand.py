@@ -12,6 +12,7 @@ from torch import Tensor
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.registry import HOOKS
+from mobileone_mm.training.notes import on_screen
 from mobileone_mm.weights import expand
 
 
@@ -42,20 +43,24 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             parity = expand.calibrate(backbone, batches)
             for value in backbone.state_dict().values():
                 broadcast(value)
+            done = f'expanded fused weights, calibrated on {sum(map(len, batches))} training images'
             runner.logger.info(
-                f'expanded fused weights, calibrated on {sum(map(len, batches))} training images. On the first '
-                f'{len(batches[0])} of them training mode follows the fused function to {parity.psnr_db:.1f} dB PSNR; '
+                f'{done}. On the first {len(batches[0])} of them training mode follows the fused function to '
+                f'{parity.psnr_db:.1f} dB PSNR; '
                 + (
                     "the rest is how far one batch's statistics are from those of all, which larger batches make less"
                     if len(batches) > 1
                     else 'the rest is rounding'
-                )
+                ),
+                extra=on_screen(done),
             )
 
     def _images(self, runner: Runner, model: BaseModel) -> list[Tensor]:
         """The first batches as training will see them, normalised, on the model's device."""
         batches = []
-        for data in itertools.islice(runner.train_dataloader, self.num_batches):
+        # Loops that count steps have drawn their order already, and an InfiniteSampler gives none to a second reader.
+        loader = getattr(runner.train_loop, 'dataloader_iterator', runner.train_dataloader)
+        for data in itertools.islice(loader, self.num_batches):
             prepared: dict[str, Any] = model.data_preprocessor(data, True)
             if not isinstance(prepared['inputs'], Tensor):
                 raise DataError(

@@ -1,25 +1,19 @@
-"""Hooks that put the fused form of a model where it belongs: into validation and test, and beside the checkpoints."""
+"""A hook that puts the fused form of a model into validation and test."""
 
-import copy
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.model import BaseTTAModel
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mobileone_mm import reparam
-from mobileone_mm.errors import CheckpointError, UsageError
-from mobileone_mm.hooks.unwrap import unwrapped
-from mobileone_mm.openmmlab.fused_file import fuse_checked, write_fused
-from mobileone_mm.outputs import FUSED_CONFIG
+from mobileone_mm.errors import CheckpointError
+from mobileone_mm.hooks.unwrap import on_cpu, unwrapped
+from mobileone_mm.openmmlab.fused_file import WRONG_FUSE_LIMIT
+from mobileone_mm.openmmlab.inputs import example_images
 from mobileone_mm.registry import HOOKS
-from mobileone_mm.weights.checkpoint import BLOCK, form_of, load_weights, read_checkpoint
-
-SUFFIX = '_fused'  # NAME.pth has its fused form in NAME_fused.pth
+from mobileone_mm.weights.checkpoint import form_of
 
 
 @HOOKS.register_module()
@@ -82,76 +76,10 @@ class FuseForTestHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             self._checked = True
             core = model.module if isinstance(model, BaseTTAModel) else model
             # On the CPU: a GPU's TF32 convolutions differ from each other by more than fusing does.
-            _, parity = fuse_checked(on_cpu(core), runner.cfg)
+            _, parity = reparam.fuse_checked(on_cpu(core), example_images(runner.cfg), WRONG_FUSE_LIMIT)
             runner.logger.info(f'evaluating the fused model; fused against trained: {parity}')
         self._trained, runner.model = runner.model, fused
 
     def _restore(self, runner: Runner) -> None:
         if self._trained is not None:
             runner.model, self._trained = self._trained, None
-
-
-@HOOKS.register_module()
-class SaveFusedHook(Hook):  # type: ignore[misc]
-    """At the end of training writes `NAME_fused.pth` beside the last and the best checkpoints, and its config `.py`.
-
-    `mim test mmdet NAME_fused.py --checkpoint NAME_fused.pth` tests it. An interrupted run has none: tools/fuse.py
-    makes the same files from any checkpoint. Where a resumed run deletes a checkpoint of the run before (a better one
-    was found), its fused files go with it; those whose checkpoint was gone already are the user's, and stay.
-    """
-
-    priority = 'LOWEST'  # after CheckpointHook
-
-    def __init__(self) -> None:
-        self._pairs: list[tuple[Path, Path]] = []
-
-    def before_train(self, runner: Runner) -> None:
-        folders = {Path(runner.work_dir), *(path.parent for path in _checkpoints(runner))}
-        fused = [path for folder in folders for path in folder.glob(f'*{SUFFIX}.pth')]
-        pairs = [(path.with_name(f'{path.stem.removesuffix(SUFFIX)}.pth'), path) for path in fused]
-        self._pairs = [(source, path) for source, path in pairs if source.is_file()]
-
-    def after_train(self, runner: Runner) -> None:
-        if not is_main_process():
-            return
-        for source, path in self._pairs:
-            if not source.is_file() and _is_ours(path):
-                path.unlink()
-                config = path.with_suffix('.py')
-                if config.is_file() and FUSED_CONFIG.ours(config):
-                    config.unlink()
-                runner.logger.info(f'{path}: removed with {source.name}, which this run deleted')
-        for path in _checkpoints(runner):
-            if not path.is_file():  # removed since, or in a remote store
-                continue
-            out = path.with_name(f'{path.stem}{SUFFIX}.pth')
-            model = on_cpu(unwrapped(runner.model))
-            try:
-                written = write_fused(model, load_weights(model, path), runner.cfg, out)
-            except UsageError as error:  # at the end of a long training
-                runner.logger.warning(f'the fused form of {path.name} was not written: {error}')
-                continue
-            runner.logger.info(f'{out}: the fused form of {path.name}; against it: {written.parity}')
-            if written.fault:
-                runner.logger.warning(f'{out}: written without a config of its own: {written.fault}')
-
-
-def _checkpoints(runner: Runner) -> list[Path]:
-    """The last and the best checkpoints that the run knows of."""
-    info = runner.message_hub.runtime_info
-    names = [str(info[key]) for key in info if key == 'last_ckpt' or key.startswith('best_ckpt')]
-    return [Path(name) for name in dict.fromkeys(names)]
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether `write_fused` wrote the file."""
-    try:
-        block = read_checkpoint(path).meta.get(BLOCK)
-    except CheckpointError:
-        return False
-    return isinstance(block, Mapping) and block.get('kind') == 'fused'
-
-
-def on_cpu(model: nn.Module) -> nn.Module:
-    """A copy of `model` on the CPU."""
-    return copy.deepcopy(model).cpu()

@@ -29,7 +29,8 @@ def load_config(path: str | Path) -> Config:
     """
     path = find_config(path)
     try:
-        config = Config.fromfile(path)
+        # mmengine tells formats by the ending of a name, and a link may be called anything.
+        config = Config.fromfile(path if path.suffix else path.resolve())
     except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:
@@ -74,7 +75,7 @@ def enter_scope(config: Config) -> None:
     except ImportError as error:
         raise ConfigError(
             f'{config.filename}: needs {PACKAGES[scope]}, which cannot be imported ({error}); '
-            'run: python -m mobileone_mm.doctor.report'
+            'run: python -m mobileone_mm.doctor'
         ) from error
     init_default_scope(scope)
 

@@ -30,16 +30,6 @@ from mobileone_mm.weights.checkpoint import BLOCK, FORMAT_VERSION, Checkpoint, s
 WRONG_FUSE_LIMIT = 1e-3
 
 
-def fuse_checked(model: nn.Module, config: Config) -> tuple[nn.Module, Parity]:
-    """A fused copy of `model` (on the CPU), and how far it is from `model` on a seeded batch of the config's test size.
-
-    Raises:
-        FuseError: the model cannot be fused.
-        ParityError: the fused model computes something else, or NaN.
-    """
-    return reparam.fuse_checked(model, example_images(config), WRONG_FUSE_LIMIT)
-
-
 @dataclass(frozen=True)
 class FusedFile:
     """What was written.
@@ -70,7 +60,7 @@ def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path)
         ParityError: the fused model does not compute what `model` computes; nothing is written.
     """
     require_outputs([(out, WEIGHTS), (out.with_suffix('.py'), FUSED_CONFIG)], [source.path])
-    fused, parity = fuse_checked(model, config)
+    fused, parity = reparam.fuse_checked(model, example_images(config), WRONG_FUSE_LIMIT)
     state = fused.state_dict()
     described, path, fault = config, None, ''
     try:

@@ -9,7 +9,6 @@ from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, A
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import DataError, UsageError
 from mobileone_mm.outputs import DRAWING, PREDICTIONS, REPORT, require_outputs
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 LOGGER = logging.getLogger(__name__)
 
@@ -69,12 +68,14 @@ def picture_files(words: Sequence[str]) -> list[Path]:
 
 
 def _files(word: str) -> list[Path]:
+    from mobileone_mm.pictures.reading import PICTURE_ENDINGS  # late: the help of a command loads no NumPy
+
     path = Path(word)
     if path.is_file():
         return [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
-        found = [file for file in files if file.suffix.lower() in PICTURE_ENDINGS]
+        found = [file for file in files if file.resolve().suffix.lower() in PICTURE_ENDINGS]
         if not found:
             endings = ', '.join(sorted(PICTURE_ENDINGS))
             raise DataError(f'{path}: a folder without pictures; expected files ending in {endings}')

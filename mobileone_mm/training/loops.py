@@ -6,7 +6,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop as MMEngineEpochBasedTrainLoop
 from torch.utils.data import DataLoader
 
-from mobileone_mm.datasets.checks import require_batch
+from mobileone_mm.errors import DataError
 from mobileone_mm.registry import LOOPS
 
 
@@ -38,3 +38,22 @@ def require_batches(loader: 'DataLoader[Any]') -> None:
     if len(loader) == 0:
         batches: Any = loader.batch_sampler  # where it is the config's own, the loader itself knows no batch size
         require_batch(len(batches.sampler), batches.batch_size, get_world_size())
+
+
+def require_batch(images: int, batch_size: int, ranks: int = 1) -> None:
+    """Check that there is a batch to train on where a last batch that is not full is dropped (`drop_last`).
+
+    Args:
+        images: that each rank trains on: a share of the set, rounded up.
+        batch_size: of each rank.
+        ranks: how many share the set, one a GPU.
+
+    Raises:
+        DataError: there is none.
+    """
+    if images < batch_size:
+        each = f' for each of {ranks} GPUs' if ranks > 1 else ''
+        raise DataError(
+            f'{images} training images{each} make no batch of {batch_size}; add images, or lower '
+            f'train_dataloader.batch_size in the config to {images} at most'
+        )

@@ -6,6 +6,7 @@ Reading never runs code from a file: tensors, numbers, strings and containers ar
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.models.backbones.base import BlockBackbone
 from mobileone_mm.outputs import WEIGHTS, sign_weights
 from mobileone_mm.weights import expand, matching, names, safe_load
@@ -44,9 +45,33 @@ class Checkpoint:
     sha256: str
 
     @property
+    def weights(self) -> Weights:
+        """The state dict, sorted into backbone, classifier and rest.
+
+        Raises:
+            CheckpointError: it holds no MobileOne, one that is half fused, or half a classifier.
+        """
+        if isinstance(self._parsed, CheckpointError):
+            raise CheckpointError(f'{self.path}: {self._parsed}') from self._parsed
+        return self._parsed
+
+    @property
     def form(self) -> str:
         """'trained' or 'fused'."""
-        return form_of(self.state_dict)
+        return 'trained' if isinstance(self._parsed, CheckpointError) else self._parsed.form
+
+    @property
+    def classifier_rows(self) -> int | None:
+        """How many classes its linear classifier tells apart, None without one."""
+        return None if isinstance(self._parsed, CheckpointError) else self._parsed.num_classes
+
+    @cached_property
+    def _parsed(self) -> Weights | CheckpointError:
+        # Once a file: every key is held against every layout.
+        try:
+            return names.parse(self.state_dict)
+        except CheckpointError as error:
+            return error
 
     @property
     def classes(self) -> tuple[str, ...] | None:
@@ -58,7 +83,7 @@ class Checkpoint:
         return tuple(classes) if classes and isinstance(classes, list | tuple) else None
 
     def __str__(self) -> str:
-        return f'{self.path}: this is {names.describe(self.state_dict)}'
+        return f'{self.path}: this is {names.described(self._parsed)}'
 
 
 def form_of(state_dict: Mapping[str, Tensor]) -> str:
@@ -123,20 +148,22 @@ def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:
     """
     checkpoint = read_checkpoint(path)
     prefix = matching.backbone_prefix(model)
-    if prefix is None or (prefix and _weights(checkpoint).rest):
+    if prefix is None or (prefix and checkpoint.weights.rest):
         load_whole(model, checkpoint)
         return checkpoint
-    weights = _weights(checkpoint)
+    weights = checkpoint.weights
     classifier = matching.under_names_of(model, replace(weights, backbone={}, rest={}))
     if prefix and classifier:  # before the backbone is touched
         expected = model.state_dict()
         _require_fit({key: expected[key] for key in matching.HOST_CLASSIFIER}, classifier, model, checkpoint)
-    _load_backbone(model.get_submodule(prefix.rstrip('.')), checkpoint)
+    backbone = model.get_submodule(prefix.rstrip('.'))
+    assert isinstance(backbone, BlockBackbone), 'its prefix was found by that'
+    _load_backbone(backbone, checkpoint)
     model.load_state_dict(classifier, strict=False)
     return checkpoint
 
 
-def load_backbone_weights(backbone: BlockBackbone, path: str | Path) -> Checkpoint:
+def load_backbone_weights(backbone: nn.Module, path: str | Path) -> Checkpoint:
     """Load the backbone out of any file in any layout, in place; classifier, neck and head are left out, and logged so.
 
     A trained file goes into the trained form as it is and into the fused form folded; a fused file goes into the fused
@@ -144,16 +171,22 @@ def load_backbone_weights(backbone: BlockBackbone, path: str | Path) -> Checkpoi
     needs `ExpandHook` (in every shipped config) to calibrate on the user's images first.
 
     Raises:
+        ConfigError: `backbone` is no MobileOne.
         CheckpointError: the file holds no MobileOne, or another one than the config asks for.
+        FuseError: fused weights, which the config's convolutions or norms cannot take.
     """
+    if not isinstance(backbone, BlockBackbone):
+        raise ConfigError(
+            f'{type(backbone).__name__} given, expected a MobileOne, whose weights alone are read so; for any other '
+            "network write init_cfg=dict(type='mmengine.Pretrained', checkpoint=...)"
+        )
     checkpoint = read_checkpoint(path)
     _load_backbone(backbone, checkpoint)
     return checkpoint
 
 
-def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
-    assert isinstance(backbone, BlockBackbone)
-    weights = _weights(checkpoint)
+def _load_backbone(backbone: BlockBackbone, checkpoint: Checkpoint) -> None:
+    weights = checkpoint.weights
     if weights.misplaced:
         raise CheckpointError(
             f'{checkpoint}: unexpected {listed(weights.misplaced)}; expected a backbone with or without its linear '
@@ -163,6 +196,7 @@ def _load_backbone(backbone: nn.Module, checkpoint: Checkpoint) -> None:
     if backbone.deploy and weights.form == 'trained':
         state = expand.fold_state(state)
     elif not backbone.deploy and weights.form == 'fused':
+        expand.require_expandable(backbone)
         expected, expanding = expand.fold_state(expected), True
     _require_fit(expected, state, backbone, checkpoint)
     backbone.awaits_calibration = False
@@ -191,7 +225,7 @@ def load_whole(model: nn.Module, checkpoint: Checkpoint) -> None:
     """
     state: Mapping[str, Tensor] = checkpoint.state_dict
     if matching.backbone_prefix(model) is not None:
-        state = matching.under_names_of(model, _weights(checkpoint))
+        state = matching.under_names_of(model, checkpoint.weights)
     _require_fit(model.state_dict(), state, model, checkpoint)
     model.load_state_dict(state, strict=False)  # num_batches_tracked may lack; the rest was checked
 
@@ -206,21 +240,15 @@ def _require_fit(
             f'{checkpoint.path}: NaN or infinity in {listed(spoilt)}, left by a diverged training; take an earlier '
             'checkpoint'
         )
-    faults = '; '.join(matching.faults(expected, given))
+    faults = matching.faults(expected, given)
     if not faults:
         return
-    counts = matching.class_counts(model, checkpoint.classes, checkpoint.state_dict)
-    if counts:  # of all that differs, what a user can tell at a glance
-        raise CheckpointError(f'{checkpoint.path}: {counts}; give the config it was trained with ({faults})')
+    counts = matching.class_counts(model, checkpoint.classes, checkpoint.classifier_rows)
+    if counts:  # of all that differs, what the user knows and can mend
+        told = '; '.join([*counts, 'give the config it was trained with'])
+        raise CheckpointError(f'{checkpoint.path}: {told} ({"; ".join(faults)})')
     wanted = names.describe(model.state_dict()) if matching.backbone_prefix(model) is not None else 'another network'
-    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {faults}')
-
-
-def _weights(checkpoint: Checkpoint) -> Weights:
-    try:
-        return names.parse(checkpoint.state_dict)
-    except CheckpointError as error:
-        raise CheckpointError(f'{checkpoint.path}: {error}') from error
+    raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {"; ".join(faults)}')
 
 
 def _require_known_format(meta: Mapping[str, Any]) -> None:

@@ -14,12 +14,13 @@ an output by 3e-4 of its range.
 import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.errors import CheckpointError, DataError
+from mobileone_mm.errors import CheckpointError, DataError, FuseError
 from mobileone_mm.models.backbones import fold
 from mobileone_mm.models.backbones.base import BlockBackbone
 from mobileone_mm.models.backbones.block import MobileOneBlock
@@ -86,14 +87,45 @@ def _norm(entries: Mapping[str, Tensor], path: str) -> nn.BatchNorm2d:
     return norm
 
 
+def require_expandable(backbone: BlockBackbone) -> None:
+    """Refuse a backbone into which no fused weights can be expanded.
+
+    Raises:
+        FuseError: it is fused itself, a branch is no plain convolution, or a norm has no statistics, gamma or beta.
+    """
+    if backbone.deploy:
+        raise FuseError('a fused backbone given (deploy=True), expected the trained form, which has branches')
+    for block in _blocks(backbone):
+        conv = block.rbr_conv[0].conv
+        if type(conv) is not nn.Conv2d:
+            raise FuseError(
+                f'conv_cfg of the backbone builds {type(conv).__name__}, which does more than convolve; fused weights '
+                'can be expanded into Conv2d only: leave conv_cfg out, or load a trained file'
+            )
+    _require_full_norms(backbone)
+
+
+def _require_full_norms(backbone: nn.Module) -> None:
+    for block in _blocks(backbone):
+        for norm in _norms(block):
+            if norm.running_mean is None or norm.weight is None:
+                raise FuseError(
+                    f'norm_cfg of the backbone builds {norm}; fused weights can be expanded only into norms with '
+                    'affine=True and track_running_stats=True, which are the defaults: leave both out'
+                )
+
+
 @torch.no_grad()
 def expand(backbone: BlockBackbone, fused_state: Mapping[str, Tensor]) -> None:
     """Put a fused state dict (our names, all of it) into a backbone of the trained form, in place.
 
     Its eval mode then computes the fused function. Its training mode does so after `calibrate`, for which
     `awaits_calibration(backbone)` now asks.
+
+    Raises:
+        FuseError: as `require_expandable`.
     """
-    assert not backbone.deploy
+    require_expandable(backbone)
     for name, block in backbone.named_modules():
         if not isinstance(block, MobileOneBlock):
             continue
@@ -101,13 +133,10 @@ def expand(backbone: BlockBackbone, fused_state: Mapping[str, Tensor]) -> None:
             norm.reset_running_stats()
             nn.init.zeros_(norm.weight)
             nn.init.zeros_(norm.bias)
-        conv, first = block.rbr_conv[0].conv, block.rbr_conv[0].bn
-        assert isinstance(conv, nn.Conv2d)
-        assert isinstance(first, _BatchNorm)
-        assert first.running_var is not None
-        conv.weight.copy_(fused_state[f'{name}.reparam_conv.weight'])
-        first.weight.copy_((first.running_var.double() + first.eps).sqrt())
-        first.bias.copy_(fused_state[f'{name}.reparam_conv.bias'])
+        first: Any = block.rbr_conv[0]
+        first.conv.weight.copy_(fused_state[f'{name}.reparam_conv.weight'])
+        first.bn.weight.copy_((first.bn.running_var.double() + first.bn.eps).sqrt())
+        first.bn.bias.copy_(fused_state[f'{name}.reparam_conv.bias'])
         kept = tuple(f'{name}.{part}' for part in KEPT_PARTS)
         block.load_state_dict(
             {key.removeprefix(f'{name}.'): value for key, value in fused_state.items() if key.startswith(kept)},
@@ -139,11 +168,13 @@ def calibrate(backbone: BlockBackbone, batches: Iterable[Tensor]) -> Parity:
         a small batch stray far from the mean of all: read `psnr_db`.
 
     Raises:
+        FuseError: the backbone is fused, or a norm has no statistics, gamma or beta.
         DataError: there is no batch.
     """
+    _require_full_norms(backbone)
     was_training = backbone.training
     moments: dict[_BatchNorm, _Moments] = {}
-    norms = [norm for block in backbone.modules() if isinstance(block, MobileOneBlock) for norm in _norms(block)]
+    norms = [norm for block in _blocks(backbone) for norm in _norms(block)]
     hooks = [norm.register_forward_pre_hook(_recorder(moments)) for norm in norms]
     first: Tensor | None = None
     reference: tuple[Tensor, ...] = ()
@@ -209,6 +240,10 @@ def _recentre(norm: _BatchNorm, moments: _Moments) -> None:
     norm.bias.copy_(shift + scale * moments.mean)
     norm.running_mean.copy_(moments.mean)
     norm.running_var.copy_(variance)
+
+
+def _blocks(backbone: nn.Module) -> list[MobileOneBlock]:
+    return [module for module in backbone.modules() if isinstance(module, MobileOneBlock)]
 
 
 def _norms(block: MobileOneBlock) -> list[_BatchNorm]:

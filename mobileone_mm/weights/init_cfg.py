@@ -3,7 +3,6 @@
 from torch import nn
 
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.models.backbones.base import BlockBackbone
 from mobileone_mm.registry import WEIGHT_INITIALIZERS
 from mobileone_mm.weights.checkpoint import load_backbone_weights
 
@@ -26,5 +25,4 @@ class Pretrained:
         self.checkpoint = checkpoint
 
     def __call__(self, module: nn.Module) -> None:
-        assert isinstance(module, BlockBackbone)
         load_backbone_weights(module, self.checkpoint)

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from torch import Tensor, nn
 
-from mobileone_mm.errors import CheckpointError
 from mobileone_mm.models.backbones.base import BlockBackbone
-from mobileone_mm.weights import names
 from mobileone_mm.weights.names import Weights, listed
 
 HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
@@ -52,16 +50,19 @@ def not_finite(given: Mapping[str, Tensor]) -> list[str]:
     return [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
 
 
-def class_counts(model: nn.Module, classes: Sequence[str] | None, state: Mapping[str, Tensor]) -> str:
-    """A sentence where file and model are known to have different numbers of classes, else ''."""
+def class_counts(model: nn.Module, classes: Sequence[str] | None, classifier_rows: int | None) -> list[str]:
+    """One sentence where file and model are known to have different numbers of classes, else none.
+
+    Args:
+        model: of the config.
+        classes: names that the file gives.
+        classifier_rows: of a linear classifier in the file, which tells where the model has one too.
+    """
     given = len(classes) if classes else None
     if given is None and HOST_CLASSIFIER[0] in model.state_dict():
-        try:
-            given = names.parse(state).num_classes
-        except CheckpointError:  # another network's file: its names tell nothing
-            return ''
+        given = classifier_rows
     heads = [getattr(model, name, None) for name in HEADS]
     wanted = next((head.num_classes for head in heads if head is not None and hasattr(head, 'num_classes')), None)
     if given is None or wanted is None or given == wanted:
-        return ''
-    return f'the file has {given} classes, the config {wanted}'
+        return []
+    return [f'the file has {given} classes, the config {wanted}']

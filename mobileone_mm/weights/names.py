@@ -163,9 +163,14 @@ def convert(state: State, to: str) -> dict[str, Tensor]:
 def describe(state: State) -> str:
     """What a state dict looks like: 'a fused S0 with a 1000-class classifier (Apple keys)', 'no MobileOne: no keys'."""
     try:
-        return str(parse(state))
+        return described(parse(state))
     except CheckpointError as error:
-        return str(error).removeprefix('this is ')
+        return described(error)
+
+
+def described(parsed: Weights | CheckpointError) -> str:
+    """The same, of what `parse` returned or raised."""
+    return str(parsed).removeprefix('this is ')
 
 
 def unwrap(contents: object) -> dict[str, Tensor]:

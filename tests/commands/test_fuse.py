@@ -1,4 +1,4 @@
-"""tools/fuse.py, as it is typed."""
+"""`mobileone fuse` as typed."""
 
 import json
 import re
@@ -8,11 +8,11 @@ import pytest
 import torch
 from mmengine.config import Config
 
-from mobileone_mm import reparam
-from mobileone_mm.cli import run
-from mobileone_mm.openmmlab import configs, open_model
+from mobileone_mm import cli, reparam
+from mobileone_mm.commands.fuse import main
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.weights import checkpoint
-from tools.fuse import main
 
 ARCH = {
     'num_blocks': [1, 1, 1, 1],
@@ -39,21 +39,22 @@ def folder(tmp_path: Path) -> Path:
 
 def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config, trained, out, report = (folder / name for name in ('config.py', 'trained.pth', 'f.pth', 'report.json'))
-    assert main([str(config), str(trained), '--out', str(out), '--report', str(report)]) == 0
+    words = [str(config), str(trained), '--out', str(out), '--report', str(report)]
+    assert cli.run(main, words) == 0
     lines = capsys.readouterr().out.splitlines()
-    before = sum(p.numel() for p in open_model.open_model(configs.load_config(config), trained)[0].parameters())
-    fused = open_model.open_model(configs.load_config(folder / 'f.py'), out)[0]
+    before = sum(p.numel() for p in open_model(configs.load_config(config), trained)[0].parameters())
+    fused = open_model(configs.load_config(folder / 'f.py'), out)[0]
     after = sum(p.numel() for p in fused.parameters())
     assert re.match(rf'{out}: max abs error ', lines[0])
     assert lines[1] == f'parameters: {before:,} trained, {after:,} fused'
-    assert lines[-1] == f'next: python tools/export.py {folder}/f.py {out} --out model.mlpackage'
+    assert lines[-1] == f'next: {cli.command("export", folder / "f.py", out)}'
     assert reparam.is_fused(fused)
     measured = json.loads(report.read_text())
     assert measured['source_sha256'] == checkpoint.file_sha256(trained)
     assert measured['out_sha256'] == checkpoint.file_sha256(out)
     assert (measured['parameters_trained'], measured['parameters_fused']) == (before, after)
     assert 0 <= measured['relative'] < 1e-4
-    assert main([str(config), str(trained), '--out', str(out), '--report', str(report)]) == 0  # over its own files
+    assert cli.run(main, words) == 0  # over its own files
     assert (folder / 'f.py').read_text().startswith('# Written by mobileone_mm with f.pth')
 
 
@@ -61,7 +62,6 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
     ('arguments', 'status', 'message'),
     [
         ('config.py trained.pth --out f.onnx', 2, r'expected a name that ends in \.pth'),
-        ('config.py trained.pth --out missing/f.pth', 2, 'does not exist'),
         ('config.py none.pth --out f.pth', 1, 'no such weight file'),
         ('none.py trained.pth --out f.pth', 1, 'no such config file'),
         ('config.py other.pth --out f.pth', 1, 'this is no MobileOne'),
@@ -73,24 +73,45 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
             2,
             r'mine\.py: this file is not the config of a fused model written by mobileone_mm',
         ),
-        ('config.py trained.pth --out f.pth --report missing/r.json', 2, 'does not exist'),
+        (
+            'trained.pth config.py --out f.pth',
+            2,
+            r'trained\.pth is a checkpoint, expected a config: \S.* fuse CONFIG CHECK',
+        ),
+        ('config.py d.mlpackage --out f.pth', 2, r'd\.mlpackage is a Core ML package, expected a checkpoint: '),
+        ('config.py photos --out f.pth', 2, r'photos is a folder, expected a checkpoint: '),
     ],
 )
 def test_bad_input_writes_nothing(
     arguments: str, status: int, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     torch.save({'a': torch.zeros(1)}, folder / 'other.pth')
-    model = open_model.open_model(configs.load_config(folder / 'config.py'), folder / 'trained.pth')[0]
+    model = open_model(configs.load_config(folder / 'config.py'), folder / 'trained.pth')[0]
     checkpoint.save_checkpoint(folder / 'fused.pth', reparam.fuse(model).state_dict(), {})
     (folder / 'mine.py').write_text('precious = True')
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (folder / 'photos').mkdir()
     words = [word if word.startswith('--') else str(folder / word) for word in arguments.split()]
-    assert run(main, words) == status
+    assert cli.run(main, words) == status
     assert re.search(message, capsys.readouterr().err)
+    (folder / 'photos').rmdir()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(['--help'])
-    assert 'example:\n  python tools/fuse.py configs/' in capsys.readouterr().out
+@pytest.mark.parametrize('name', ['trained.pth', 'epoch_1.5.pth.tar'])
+def test_without_an_out_it_is_written_beside_the_checkpoint(
+    name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / 'work').mkdir()
+    (folder / 'trained.pth').rename(folder / 'work' / name)
+    monkeypatch.chdir(folder)
+    assert cli.run(main, ['config.py', f'work/{name}']) == 0
+    stem = name.partition('.pth')[0]
+    assert {path.name for path in Path('work').iterdir()} == {name, f'{stem}_fused.pth', f'{stem}_fused.py'}
+
+
+def test_missing_folders_are_made(folder: Path) -> None:
+    words = ['--out', str(folder / 'new/sub/f.pth'), '--report', str(folder / 'reports/r.json')]
+    assert cli.run(main, [str(folder / 'config.py'), str(folder / 'trained.pth'), *words]) == 0
+    assert {path.name for path in (folder / 'new/sub').iterdir()} == {'f.pth', 'f.py'}
+    assert (folder / 'reports/r.json').is_file()

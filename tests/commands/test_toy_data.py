@@ -1,54 +1,44 @@
-"""`tools/make_toy_data.py` as typed."""
+"""`mobileone toy-data` as typed."""
 
-import subprocess
-import sys
 from pathlib import Path
 
-TOOL = Path(__file__).parents[2] / 'tools' / 'make_toy_data.py'
+import pytest
+from mmengine.config import Config
+
+from mobileone_mm import cli
+from mobileone_mm.commands.toy_data import main
+from mobileone_mm.openmmlab.configs import load_config
+
+SMALL = ['--images', '3', '--val', '2', '--size', '64', '--seed', '5']
 
 
-def call(*arguments: str) -> 'subprocess.CompletedProcess[str]':
-    return subprocess.run(
-        [sys.executable, str(TOOL), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_writes_a_set_and_names_the_command_that_trains_on_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / 'new' / 'set'
+    assert cli.run(main, [str(out), *SMALL]) == 0
+    said = capsys.readouterr()
+    assert said.err == ''
+    assert len(list((out / 'images' / 'train').glob('*.png'))) == 3
+    assert len(list((out / 'images' / 'val').glob('*.png'))) == 2
+    first, last = said.out.splitlines()
+    assert first.startswith(f'{out}: train 3 images, ')
+    start = f'next: {cli.command("train", "demo_ssd", "--cfg-options")} '
+    assert last.startswith(start)
+    config = load_config('demo_ssd')
+    config.merge_from_dict(dict(word.split('=') for word in last.removeprefix(start).split()))
+    require_there(config)
 
 
-def test_writes_a_set_and_names_the_next_command(tmp_path: Path) -> None:
-    done = call(
-        str(tmp_path / 'set'),
-        '--images',
-        '3',
-        '--val',
-        '2',
-        '--size',
-        '64',
-        '--seed',
-        '5',
-    )
-    assert (done.returncode, done.stderr) == (0, '')
-    assert len(list((tmp_path / 'set' / 'images' / 'train').glob('*.png'))) == 3
-    assert len(list((tmp_path / 'set' / 'images' / 'val').glob('*.png'))) == 2
-    first, last = done.stdout.splitlines()
-    assert first.startswith(f'{tmp_path / "set"}: train 3 images, ')
-    assert last.startswith('next: ')
+def require_there(config: Config) -> None:
+    for split in ('train', 'val', 'test'):
+        dataset = config[f'{split}_dataloader'].dataset
+        dataset = dataset.get('dataset', dataset)
+        assert (Path(dataset.data_root) / dataset.ann_file).is_file()
+    assert Path(config.test_evaluator.ann_file).is_file()
 
 
-def test_help_opens_with_an_example() -> None:
-    assert call('--help').stdout.startswith('example: python tools/make_toy_data.py ')
-
-
-def test_wrong_usage_is_one_line_status_2_and_no_file(tmp_path: Path) -> None:
-    failed = call(str(tmp_path / 'set'), '--images', '0')
-    assert failed.returncode == 2
-    assert failed.stderr == 'error: --images: 0 given, expected 1 or more\n'
+def test_wrong_usage_is_one_line_status_2_and_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(main, [str(tmp_path / 'new' / 'set'), '--images', '0']) == 2
+    assert capsys.readouterr() == ('', 'error: --images: 0 given, expected 1 or more\n')
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_parent_folder_is_one_line_status_2(tmp_path: Path) -> None:
-    failed = call(str(tmp_path / 'no' / 'set'))
-    assert failed.returncode == 2
-    assert failed.stderr.count('\n') == 1
-    assert 'does not exist' in failed.stderr

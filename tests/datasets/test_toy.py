@@ -159,7 +159,7 @@ def test_an_older_set_is_replaced_and_anything_else_is_kept(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize('bad', [{'images': 0}, {'val': 0}, {'size': 31}, {'seed': -1}])
-def test_bad_options_name_the_flag(bad: dict[str, Any]) -> None:
+def test_bad_options_are_named(bad: dict[str, Any]) -> None:
     (name,) = bad
-    with pytest.raises(UsageError, match=f'--{name}: .* given, expected .* or more'):
+    with pytest.raises(UsageError, match=f'^`{name}`: .* given, expected .* or more'):
         toy.ToyOptions(**bad)

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 
 import pytest
 
+from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.evaluation.scores import Row, Scores
 
 MODEL, FILE, SEVERAL, ONE = 'trained model (best.pth)', 'ssd.mlpackage', 'several labels', 'one label'
 
 
-def scores_of(*rows: Row) -> Scores:
+def scores_of(*rows: Row, percent: bool = False) -> Scores:
     rules = {'score threshold': 0.02, 'boxes a picture': 200}
-    return Scores('out/ssd.mlpackage', 'ssd.py', 'coco/bbox_mAP', rows, 5, 60, rules, ('a note',))
+    return Scores('out/ssd.mlpackage', 'ssd.py', 'coco/bbox_mAP', rows, 5, 60, rules, percent, ('a note',))
 
 
 def row(name: str, rule: str, main: float | None, **others: float) -> Row:
@@ -28,15 +29,45 @@ def test_table() -> None:
     )
     assert scores.table().splitlines() == [
         '5 of 60 pictures; score threshold 0.02, boxes a picture 200',
-        '                                          bbox_mAP      AP50     small     other  s a picture',
-        'trained model (best.pth)  several labels    0.5000    0.7500         -    0.2500        0.125',
-        'trained model (best.pth)  one label         0.4960         -         -         -        0.125',
-        'ssd.mlpackage             one label         0.4985         -         -         -        0.125',
+        '                  bbox_mAP      AP50     small     other     fifth  s/picture',
+        'trained model (best.pth)',
+        '  several labels    0.5000    0.7500         -    0.2500    0.0000      0.125',
+        '  one label         0.4960         -         -         -         -      0.125',
+        'ssd.mlpackage',
+        '  one label         0.4985         -         -         -         -      0.125',
         'points of bbox_mAP:',
         '  -0.40  one label instead of several labels, in trained model (best.pth)',
         '  +0.25  ssd.mlpackage instead of trained model (best.pth), both with one label',
         '  -0.15  in all, from the first row to the last',
     ]
+
+
+def test_the_table_fits_a_terminal_whatever_the_metrics_are_called() -> None:
+    # COCO's names and the rules of a detector, which are the widest that there are.
+    names = [f'coco/bbox_mAP{ending}' for ending in ('', '_50', '_75', '_s', '_m', '_l')]
+    several, one, file = 'several labels a box (mmdet)', 'one label a box (Core ML)', 'ssd_mobileone_s2.mlpackage'
+    metrics = dict.fromkeys(names, 0.5)
+    rows = tuple(Row(*who, metrics, 12.5) for who in ((MODEL, several), (MODEL, one), (file, one)))
+    rules = {'score threshold': 0.02, 'IoU threshold': 0.45, 'boxes a picture': 200, 'another rule': 1.0}
+    lines = Scores('a', 'b', names[1], rows, 5, 60, rules, False, ()).table().splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert lines[2].split() == ['bbox_mAP_50', 'bbox_mAP', 'bbox_mAP_75', 's/picture']
+    assert lines[4].split()[-4:] == ['0.5000', '0.5000', '0.5000', '12.500']
+    (first, *_, last) = [index for index, line in enumerate(lines) if line.lstrip().startswith(('-', '+'))]
+    said = ' '.join(' '.join(lines[first:last]).split())
+    assert said == (f'+0.00 {one} instead of {several}, in {MODEL} +0.00 {file} instead of {MODEL}, both with {one}')
+
+
+def test_a_metric_in_percent_is_not_multiplied() -> None:
+    scores = scores_of(row(MODEL, ONE, 74.1, other=-1.0), row(FILE, ONE, 73.85), percent=True)
+    lines = scores.table().splitlines()
+    assert lines[3].split() == ['one', 'label', '74.10', '-', '0.125']
+    assert lines[-1].split(maxsplit=1) == ['-0.25', f'{FILE} instead of {MODEL}, both with {ONE}']
+    (change,) = scores.differences
+    assert change.points == pytest.approx(-0.25)
+    report = scores.as_dict()
+    assert report['percent'] is True
+    assert report['rows'][0]['metrics']['coco/bbox_mAP'] == 74.1  # as the host says it
 
 
 def test_no_difference_has_no_sign_of_its_own() -> None:
@@ -72,4 +103,4 @@ def test_report_has_every_metric_and_no_nan() -> None:
     assert report['rows'][1]['metrics'] == {'AP50': None, 'fifth': -1.0, 'coco/bbox_mAP': 0.25}
     assert report['differences'] == [{'what': f'{FILE} instead of {MODEL}, both with one label', 'points': -25}]
     assert (report['pictures'], report['pictures_in_set'], report['seconds_a_picture']) == (5, 60, 0.125)
-    assert (report['main_metric'], report['notes']) == ('coco/bbox_mAP', ['a note'])
+    assert (report['main_metric'], report['percent'], report['notes']) == ('coco/bbox_mAP', False, ['a note'])

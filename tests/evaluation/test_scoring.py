@@ -6,36 +6,43 @@ The tiny detector was trained by nobody, so the truth here is what it finds, mov
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
-import mmcv
 import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
 from mmdet.structures.bbox import HorizontalBoxes
+from mmengine.evaluator import BaseMetric
+from mmengine.registry import METRICS
 from mmengine.runner import Runner
 
 from mobileone_mm.errors import CheckpointError, ConfigError, DataError, UsageError
-from mobileone_mm.evaluation import detection, scoring
+from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
-from mobileone_mm.exporter import export, verify
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.openmmlab import configs, fused_file, open_model
-from mobileone_mm.pictures.reading import Picture, drawn_picture
+from mobileone_mm.openmmlab import configs, fused_file
+from mobileone_mm.openmmlab.inputs import picture_of
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.outputs import page_of
+from mobileone_mm.pictures.reading import Picture, stretched, write_picture
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml.package import open_package
+from mobileone_mm.tasks.detection import rows
 from mobileone_mm.tasks.detection.detections import Detections
-from mobileone_mm.tasks.detection.options import DetectorOptions
+from mobileone_mm.tasks.detection.metric import EXPORTED_RULE, OWN_RULE
+from mobileone_mm.tasks.detection.rows import RAW_CONFIDENCE, RAW_COORDINATES
 from mobileone_mm.tasks.detection.suppression import rows_to_keep
+from mobileone_mm.tasks.detection.task import TASK
 from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
+from tiny_detector import CLASSES, SIZE, export_tiny
 
 Truth = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
 
-CLASSES = ('circle', 'square', 'triangle')
-SIZE = (96, 64)  # width, height of the model's input
 ORIGINAL = (192, 160)  # of the pictures: another shape
 PICTURES = 5
 PACKAGE_POINTS = 5.0  # points of mAP that float16 may change on five pictures of boxes found by chance
@@ -81,17 +88,18 @@ def true_boxes(detector: tuple[Path, Path]) -> Truth:
 
     Every fourth has the label that is second best for its box, which one label a box cannot find.
     """
-    model, _ = open_model.open_model(configs.load_config(detector[0]), detector[1])
+    model, _ = open_model(configs.load_config(detector[0]), detector[1])
     generator = np.random.default_rng(0)
     truth = []
     for picture in pictures():
-        raw = verify.trained_boxes(model, mmcv.imresize(picture, SIZE))
-        rows = rows_to_keep(raw.confidence, raw.coordinates, 0.45, 0.02)[:24]
-        centres, halves = raw.coordinates[rows, :2], raw.coordinates[rows, 2:] / 2
+        raw = rows.reference(model, stretched(picture, SIZE))
+        confidence, coordinates = raw[RAW_CONFIDENCE], raw[RAW_COORDINATES]
+        kept = rows_to_keep(confidence, coordinates, 0.45, 0.02)[:24]
+        centres, halves = coordinates[kept, :2], coordinates[kept, 2:] / 2
         boxes = np.concatenate((centres - halves, centres + halves), axis=1) * (*ORIGINAL, *ORIGINAL)
         boxes = (boxes + generator.normal(0, 3, boxes.shape)).round().clip(1, (*ORIGINAL, *ORIGINAL)).astype(int)
-        ranked = raw.confidence[rows].argsort(axis=1)
-        labels = np.where(np.arange(len(rows)) % 4, ranked[:, -1], ranked[:, -2])
+        ranked = confidence[kept].argsort(axis=1)
+        labels = np.where(np.arange(len(kept)) % 4, ranked[:, -1], ranked[:, -2])
         sound = (boxes[:, 2:] - boxes[:, :2]).min(axis=1) > 2
         truth.append((boxes[sound], labels[sound]))
     return truth
@@ -144,7 +152,7 @@ def make_config(
     root = tmp_path_factory.mktemp('data')
     (root / 'JPEGImages').mkdir()
     for index, picture in enumerate(pictures()):
-        mmcv.imwrite(picture[..., ::-1], str(root / f'JPEGImages/{index}.png'))
+        write_picture(root / f'JPEGImages/{index}.png', picture)
     write_coco(root / 'all.json', truth)
     write_coco(root / 'first.json', truth[:2])
     write_voc(root, truth)
@@ -180,24 +188,73 @@ def coco_config(make_config: Callable[..., Path], tmp_path_factory: pytest.TempP
 
 @pytest.fixture(scope='module')
 def scores(config_file: Path, exported: Report) -> Scores:
-    return detection.evaluate(exported.artifact, config_file, exported.info.checkpoint)
+    return scoring.evaluate(exported.artifact, config_file, exported.info.checkpoint)
 
 
 @pytest.fixture(scope='module')
 def coco_scores(coco_config: Path, exported: Report) -> Scores:
-    return detection.evaluate(exported.artifact, coco_config, exported.info.checkpoint)
+    return scoring.evaluate(exported.artifact, coco_config, exported.info.checkpoint)
 
 
-def test_the_truth_itself_scores_1(config_file: Path, truth: Truth) -> None:
-    known = {mmcv.imresize(picture, SIZE).tobytes(): boxes for picture, boxes in zip(pictures(), truth, strict=True)}
+def predicting(find: Callable[[Picture], Detections], name: str = 'made up') -> scoring.Candidate:
+    def predict(item: Mapping[str, Any]) -> Any:
+        return TASK.predict.to_sample(find(picture_of(item['inputs'])), item['data_samples'])
 
-    def find(picture: Picture) -> Detections:  # knows RGB pictures at input size only
+    return scoring.Candidate(name, 'none', predict)
+
+
+def finding(truth: Truth) -> Callable[[Picture], Detections]:
+    """What finds the truth; knows RGB pictures at input size only."""
+    known = {stretched(picture, SIZE).tobytes(): boxes for picture, boxes in zip(pictures(), truth, strict=True)}
+
+    def find(picture: Picture) -> Detections:
         boxes, labels = known[picture.tobytes()]
         return Detections(boxes / (*ORIGINAL, *ORIGINAL), np.linspace(1, 0.5, len(labels)), labels)
 
-    samples = scoring.open_samples(configs.load_config(config_file))
-    (row,) = scoring.measure(samples, [scoring.Candidate('truth', 'none', detection.detecting(find))])
-    assert row.metrics[scoring.main_metric(samples.config, [row])] == pytest.approx(1.0)
+    return find
+
+
+def test_the_truth_itself_scores_1(config_file: Path, truth: Truth) -> None:
+    session = scoring.open_session(configs.load_config(config_file))
+    (row,) = scoring.measure(session, [predicting(finding(truth))])
+    assert row.metrics[scoring.main_metric(session.config, [row])] == pytest.approx(1.0)
+
+
+@METRICS.register_module(force=True)
+class PercentFound(BaseMetric):
+    """Of 100 true boxes, how many were predicted at all: in percent, as mmseg's and mmpretrain's metrics are."""
+
+    default_prefix = 'made_up'
+
+    def process(self, data_batch: Any, data_samples: Sequence[Mapping[str, Any]]) -> None:
+        for sample in data_samples:
+            self.results.append((len(sample['pred_instances']['scores']), len(sample['gt_instances']['labels'])))
+
+    def compute_metrics(self, results: Sequence[tuple[int, int]]) -> dict[str, float]:
+        found, true = (sum(counts) for counts in zip(*results, strict=True))
+        return {'found': 100 * found / true}
+
+
+def test_metrics_of_a_task_that_gives_percent_stay_what_they_are(
+    make_config: Callable[..., Path], truth: Truth, tmp_path: Path
+) -> None:
+    config = configs.load_config(make_config(tmp_path / 'c.py', evaluator='dict(type="PercentFound")'))
+    session = scoring.open_session(config)
+    percent = replace(session.task, predict=replace(session.task.predict, percent=True))
+    find = finding(truth)
+
+    def find_half(picture: Picture) -> Detections:
+        found = find(picture)
+        return Detections(found.boxes[::2], found.scores[::2], found.labels[::2])
+
+    candidates = [predicting(find, 'all'), predicting(find_half, 'every other')]
+    share = 100 * sum(len(labels[::2]) for _, labels in truth) / sum(len(labels) for _, labels in truth)
+    for task, whole in ((percent, 1), (session.task, 100)):
+        scores = scoring.score(replace(session, task=task), tmp_path / 'a', candidates)
+        assert [row.metrics['made_up/found'] for row in scores.rows] == [100, pytest.approx(share)]
+        (change,) = scores.differences
+        assert change.points == pytest.approx(whole * (share - 100))
+    assert TASK.predict.percent is False
 
 
 def nothing(picture: Picture) -> Detections:
@@ -205,8 +262,8 @@ def nothing(picture: Picture) -> Detections:
 
 
 def test_a_sample_holds_what_mmdets_own_holds_and_the_item_stays_as_it_is(config_file: Path) -> None:
-    item = scoring.open_samples(configs.load_config(config_file)).dataset[0]
-    sample = detection.detecting(nothing)(item)
+    item = scoring.open_session(configs.load_config(config_file)).samples.dataset[0]
+    sample = predicting(nothing).predict(item)
     assert type(item['data_samples'].gt_instances.bboxes) is HorizontalBoxes
     assert 'pred_instances' not in item['data_samples']
     for name, boxes in (('gt_instances', len(item['data_samples'].gt_instances)), ('pred_instances', 0)):
@@ -218,12 +275,13 @@ def test_a_sample_holds_what_mmdets_own_holds_and_the_item_stays_as_it_is(config
 @pytest.mark.parametrize('content', [b'', b'no picture'], ids=['empty', 'text'])
 def test_a_picture_that_cannot_be_read_is_named(content: bytes, coco_config: Path, tmp_path: Path) -> None:
     (tmp_path / 'broken.png').write_bytes(content)
-    samples = scoring.open_samples(configs.load_config(coco_config))
-    samples.dataset.prepare_data = lambda index: samples.dataset.pipeline(  # as if the file had broken since
-        {**samples.dataset.get_data_info(index), 'img_path': str(tmp_path / 'broken.png')}
+    session = scoring.open_session(configs.load_config(coco_config))
+    dataset = session.samples.dataset
+    dataset.prepare_data = lambda index: dataset.pipeline(  # as if the file had broken since
+        {**dataset.get_data_info(index), 'img_path': str(tmp_path / 'broken.png')}
     )
     with pytest.raises(DataError, match=r'0\.png: cannot be read by the test pipeline: '):
-        scoring.measure(samples, [scoring.Candidate('blind', 'none', detection.detecting(nothing))])
+        scoring.measure(session, [predicting(nothing)])
 
 
 # mmdet leaves its temporary folder to the garbage collector then.
@@ -240,13 +298,13 @@ def test_a_metric_of_other_pictures_is_refused(
     with pytest.raises(
         DataError, match=r'test_evaluator cannot score the predictions: .*coco.*: the same annotation f'
     ):
-        detection.evaluate(exported.artifact, tmp_path / 'dumped.py')
+        scoring.evaluate(exported.artifact, tmp_path / 'dumped.py')
 
 
 def test_nothing_found_is_no_score(coco_config: Path) -> None:
-    samples = scoring.open_samples(configs.load_config(coco_config), limit=1)
+    session = scoring.open_session(configs.load_config(coco_config), limit=1)
     with pytest.raises(DataError, match=r'tested\.py: the metric gave no number in 1 pictures: nothing was found'):
-        scoring.measure(samples, [scoring.Candidate('blind', 'none', detection.detecting(nothing))])
+        scoring.measure(session, [predicting(nothing)])
 
 
 def test_the_first_row_is_what_mmengine_reports(
@@ -261,9 +319,9 @@ def test_the_first_row_is_what_mmengine_reports(
 
 def test_the_rows_say_what_the_rule_costs_and_what_the_export_costs(scores: Scores) -> None:
     assert [(row.name, row.rule) for row in scores.rows] == [
-        ('trained model (best.pth)', detection.SEVERAL_LABELS),
-        ('trained model (best.pth)', detection.ONE_LABEL),
-        ('tiny.mlpackage', detection.ONE_LABEL),
+        ('trained model (best.pth)', OWN_RULE),
+        ('trained model (best.pth)', EXPORTED_RULE),
+        ('tiny.mlpackage', EXPORTED_RULE),
     ]
     rule, export, _ = (change.points for change in scores.differences)
     assert rule is not None
@@ -278,8 +336,8 @@ def test_the_rows_say_what_the_rule_costs_and_what_the_export_costs(scores: Scor
 def test_an_onnx_file_scores_what_the_model_does_by_its_rule(
     form: str, coco_scores: Scores, coco_config: Path, onnx_files: dict[str, Path], detector: tuple[Path, Path]
 ) -> None:
-    *_, model, file = detection.evaluate(onnx_files[form], coco_config, detector[1]).rows
-    assert (file.name, file.rule, model.metrics) == (f'{form}.onnx', detection.ONE_LABEL, coco_scores.rows[1].metrics)
+    *_, model, file = scoring.evaluate(onnx_files[form], coco_config, detector[1]).rows
+    assert (file.name, file.rule, model.metrics) == (f'{form}.onnx', EXPORTED_RULE, coco_scores.rows[1].metrics)
     change = file.metrics[coco_scores.main] - model.metrics[coco_scores.main]
     assert abs(100 * change) < TORCH_POINTS
 
@@ -293,13 +351,13 @@ def test_thresholds_are_the_configs_and_never_the_packages(
     stage.confidenceThreshold, stage.iouThreshold = 0.9, 0.05
     (file,) = copy.rglob('*.mlmodel')
     file.write_bytes(package.spec.SerializeToString())
-    assert [row.metrics for row in detection.evaluate(copy, coco_config, exported.info.checkpoint).rows] == [
+    assert [row.metrics for row in scoring.evaluate(copy, coco_config, exported.info.checkpoint).rows] == [
         row.metrics for row in coco_scores.rows
     ]
     for test_cfg in ('dict(score_thr=0.9)', 'dict(nms=dict(iou_threshold=0.05))', 'dict(max_per_img=5)'):
         other = make_config(tmp_path / 'other.py', test_cfg=test_cfg)
         for row, before in zip(
-            detection.evaluate(exported.artifact, other, exported.info.checkpoint).rows, coco_scores.rows, strict=True
+            scoring.evaluate(exported.artifact, other, exported.info.checkpoint).rows, coco_scores.rows, strict=True
         ):
             assert row.metrics[coco_scores.main] < before.metrics[coco_scores.main] - 0.01, (test_cfg, row)
 
@@ -308,7 +366,7 @@ def test_thresholds_are_the_configs_and_never_the_packages(
 def test_a_limit_is_as_if_there_were_no_other_pictures(
     data: str, make_config: Callable[..., Path], exported: Report, tmp_path: Path
 ) -> None:
-    limited = detection.evaluate(exported.artifact, make_config(tmp_path / 'all.py', data), exported.info.checkpoint, 2)
+    limited = scoring.evaluate(exported.artifact, make_config(tmp_path / 'all.py', data), exported.info.checkpoint, 2)
     assert (limited.pictures, limited.total) == (2, PICTURES)
     if data == COCO:
         alone = make_config(tmp_path / 'first.py', annotations='first.json')
@@ -316,9 +374,9 @@ def test_a_limit_is_as_if_there_were_no_other_pictures(
         (tmp_path / 'first.txt').write_text('0\n1\n')
         alone = make_config(tmp_path / 'first.py', data.replace('list.txt', str(tmp_path / 'first.txt')))
     assert [row.metrics for row in limited.rows] == [
-        row.metrics for row in detection.evaluate(exported.artifact, alone, exported.info.checkpoint).rows
+        row.metrics for row in scoring.evaluate(exported.artifact, alone, exported.info.checkpoint).rows
     ]
-    assert detection.evaluate(exported.artifact, tmp_path / 'first.py', limit=99).pictures == 2
+    assert scoring.evaluate(exported.artifact, tmp_path / 'first.py', limit=99).pictures == 2
 
 
 @pytest.mark.parametrize(
@@ -333,7 +391,7 @@ def test_several_metrics_and_a_named_evaluator(
     evaluator: str, make_config: Callable[..., Path], tmp_path: Path, exported: Report
 ) -> None:
     config = make_config(tmp_path / 'c.py', VOC, evaluator=evaluator)
-    found = detection.evaluate(exported.artifact, config, limit=1)
+    found = scoring.evaluate(exported.artifact, config, limit=1)
     assert found.main == 'pascal_voc/mAP'
     assert any(key.startswith('recall/') for key in found.rows[0].metrics) == evaluator.startswith('[')
 
@@ -342,23 +400,21 @@ def test_a_fused_checkpoint_scores_what_the_trained_one_does(
     coco_scores: Scores, coco_config: Path, detector: tuple[Path, Path], tmp_path: Path
 ) -> None:
     config = configs.load_config(detector[0])
-    model, source = open_model.open_model(config, detector[1])
+    model, source = open_model(config, detector[1])
     fused_file.write_fused(model, source, config, tmp_path / 'fused.pth')
-    found = detection.evaluate(tmp_path / 'fused.pth', coco_config, detector[1])
+    found = scoring.evaluate(tmp_path / 'fused.pth', coco_config, detector[1])
     assert [(row.name, row.rule) for row in found.rows] == [
-        ('trained model (best.pth)', detection.SEVERAL_LABELS),
-        ('trained model (best.pth)', detection.ONE_LABEL),
-        ('fused.pth', detection.SEVERAL_LABELS),
-        ('fused.pth', detection.ONE_LABEL),
+        ('trained model (best.pth)', OWN_RULE),
+        ('trained model (best.pth)', EXPORTED_RULE),
+        ('fused.pth', OWN_RULE),
+        ('fused.pth', EXPORTED_RULE),
     ]
     expected = [row.metrics[coco_scores.main] for row in coco_scores.rows[:2]] * 2
     scored = [row.metrics[coco_scores.main] for row in found.rows]
     np.testing.assert_allclose(scored, expected, rtol=0, atol=TORCH_POINTS / 100)
-    alone = detection.evaluate(tmp_path / 'fused.pth', coco_config)
+    alone = scoring.evaluate(tmp_path / 'fused.pth', coco_config)
     assert [row.metrics for row in alone.rows] == [row.metrics for row in found.rows[2:]]
-    assert [change.what for change in alone.differences] == [
-        f'{detection.ONE_LABEL} instead of {detection.SEVERAL_LABELS}, in fused.pth'
-    ]
+    assert [change.what for change in alone.differences] == [f'{EXPORTED_RULE} instead of {OWN_RULE}, in fused.pth']
 
 
 @pytest.fixture
@@ -383,33 +439,35 @@ def test_a_checkpoint_that_a_package_names_is_not_opened_unasked(
     coco_config: Path,
     coco_scores: Scores,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level('INFO', 'mobileone_mm')
     os.mkfifo(tmp_path / 'trap.pth')  # whoever opens it waits
     for package in (exported.artifact, orphan(checkpoint=str(tmp_path / 'trap.pth'))):
-        found = detection.evaluate(package, coco_config)
+        found = scoring.evaluate(package, coco_config)
         assert [row.metrics for row in found.rows] == [coco_scores.rows[-1].metrics]
         (note,) = found.notes
-        assert note == f'{package} is scored alone; --checkpoint puts the model that it was made from beside it'
-        assert capsys.readouterr() == ('', f'note: {note}\n')
+        assert note == f'{package} is scored alone; `checkpoint` puts the model that it was made from beside it'
+        assert [record.getMessage() for record in caplog.records] == [f'note: {note}']
+        caplog.clear()
 
 
 def test_a_checkpoint_that_is_given_is_used_and_another_one_is_said_to_be_one(
     orphan: Callable[..., Path], coco_config: Path, coco_scores: Scores, detector: tuple[Path, Path], tmp_path: Path
 ) -> None:
     package = orphan(checkpoint='gone.pth')
-    found = detection.evaluate(package, coco_config, detector[1])
+    found = scoring.evaluate(package, coco_config, detector[1])
     assert ([row.metrics for row in found.rows], found.notes) == ([row.metrics for row in coco_scores.rows], ())
 
     contents = read_checkpoint(detector[1])
     save_checkpoint(tmp_path / 'other.pth', contents.state_dict, {**contents.meta, 'epoch': 1})
-    found = detection.evaluate(package, coco_config, tmp_path / 'other.pth', limit=1)
+    found = scoring.evaluate(package, coco_config, tmp_path / 'other.pth', limit=1)
     assert found.notes == (f'{package} was not made from {tmp_path / "other.pth"}, but from gone.pth',)
     assert len(found.rows) == 3
 
     (tmp_path / 'broken.pth').write_bytes(b'no weights')
     with pytest.raises(CheckpointError, match=r'broken\.pth'):
-        detection.evaluate(package, coco_config, tmp_path / 'broken.pth')
+        scoring.evaluate(package, coco_config, tmp_path / 'broken.pth')
 
 
 @pytest.mark.parametrize(
@@ -440,7 +498,7 @@ def test_what_cannot_be_scored_says_why(
     tmp_path: Path,
 ) -> None:
     with pytest.raises(error, match=message):
-        detection.evaluate(exported.artifact, make_config(tmp_path / 'c.py', **changes), limit=1)
+        scoring.evaluate(exported.artifact, make_config(tmp_path / 'c.py', **changes), limit=1)
 
 
 @pytest.mark.parametrize(
@@ -449,7 +507,7 @@ def test_what_cannot_be_scored_says_why(
         ('x.tflite', None, UsageError, r"x\.tflite: ending '\.tflite' given, expected one of .*\.mlpackage.*\.pth"),
         ('gone.pth', None, CheckpointError, r'gone\.pth'),
         ('gone.mlpackage', None, Exception, r'gone\.mlpackage: no such package folder'),
-        (None, 0, UsageError, r'--limit: 0 given, expected a number of pictures from 1'),
+        (None, 0, UsageError, r'`limit`: 0 given, expected a number of pictures from 1'),
     ],
     ids=str,
 )
@@ -462,13 +520,13 @@ def test_wrong_arguments(
     exported: Report,
 ) -> None:
     with pytest.raises(error, match=message):
-        detection.evaluate(artifact or exported.artifact, coco_config, limit=limit)
+        scoring.evaluate(artifact or exported.artifact, coco_config, limit=limit)
 
 
 def test_a_config_of_another_task_is_refused(tmp_path: Path, exported: Report) -> None:
     (tmp_path / 'c.py').write_text("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n")
-    with pytest.raises(ConfigError, match=r'c\.py: a config for segmentation, expected one for detection'):
-        detection.evaluate(exported.artifact, tmp_path / 'c.py')
+    with pytest.raises(ConfigError, match=r'c\.py: a config for mmseg, expected one for mmdet \(detection\)'):
+        scoring.evaluate(exported.artifact, tmp_path / 'c.py')
 
 
 def test_a_checkpoint_of_other_classes_is_refused(
@@ -477,17 +535,15 @@ def test_a_checkpoint_of_other_classes_is_refused(
     state = read_checkpoint(detector[1]).state_dict
     save_checkpoint(tmp_path / 'other.pth', state, {'dataset_meta': {'classes': ['a', 'b', 'c']}})
     with pytest.raises(ConfigError, match=r"other\.pth has the classes \('a', 'b', 'c'\), .* names \('circle'"):
-        detection.evaluate(tmp_path / 'other.pth', coco_config)
+        scoring.evaluate(tmp_path / 'other.pth', coco_config)
 
 
 def test_an_export_is_scored_at_once(
     detector: tuple[Path, Path], coco_config: Path, tmp_path: Path, coco_scores: Scores
 ) -> None:
-    report = export.export(
-        coco_config, detector[1], DetectorOptions(), tmp_path / 'd.mlpackage', evaluate=True, limit=99
-    )
+    report = export_tiny((coco_config, detector[1]), tmp_path / 'd.mlpackage', evaluate=True, limit=99)
     assert report.scores is not None
     assert [row.rule for row in report.scores.rows] == [row.rule for row in coco_scores.rows]
     assert [row.metrics for row in report.scores.rows] == [row.metrics for row in coco_scores.rows]
     assert report.as_dict()['scores']['rows'][-1]['name'] == 'd.mlpackage'
-    assert 'config&#x27;s own metric on' in (tmp_path / 'report.html').read_text()
+    assert 'config&#x27;s own metric on' in page_of(tmp_path / 'd.mlpackage').read_text()

@@ -1,9 +1,10 @@
 """The page about an export: whole, by itself, every value escaped, and the pictures show what was found."""
 
 import base64
-import dataclasses
+import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import cv2
 import numpy as np
 import pytest
 
+from mobileone_mm.artifact.ladder import Rung, as_dicts
 from mobileone_mm.errors import UsageError
+from mobileone_mm.evaluation.scores import Row, Scores
 from mobileone_mm.exporter.page import MOST_PAIRS, PICTURE_SIDE, Pair, page, verdict, write_page
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.pictures.drawing import MARK
@@ -71,11 +74,17 @@ ALIKE = pair(found((SQUARE, 0.9, 0)), found((SQUARE, 0.9 - SCORE_TOLERANCE / 2, 
 ONE_MISSES = pair(found((SQUARE, 0.9, 0), (CORNER, 0.6, 1)), found((SQUARE, 0.9, 0)), 'b.png')
 
 
+SNIPPET = ('Copy it into the app:', 'let detector = "<Detector>" && true')
+
+
 @pytest.fixture(scope='module')
-def report(exported: Report) -> dict[str, Any]:
+def report(exported: Report) -> Report:
     """A real report, but of a class with an evil name."""
-    info = dataclasses.replace(exported.info, classes=(EVIL, 'square', 'triangle'))
-    return {**exported.as_dict(), 'info': info.as_metadata()}
+    return replace(exported, info=replace(exported.info, classes=(EVIL, 'square', 'triangle')))
+
+
+def html_of(report: Report, pairs: Sequence[Pair] = (), **changes: Any) -> str:
+    return page(replace(report, **changes), pairs, SNIPPET)
 
 
 def decoded(image: Mapping[str, str | None]) -> 'np.ndarray[Any, Any]':
@@ -95,8 +104,8 @@ def reddish(picture: 'np.ndarray[Any, Any]') -> int:
     return int((np.abs(picture.astype(int) - rgb[::-1]).max(axis=2) < NOISE).sum())
 
 
-def test_the_page_is_whole_and_loads_nothing(report: dict[str, Any], tmp_path: Path) -> None:
-    write_page(tmp_path / 'report.html', report, [ALIKE, ONE_MISSES])
+def test_the_page_is_whole_and_loads_nothing(report: Report, tmp_path: Path) -> None:
+    write_page(tmp_path / 'report.html', report, [ALIKE, ONE_MISSES], SNIPPET)
     html = (tmp_path / 'report.html').read_text(encoding='utf-8')
     reader = Reader(html)
     assert html.startswith('<!DOCTYPE html>\n<html lang="en">')
@@ -110,33 +119,34 @@ def test_the_page_is_whole_and_loads_nothing(report: dict[str, Any], tmp_path: P
     assert len(set(ids)) == len(ids)
 
 
-def test_every_value_is_there_and_escaped(report: dict[str, Any], exported: Report) -> None:
-    reader = Reader(page(report, [ALIKE]))
+def test_every_value_is_there_and_escaped(report: Report, exported: Report) -> None:
+    reader = Reader(html_of(report, [ALIKE]))
     texts = set(reader.texts)
     rungs = {rung.name.replace('->', '→') for rung in exported.rungs} | {r.note for r in exported.rungs if r.note}
     assert rungs <= texts
     assert {rung.unit for rung in exported.rungs} <= texts
-    assert {EVIL, 'square', 'triangle', *report['operations'], *report['seconds']} <= texts
+    assert {EVIL, 'square', 'triangle', *report.operations, *report.seconds} <= texts
     assert {exported.info.config, exported.info.checkpoint, *exported.info.versions.values()} <= texts
     assert f'sha256 {exported.info.checkpoint_sha256[:12]}' in texts
+    assert set(SNIPPET) <= texts
     assert f'{EVIL} 0.90' in str(reader.images[0]['alt'])
     # The verdict alone has a <b> with text in it that is not a picture's name.
     assert sum(tag == 'b' for tag, _ in reader.tags) == 2
 
 
-def test_operations_are_ordered_by_count_and_stations_as_they_ran(report: dict[str, Any]) -> None:
-    texts = Reader(page(report, [])).texts
-    operations = sorted(report['operations'].items(), key=lambda item: -item[1])
+def test_operations_are_ordered_by_count_and_stations_as_they_ran(report: Report) -> None:
+    texts = Reader(html_of(report)).texts
+    operations = sorted(report.operations.items(), key=lambda item: -item[1])
     places = [texts.index(name, texts.index('Operations')) for name, _ in operations]
     assert places == sorted(places)
     assert [texts[place + 1] for place in places] == [str(count) for _, count in operations]
-    stations = [texts.index(name, texts.index('Time')) for name in report['seconds']]
+    stations = [texts.index(name, texts.index('Time')) for name in report.seconds]
     assert stations == sorted(stations)
 
 
-def test_pictures_are_the_same_where_detections_are(report: dict[str, Any]) -> None:
+def test_pictures_are_the_same_where_detections_are(report: Report) -> None:
     same = pair(found((SQUARE, 0.9, 0)), found((SQUARE, 0.9, 0)))
-    left, right = map(decoded, Reader(page(report, [same])).images)
+    left, right = map(decoded, Reader(html_of(report, [same])).images)
     assert max(left.shape) == PICTURE_SIDE
     assert (left == right).all()
     assert reddish(left) == 0
@@ -145,8 +155,8 @@ def test_pictures_are_the_same_where_detections_are(report: dict[str, Any]) -> N
     assert (np.abs(left.astype(int) - SAND[::-1]).max(axis=2) > NOISE).sum() > 500
 
 
-def test_what_differs_is_red_where_it_is(report: dict[str, Any]) -> None:
-    reader = Reader(page(report, [ONE_MISSES]))
+def test_what_differs_is_red_where_it_is(report: Report) -> None:
+    reader = Reader(html_of(report, [ONE_MISSES]))
     left, right = map(decoded, reader.images)
     assert [image['alt'] for image in reader.images] == [
         f'b.png, trained: {EVIL} 0.90, square 0.60',
@@ -161,23 +171,23 @@ def test_what_differs_is_red_where_it_is(report: dict[str, Any]) -> None:
     assert 'boxes: trained 2, exported 1, in agreement 1; largest difference 0 in score, 0 px' in reader.texts
 
 
-def test_those_that_differ_come_first_and_the_number_is_limited(report: dict[str, Any]) -> None:
-    pairs = [dataclasses.replace(ALIKE, name=f'{index}.png') for index in range(MOST_PAIRS)] + [ONE_MISSES]
-    reader = Reader(page(report, pairs))
+def test_those_that_differ_come_first_and_the_number_is_limited(report: Report) -> None:
+    pairs = [replace(ALIKE, name=f'{index}.png') for index in range(MOST_PAIRS)] + [ONE_MISSES]
+    reader = Reader(html_of(report, pairs))
     assert len(reader.images) == 2 * MOST_PAIRS
     names = [text for text in reader.texts if text.endswith('.png')]
     assert names == ['b.png', *(f'{index}.png' for index in range(MOST_PAIRS - 1))]
     assert any(f'{MOST_PAIRS} of {MOST_PAIRS + 1} are shown' in text for text in reader.texts)
 
 
-def test_without_pictures_and_scores_there_are_no_such_sections(report: dict[str, Any]) -> None:
-    texts = Reader(page(report, [])).texts
+def test_without_pictures_and_scores_there_are_no_such_sections(report: Report) -> None:
+    texts = Reader(html_of(report)).texts
     assert not {'Pictures', 'Scores'} & set(texts)
     assert {'Ladder', 'Use it', 'Operations', 'Time', 'Made with'} <= set(texts)
 
 
-def rung(name: str, value: float | None, limit: float, unit: str = 'px') -> dict[str, Any]:
-    return {'name': name, 'value': value, 'limit': limit, 'unit': unit, 'note': '', 'psnr_db': None}
+def rung(name: str, value: float | None, limit: float, **others: Any) -> Rung:
+    return Rung(name, value, limit, 'px', **others)
 
 
 @pytest.mark.parametrize(
@@ -199,59 +209,65 @@ def rung(name: str, value: float | None, limit: float, unit: str = 'px') -> dict
         ),
     ],
 )
-def test_the_verdict(rungs: list[dict[str, Any]], sentence: str) -> None:
-    assert verdict(rungs) == sentence
+def test_the_verdict(rungs: list[Rung], sentence: str) -> None:
+    assert verdict(as_dicts(rungs)) == sentence
 
 
 def widths(html: str) -> Iterable[float]:
     return [float(width) for width in re.findall(r'<i style="width:([\d.]+)%">', html)]
 
 
-def test_bars_are_shares_of_the_limits(report: dict[str, Any]) -> None:
+def test_bars_are_shares_of_the_limits(report: Report) -> None:
     rungs = [rung('a', 0.1, 1), rung('b', 3, 2), rung('rows', 1, 0), rung('c', 0, 2), rung('d', None, 2)]
-    html = page({**report, 'ladder': rungs, 'operations': {}, 'seconds': {}}, [])
+    html = html_of(report, rungs=rungs, operations={}, seconds={})
     assert widths(html) == [10, 100, 100]  # zero and what was not made have none
     assert re.findall(r'<tr class="(\w+)">', html) == ['held', 'over', 'over', 'held', 'unmade']
     assert 'class="verdict bad"' in html
 
 
-def test_numbers_are_short(report: dict[str, Any]) -> None:
+def test_numbers_are_short(report: Report) -> None:
     rungs = [rung('a', 2.07371e-15, 1e-10), rung('b', 255.0, 65504.0), rung('c', 0.078716, 0.05), rung('d', None, 1)]
-    html = page({**report, 'ladder': rungs}, [])
+    html = html_of(report, rungs=rungs)
     cells = re.findall(r'<td class="number(?: limit)?">(.*?)(?: <span.*?)?</td>', html)
     small, limit = '2.1 &times; 10<sup>&minus;15</sup>', '10<sup>&minus;10</sup>'
     assert cells == [small, limit, '255', '65,504', '0.0787', '0.05', '&ndash;', '1']
 
 
-SCORED = {'main_metric': 'coco/mAP', 'pictures': 4, 'pictures_in_set': 9, 'notes': []}
+def scores_of(*rows: Row, percent: bool = False, notes: tuple[str, ...] = ()) -> Scores:
+    return Scores('d.mlpackage', 'c.py', 'coco/mAP', rows, 4, 9, {}, percent, notes)
 
 
+@pytest.mark.parametrize(('percent', 'whole'), [(False, 1.0), (True, 100.0)])
 @pytest.mark.parametrize(
-    ('scores', 'sentence'),
+    ('shares', 'sentence'),
     [
         ([0.61234, 0.6, 0.60107], 'It scores 60.11 points of mAP, the model that it was made from 61.23.'),
         ([0.60107], 'It scores 60.11 points of mAP.'),
         ([0.6, None], f'It scores {DASH} points of mAP, the model that it was made from 60.00.'),
     ],
 )
-def test_the_score_stands_at_the_top(report: dict[str, Any], scores: list[float | None], sentence: str) -> None:
-    rows = [
-        {'name': 'x', 'rule': 'y', 'metrics': {} if score is None else {'coco/mAP': score, 'coco/mAP_50': 0.9}}
-        for score in scores
-    ]
-    texts = Reader(page({**report, 'scores': {**SCORED, 'rows': rows}}, [])).texts
+def test_the_score_stands_at_the_top(
+    report: Report, shares: list[float | None], sentence: str, percent: bool, whole: float
+) -> None:
+    rows = [Row('x', 'y', {} if share is None else {'coco/mAP': share * whole, 'b': 0.9}, 0.1) for share in shares]
+    texts = Reader(html_of(report, scores=scores_of(*rows, percent=percent))).texts
     assert any(text.endswith(sentence) for text in texts[: texts.index('Ladder')])
 
 
-def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[str, Any]) -> None:
+def row(name: str, rule: str, main: float | None, small: float | None = None) -> Row:
+    metrics = {'coco/mAP': main, 'coco/mAP_s': small}
+    return Row(name, rule, {key: value for key, value in metrics.items() if value is not None}, 0.1)
+
+
+def test_scores_are_points_with_the_difference_from_the_row_above(report: Report) -> None:
     rows = [
-        {'name': 'trained', 'rule': 'several', 'metrics': {'coco/mAP': 0.61234, 'coco/mAP_s': -1.0}},
-        {'name': 'trained', 'rule': 'one label', 'metrics': {'coco/mAP': 0.6}},
-        {'name': EVIL, 'rule': 'one label', 'metrics': {'coco/mAP': 0.60107, 'coco/mAP_s': None}},
-        {'name': EVIL, 'rule': 'in less', 'metrics': {'coco/mAP': 0.601069, 'coco/mAP_s': None}},
-        {'name': 'nothing found', 'rule': 'one label', 'metrics': {}},
+        row('trained', 'several', 0.61234, -1.0),
+        row('trained', 'one label', 0.6),
+        row(EVIL, 'one label', 0.60107, math.nan),
+        row(EVIL, 'in less', 0.601069, math.nan),
+        row('nothing found', 'one label', None),
     ]
-    reader = Reader(page({**report, 'scores': {**SCORED, 'rows': rows, 'notes': ['A note.']}}, []))
+    reader = Reader(html_of(report, scores=scores_of(*rows, notes=('A note.',))))
     start = reader.texts.index('Scores')
     texts = [text for text in reader.texts[start : reader.texts.index('Use it')] if text]
     assert '4 of 9 pictures' in texts[1]
@@ -266,26 +282,34 @@ def test_scores_are_points_with_the_difference_from_the_row_above(report: dict[s
     ]
 
 
-def test_weights_are_named(report: dict[str, Any]) -> None:
-    info = {**report['info'], 'mobileone_mm.weights': '"palette8"'}
-    assert 'computes in float16, weights palette8' in Reader(page({**report, 'info': info}, [])).texts
+def test_a_metric_in_percent_is_in_points_as_it_stands(report: Report) -> None:
+    reader = Reader(html_of(report, scores=scores_of(row('a', 'r', 74.1), row('b', 'r', 73.85), percent=True)))
+    start = reader.texts.index('Scores')
+    texts = [text for text in reader.texts[start : reader.texts.index('Use it')] if text]
+    assert texts[2:] == ['model', 'mAP', 'a', 'r', '74.10', 'b', 'r', '73.85', f'{MINUS}0.25']
 
 
-def test_an_older_page_is_replaced_and_nothing_else(report: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize(('weights', 'said'), [('palette8', 'palette8'), ('palette6', 'palette6 (experimental)')])
+def test_weights_are_named(weights: str, said: str, report: Report) -> None:
+    texts = Reader(html_of(report, info=replace(report.info, weights=weights))).texts
+    assert f'computes in float16, weights {said}' in texts
+
+
+def test_an_older_page_is_replaced_and_nothing_else(report: Report, tmp_path: Path) -> None:
     path = tmp_path / 'report.html'
-    write_page(path, report, [])
-    write_page(path, report, [])
+    write_page(path, report, [], SNIPPET)
+    write_page(path, report, [], SNIPPET)
     path.write_text('<!DOCTYPE html><title>my own</title>')
     with pytest.raises(
         UsageError, match=r'report\.html: this file is not a page about an export written by mobileone_mm'
     ):
-        write_page(path, report, [])
+        write_page(path, report, [], SNIPPET)
     assert 'my own' in path.read_text()
 
 
-def test_a_comparison_of_rows_has_its_psnr(report: dict[str, Any]) -> None:
-    rungs = [{**rung('a', 0.1, 1), 'psnr_db': 81.4}, {**rung('b', 0.1, 1), 'note': 'in a layer'}]
-    texts = Reader(page({**report, 'ladder': rungs}, [])).texts
+def test_a_comparison_of_rows_has_its_psnr(report: Report) -> None:
+    rungs = [rung('a', 0.1, 1, psnr_db=81.4), rung('b', 0.1, 1, note='in a layer')]
+    texts = Reader(html_of(report, rungs=rungs)).texts
     assert 'PSNR 81 dB' in texts
     assert 'in a layer' in texts
     assert sum('PSNR' in text for text in texts) == 1

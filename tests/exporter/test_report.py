@@ -16,14 +16,13 @@ def report(exported: Report) -> Report:
     """Round numbers."""
     info = replace(exported.info, classes=('a', 'b'), input_size=(320, 200), weights='int8', target='iOS17')
     rungs = (Rung('made', 0.25, 0.5, 'px', psnr_db=40.0), Rung('not made', None, 1.0, 'score', 'not run: why'))
-    return Report(
-        Path('out/d.mlpackage'), info, rungs, 1234, 80, {'pad': 1, 'conv': 31, 'clip': 15}, 2_345_678, {'load': 1.5}
-    )
+    facts, operations = {'rows': 1234, 'columns': 80}, {'pad': 1, 'conv': 31, 'clip': 15}
+    return Report(Path('out/d.mlpackage'), info, rungs, facts, operations, 2_345_678, {'load': 1.5})
 
 
 def test_the_summary(report: Report) -> None:
     assert summary(report) == (
-        'out/d.mlpackage: 2.3 MB, iOS17, float16, weights int8, 320x200 px, 2 classes in 80 columns, 1234 raw boxes\n'
+        'out/d.mlpackage: 2.3 MB, iOS17, float16, weights int8, 320x200 px, 2 classes, 1,234 rows, 80 columns\n'
         'operations: 31 conv, 15 clip, 1 pad'
     )
 
@@ -33,8 +32,7 @@ def test_the_summary_of_a_file(name: str, onnx_reports: dict[str, Report]) -> No
     report = onnx_reports[name]
     first, second = summary(report).splitlines()
     assert first == (
-        f'{report.artifact}: 0.1 MB, ONNX opset 18, float32, weights float32, 96x64 px, 3 classes in 3 columns, '
-        '198 raw boxes'
+        f'{report.artifact}: 0.1 MB, ONNX opset 18, float32, weights float32, 96x64 px, 3 classes, 198 rows, 3 columns'
     )
     assert second.startswith('operations: 31 Conv, 15 Clip, ')
 
@@ -52,5 +50,5 @@ def test_it_is_json(report: Report) -> None:
     assert told['operations'] == {'pad': 1, 'conv': 31, 'clip': 15}
     assert told['seconds'] == {'load': 1.5}
     assert told['scores'] is None
-    scores = Scores('d.mlpackage', 'c.py', 'mAP', (Row('it', 'one label', {'mAP': 0.5}, 0.1),), 1, 2, {}, ())
+    scores = Scores('d.mlpackage', 'c.py', 'mAP', (Row('it', 'one label', {'mAP': 0.5}, 0.1),), 1, 2, {}, False, ())
     assert replace(report, scores=scores).as_dict()['scores'] == scores.as_dict()

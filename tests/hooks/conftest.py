@@ -111,3 +111,14 @@ def build() -> Callable[..., Runner]:
         return Runner.from_cfg(fresh)
 
     return runner
+
+
+@pytest.fixture(scope='session')
+def finished(
+    make_config: Callable[[Path], Config], build: Callable[..., Runner], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Config, Path]:
+    """A training run with all hooks: its config, and the folder with its checkpoints and their fused files."""
+    config = make_config(tmp_path_factory.mktemp('finished'))
+    ours = [{'type': f'mobileone_mm.{name}Hook'} for name in ('FuseForTest', 'SaveFused', 'PlainCheckpoint')]
+    build(config, {'type': 'EMAHook', 'momentum': 0.3}, *ours).train()
+    return config, Path(config.work_dir)

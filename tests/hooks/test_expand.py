@@ -126,6 +126,14 @@ def test_an_averaged_copy_starts_from_the_calibrated_weights(fused: MobileOne, c
     assert not torch.equal(ema.backbone.stage0.rbr_conv[0].bn.running_var, torch.ones(16))
 
 
+def test_a_sampler_that_is_read_once_has_enough_for_training(fused: MobileOne, config: Config, build: Build) -> None:
+    train = {'type': 'IterBasedTrainLoop', 'max_iters': 3, 'val_interval': 100, '_delete_': True}
+    config.train_dataloader.sampler = {'type': 'InfiniteSampler'}
+    runner = build(config, EXPAND, PLAIN, train_cfg=train)
+    runner.train()
+    assert runner.iter == 3
+
+
 def test_a_resumed_run_keeps_its_own_statistics(fused: MobileOne, config: Config, build: Build) -> None:
     build(config, EXPAND, PLAIN, train_cfg={'max_epochs': 1}).train()
     stored = torch.load(Path(config.work_dir) / 'epoch_1.pth', weights_only=True)['state_dict']  # noqa: TID251

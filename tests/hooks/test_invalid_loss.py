@@ -258,7 +258,7 @@ def test_a_finite_loss_and_a_nan_accuracy_go_on_to_the_end(tmp_path: Path) -> No
 
 
 def test_a_set_smaller_than_a_batch_is_said_before_the_first_step_in_mmengines_loop_too(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match='1 images make no batch of 2'):
+    with pytest.raises(DataError, match='1 training images make no batch of 2'):
         build(tmp_path, 1.0, length=1).train()
 
 
@@ -323,10 +323,10 @@ def test_two_ranks_stop_together_and_exchange_nothing_between_checks(tmp_path: P
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         common = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free.getsockname()[1])}
-    start = f'import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_loss\n'
+    start = f'import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import {Path(__file__).stem} as here\n'
     ranks = [
         subprocess.Popen(
-            [sys.executable, '-c', f'{start}test_loss.train_one_of_two_ranks({str(tmp_path)!r})'],
+            [sys.executable, '-c', f'{start}here.train_one_of_two_ranks({str(tmp_path)!r})'],
             env={**os.environ, **common, 'RANK': str(rank), 'LOCAL_RANK': str(rank), 'OMP_NUM_THREADS': '1'},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

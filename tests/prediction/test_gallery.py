@@ -14,9 +14,11 @@ from PIL import Image
 from mobileone_mm import __version__
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.pictures.drawing import HEADER, MARK, SEAM
+from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.prediction.gallery import LEAST_SIDE, Outcome, predict, summary
-from mobileone_mm.prediction.predictors import Finder
+from mobileone_mm.prediction.predictors import Predictor
 from mobileone_mm.tasks.detection.detections import Detections, Rules
+from mobileone_mm.tasks.detection.task import TASK
 
 CLASSES = ('cup', 'spoon')
 RULES = Rules(0.3, 0.45, 100)
@@ -26,11 +28,11 @@ SQUARE, CORNER = (0.2, 0.3, 0.5, 0.6), (0.7, 0.7, 0.9, 0.9)
 SIZE = (600, 500)  # width, height
 
 
-def finder(*rows: tuple[Sequence[float], float, int], path: str = 'a.mlpackage', classes: Any = CLASSES) -> Finder:
+def finder(*rows: tuple[Sequence[float], float, int], path: str = 'a.mlpackage', classes: Any = CLASSES) -> Predictor:
     """Finds the same in every picture."""
     boxes, scores, labels = zip(*rows, strict=True) if rows else ((), (), ())
     found = Detections(np.array(boxes).reshape(-1, 4), np.array(scores, dtype=float), np.array(labels, dtype=np.int64))
-    return Finder(path, 'a.py', classes, RULES, lambda bgr, rules: found)
+    return Predictor(path, 'a.py', TASK, classes, RULES, lambda picture, rules: found)
 
 
 def write(path: Path, size: tuple[int, int] = SIZE) -> Path:
@@ -77,6 +79,7 @@ def test_the_list_is_in_pixels_of_the_file(tmp_path: Path) -> None:
         'detector': 'a.mlpackage',
         'score_threshold': 0.3,
         'iou_threshold': 0.45,
+        'limit': 100,
         'pictures': [
             {
                 'file': str(tmp_path / 'in/a.png'),
@@ -146,11 +149,17 @@ def write_grey16(path: Path) -> None:
 )
 def test_any_picture_arrives_as_in_training(name: str, save: Any, size: tuple[int, int], tmp_path: Path) -> None:
     seen = []
-    look = Finder('a', 'a.py', CLASSES, RULES, lambda bgr, rules: seen.append(bgr) or finder().find(bgr, rules))
+
+    def look(picture: Picture, rules: Rules) -> Detections:
+        seen.append(picture)
+        found: Detections = finder().predict(picture, rules)
+        return found
+
     (tmp_path / 'in').mkdir()
     save(tmp_path / 'in' / name)
-    predict(look, None, [tmp_path / 'in' / name], RULES, tmp_path / 'out')
-    assert [(bgr.shape, bgr.dtype) for bgr in seen] == [((size[1], size[0], 3), np.uint8)]
+    predictor = Predictor('a', 'a.py', TASK, CLASSES, RULES, look)
+    predict(predictor, None, [tmp_path / 'in' / name], RULES, tmp_path / 'out')
+    assert [(picture.shape, picture.dtype) for picture in seen] == [((size[1], size[0], 3), np.uint8)]
     (entry,) = json.loads((tmp_path / 'out/predictions.json').read_text())['pictures']
     assert (entry['width'], entry['height']) == size
 
@@ -232,3 +241,28 @@ def test_nothing_found_is_said(tmp_path: Path) -> None:
     outcome = predict(finder(), finder(), [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'out')
     assert list(summary(outcome)) == ['pictures: 1, boxes: 0', 'no boxes on either side']
     assert not re.search('label', (tmp_path / 'out/predictions.json').read_text())
+
+
+def test_a_folder_in_folders_that_are_not_there_is_made(tmp_path: Path) -> None:
+    predict(finder(), None, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'new/sub/out')
+    assert {file.name for file in (tmp_path / 'new/sub/out').iterdir()} == {
+        '.mobileone_mm',
+        'a.jpg',
+        'predictions.json',
+    }
+
+
+def test_a_picture_reaches_the_model_in_rgb(tmp_path: Path) -> None:
+    seen = []
+
+    def look(picture: Picture, rules: Rules) -> Detections:
+        seen.append(picture[0, 0].tolist())
+        found: Detections = finder().predict(picture, rules)
+        return found
+
+    (tmp_path / 'in').mkdir()
+    Image.new('RGB', (60, 30), (10, 20, 200)).save(tmp_path / 'in/a.png')
+    predict(Predictor('a', 'a.py', TASK, CLASSES, RULES, look), None, [tmp_path / 'in/a.png'], RULES, tmp_path / 'out')
+    assert seen == [[10, 20, 200]]
+    blue, green, red = drawn(tmp_path / 'out/a.jpg')[200, 200]
+    assert max(abs(red - 10), abs(green - 20), abs(blue - 200)) < NOISE

@@ -5,7 +5,27 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm.errors import DataError, UsageError
-from mobileone_mm.prediction.sources import compared_words, out_paths, picture_files
+from mobileone_mm.prediction.sources import compared_words, out_paths, picture_files, split_words
+
+
+@pytest.mark.parametrize(
+    ('words', 'count'),
+    [
+        (['a.mlpackage', 'photos'], 1),
+        (['a.onnx', 'b.onnx'], 1),
+        (['a.py', 'b.pth', 'photos'], 2),
+        (['ssd_mobileone_s2', 'b.pth', 'photos'], 2),  # a shipped config by its name
+        (['b.pth', 'a.py', 'photos'], 2),  # the wrong way round: who reads them says so
+    ],
+)
+def test_the_words_of_a_detector_stand_first(words: list[str], count: int) -> None:
+    assert split_words(words) == (words[:count], words[count:])
+
+
+@pytest.mark.parametrize('words', [['photos', 'a.mlpackage'], ['a.py'], ['b.pth'], ['a.png']])
+def test_words_that_begin_with_no_detector(words: list[str]) -> None:
+    with pytest.raises(UsageError, match=rf'{" ".join(words)}: expected \.mlpackage or \.onnx, or CONFIG\.py .* first'):
+        split_words(words)
 
 
 @pytest.mark.parametrize(
@@ -14,6 +34,7 @@ from mobileone_mm.prediction.sources import compared_words, out_paths, picture_f
         (['b.onnx'], ['a.mlpackage'], ['b.onnx']),
         (['c.py', 'b.pth'], ['a.mlpackage'], ['c.py', 'b.pth']),
         (['b.pth'], ['a.py', 'a.pth'], ['a.py', 'b.pth']),
+        (['demo_ssd', 'b.pth'], ['a.mlpackage'], ['demo_ssd', 'b.pth']),
     ],
 )
 def test_a_second_detector(words: list[str], first: list[str], expected: list[str]) -> None:
@@ -49,8 +70,9 @@ def test_no_two_pictures_share_a_name(files: list[str], names: list[str], tmp_pa
 
 
 def test_files_folders_and_patterns(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level('INFO', 'mobileone_mm')
     monkeypatch.chdir(tmp_path)
     for name in ('in/b.png', 'in/a.JPG', 'in/notes.txt', 'in/sub/c.png', 'in/d[1].png', 'odd.data'):
         Path(name).parent.mkdir(exist_ok=True)
@@ -60,7 +82,7 @@ def test_files_folders_and_patterns(
         return [str(file) for file in picture_files(words)]
 
     assert given('in') == ['in/a.JPG', 'in/b.png', 'in/d[1].png']
-    assert capsys.readouterr().err == 'in: 1 other files skipped\n'
+    assert [record.getMessage() for record in caplog.records] == ['in: 1 other files skipped']
     assert given('in/*.png') == ['in/b.png', 'in/d[1].png']
     assert given('in/**/*.png') == ['in/b.png', 'in/d[1].png', 'in/sub/c.png']
     assert given('odd.data', 'in/d[1].png') == ['odd.data', 'in/d[1].png']  # named, so it is meant
@@ -84,3 +106,12 @@ def test_no_pictures(
     Path('empty/notes.txt').touch()
     with pytest.raises(error, match=message):
         picture_files(words)
+
+
+def test_a_link_in_a_folder_counts_as_what_it_points_to(tmp_path: Path) -> None:
+    (tmp_path / 'in').mkdir()
+    for name in ('far.png', 'notes.txt'):
+        (tmp_path / name).touch()
+    (tmp_path / 'in/near').symlink_to(tmp_path / 'far.png')
+    (tmp_path / 'in/notes.png').symlink_to(tmp_path / 'notes.txt')
+    assert picture_files([str(tmp_path / 'in')]) == [tmp_path / 'in/near']

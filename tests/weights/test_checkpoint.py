@@ -14,10 +14,11 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.logging import HistoryBuffer, MMLogger
+from mmengine.model import initialize
 from torch import Tensor, nn
 
 from mobileone_mm import reparam
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, ConfigError, FuseError
 from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.openmmlab import configs, open_model
@@ -427,6 +428,20 @@ def test_one_missing_entry_is_an_error_and_a_batch_counter_is_not(trained: Mobil
         checkpoint.load_weights(model, save(tmp_path / 'a.pth', state))
 
 
+def test_only_a_mobileone_is_filled_so(trained: MobileOne, fused_file: Path) -> None:
+    with pytest.raises(ConfigError, match='Conv2d given, expected a MobileOne'):
+        checkpoint.load_backbone_weights(nn.Conv2d(3, 3, 1), fused_file)
+    with pytest.raises(ConfigError, match='Sequential given, expected a MobileOne'):
+        initialize(nn.Sequential(trained), {'type': 'mobileone_mm.Pretrained', 'checkpoint': str(fused_file)})
+
+
+def test_fused_weights_into_other_convolutions_are_refused(fused_file: Path) -> None:
+    model = MobileOne(ARCH, conv_cfg={'type': 'ConvWS'})
+    with pytest.raises(FuseError, match='conv_cfg of the backbone builds ConvWS2d'):
+        checkpoint.load_backbone_weights(model, fused_file)
+    assert not expand.awaits_calibration(model)
+
+
 # Into a whole model
 
 
@@ -460,7 +475,9 @@ def test_load_weights_leaves_the_head_to_a_file_without_one(
 
 def test_another_class_count_is_named(bare_file: Path) -> None:
     config = classifier_config(num_classes=5)
-    message = 'the file has 3 classes, the config 5'
+    message = (
+        rf'^{bare_file}: the file has 3 classes, the config 5; give the config it was trained with \(of another shape'
+    )
     with pytest.raises(CheckpointError, match=message):
         open_model.open_model(config, bare_file)
     with pytest.raises(CheckpointError, match=message):
@@ -505,6 +522,37 @@ def test_a_detector_file_feeds_a_backbone_and_a_detector(trained: MobileOne, tmp
     fused = save(tmp_path / 'fused.pth', reparam.fuse(source).state_dict())
     with pytest.raises(CheckpointError, match='this is a fused MobileOne of custom widths inside a larger model'):
         checkpoint.load_weights(target, fused)  # open_model fuses first; here the model's form is the caller's
+
+
+def load_backbone(path: Path) -> object:
+    return checkpoint.load_backbone_weights(MobileOne(ARCH), path)
+
+
+def load_classifier(path: Path) -> object:
+    return checkpoint.load_weights(configs.build_model(classifier_config()), path)
+
+
+def open_classifier(path: Path) -> object:
+    return open_model.open_model(classifier_config(), path)
+
+
+def refuse_in_words(path: Path) -> object:
+    with pytest.raises(CheckpointError, match='the config wants a trained') as refused:
+        open_model.open_model(classifier_config(num_classes=5), path)
+    return refused
+
+
+@pytest.mark.parametrize('load', [load_backbone, load_classifier, open_classifier, refuse_in_words])
+def test_a_file_is_sorted_and_hashed_once_a_load(
+    load: Callable[[Path], object], bare_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sorted_as, hashed, parse, file_sha256 = [], [], names.parse, checkpoint.file_sha256
+    monkeypatch.setattr(names, 'parse', lambda state: sorted_as.append(len(state)) or parse(state))
+    monkeypatch.setattr(checkpoint, 'file_sha256', lambda path: hashed.append(path) or file_sha256(path))
+    load(bare_file)
+    assert sorted_as[0] == len(checkpoint.safe_load.read(bare_file))
+    assert len(sorted_as) == 1 + (load is refuse_in_words)  # whose message describes the model as well
+    assert hashed == [bare_file]
 
 
 # The real weights

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.errors import CheckpointError, DataError
+from mobileone_mm.errors import CheckpointError, DataError, FuseError
 from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity, compare, worst
 from mobileone_mm.weights import expand
@@ -160,3 +160,25 @@ def test_only_the_first_branch_speaks_before_training(fused: MobileOne) -> None:
 def test_no_batch_is_an_error(fused: MobileOne) -> None:
     with pytest.raises(DataError, match='gave no batch'):
         expand.calibrate(expanded(fused), [])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'deploy': True}, 'a fused backbone given'),
+        ({'conv_cfg': {'type': 'ConvWS'}}, 'conv_cfg of the backbone builds ConvWS2d'),
+        ({'norm_cfg': {'type': 'BN', 'track_running_stats': False}}, 'norm_cfg .* track_running_stats=False'),
+        ({'norm_cfg': {'type': 'BN', 'affine': False}}, 'norm_cfg .* affine=False'),
+    ],
+)
+def test_a_backbone_that_could_not_compute_the_fused_function_is_refused(
+    options: dict[str, object], message: str, fused: MobileOne
+) -> None:
+    with pytest.raises(FuseError, match=message):
+        expanded(fused, **options)
+
+
+def test_norms_without_statistics_cannot_be_calibrated() -> None:
+    model = MobileOne(ARCH, norm_cfg={'type': 'BN', 'track_running_stats': False}).double()
+    with pytest.raises(FuseError, match='track_running_stats=False'):
+        expand.calibrate(model, [batch()])

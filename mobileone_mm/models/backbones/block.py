@@ -15,7 +15,7 @@ from mmcv.cnn import build_activation_layer, build_conv_layer, build_norm_layer
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.errors import FuseError
+from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.models.backbones import fold
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 
@@ -49,6 +49,9 @@ class MobileOneBlock(nn.Module):
         norm_cfg: mm config of the branch norms, BN or SyncBN.
         act_cfg: mm config of the activation, or None.
         deploy: build the fused form.
+
+    Raises:
+        ConfigError: an even kernel_size, or a skip branch where input and output differ in shape.
     """
 
     def __init__(
@@ -69,8 +72,13 @@ class MobileOneBlock(nn.Module):
         deploy: bool = False,
     ) -> None:
         super().__init__()
-        assert kernel_size % 2 == 1, kernel_size
-        assert not use_skip or (stride == 1 and in_channels == out_channels), (stride, in_channels, out_channels)
+        if kernel_size % 2 == 0:
+            raise ConfigError(f'kernel_size={kernel_size} given, expected an odd number: branches share their centre')
+        if use_skip and (stride != 1 or in_channels != out_channels):
+            raise ConfigError(
+                f'use_skip=True with stride={stride}, in_channels={in_channels} and out_channels={out_channels} given; '
+                'expected stride 1 and as many channels out as in'
+            )
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size

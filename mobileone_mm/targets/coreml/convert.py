@@ -85,7 +85,7 @@ def _compressed(program: Any, weights: str, folder: Path) -> Any:
     made = _pack(program, weights, left)
     # It lies where coremltools leaves it until the process ends.
     return coremltools().models.MLModel(
-        shutil.move(made.package_path, folder / 'compressed.mlpackage'), skip_model_load=True
+        shutil.move(made.package_path, str(folder / 'compressed.mlpackage')), skip_model_load=True
     )
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mobileone_mm.errors import FuseError
+from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.models.backbones.block import MobileOneBlock
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, FLOAT64_RELATIVE_LIMIT, compare, require
 
@@ -118,3 +118,16 @@ def test_a_branch_that_is_no_plain_convolution_cannot_be_fused():
     block.rbr_conv[0].bn = nn.InstanceNorm2d(8)
     with pytest.raises(FuseError, match='expected Conv2d and BN or SyncBN'):
         block.switch_to_deploy()
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'message'),
+    [
+        ({'kernel_size': 2}, 'kernel_size=2 given, expected an odd number'),
+        ({'kernel_size': 3, 'stride': 2, 'use_skip': True}, 'use_skip=True with stride=2, .* expected stride 1'),
+        ({'kernel_size': 3, 'out_channels': 12, 'use_skip': True}, 'in_channels=8 and out_channels=12 given'),
+    ],
+)
+def test_a_block_that_cannot_be_is_refused(arguments, message):
+    with pytest.raises(ConfigError, match=message):
+        MobileOneBlock(**{'in_channels': 8, 'out_channels': 8, **arguments})

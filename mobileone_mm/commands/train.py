@@ -1,0 +1,104 @@
+"""`mobileone train`: mmengine's training, a line an epoch."""
+
+import argparse
+import os
+import shlex
+from collections.abc import Sequence
+
+from mobileone_mm import cli
+from mobileone_mm.openmmlab.shipped import find_config
+from mobileone_mm.training import ranks
+
+HELP = """example: %(prog)s ssd_mobileone_s2
+
+Trains as mmdet's, mmseg's and mmpretrain's own tools/train.py do (docs/train.md). On the screen: a line an epoch, what
+has to be known, and at last the best checkpoint. mmengine's whole log is a file in the work dir.
+
+On two GPUs: torchrun --nproc-per-node 2 -m mobileone_mm train ssd_mobileone_s2"""
+AUTO = 'auto'
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Parse, train, name the best checkpoint; returns the exit status."""
+    args = _parser().parse_args(argv)
+    config = str(find_config(args.config))
+    if ranks.rank() == 0 and not args.plain:
+        cli.fact('config', args.config)  # before the imports, which take seconds
+    from mobileone_mm.training import run
+    from mobileone_mm.training.settings import Options
+
+    options = Options(args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr)
+    if args.plain:
+        run.train_plainly(config, options)
+        return 0
+    try:
+        done = run.train(config, options)
+    except run.Interrupted as stopped:
+        saved = f'{run.shown(stopped.saved)} is saved' if stopped.saved else 'no checkpoint was saved yet'
+        cli.say(f'stopped{f" in {stopped.place}" if stopped.place else ""}; {saved}')
+        _say_how_to_go_on(args, AUTO if stopped.saved else args.resume)
+        return cli.INTERRUPTED
+    if ranks.rank() != 0:
+        return 0
+    checkpoint = done.last
+    if done.best:
+        checkpoint = done.best.path
+        cli.result(f'best      {run.shown(checkpoint)}: {done.best.metric} {done.best.value}')
+    elif done.last:
+        cli.result(f'last      {run.shown(done.last)} (a best one is kept by validation and save_best)')
+    if checkpoint:
+        named = str(run.shown(done.config)) if args.cfg_options else args.config
+        path = str(run.shown(checkpoint))
+        exports = done.task == 'detection'
+        cli.next_command(cli.command('export' if exports else 'test', named, path))
+    return 0
+
+
+def _say_how_to_go_on(args: argparse.Namespace, resume: str | None) -> None:
+    words = ['train', args.config]
+    words += ['--work-dir', args.work_dir] if args.work_dir else []
+    words += ['--amp'] if args.amp else []
+    words += ['--auto-scale-lr'] if args.auto_scale_lr else []
+    words += ['--cfg-options', *args.cfg_options] if args.cfg_options else []
+    words += {None: [], AUTO: ['--resume']}.get(resume, ['--resume', str(resume)])
+    here = os.environ.get('LOCAL_WORLD_SIZE')  # torchrun's
+    if ranks.count() == 1:
+        cli.next_command(cli.command(*words))
+    elif here == str(ranks.count()):
+        cli.next_command(f'torchrun --nproc-per-node {here} -m mobileone_mm {shlex.join(words)}')
+    else:
+        cli.say(f'to go on, start it on every machine as before, with: -m mobileone_mm {shlex.join(words)}')
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser('train', HELP)
+    parser.add_argument('config', help='mmdet, mmseg or mmpretrain config: a file, or the name of a shipped one')
+    parser.add_argument(
+        '--work-dir', metavar='DIR', help="for checkpoints and logs (the config's, else work_dirs/NAME)"
+    )
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const=AUTO,
+        metavar='CHECKPOINT',
+        help='go on from the last checkpoint in the work dir, or from the one named',
+    )
+    parser.add_argument('--amp', action='store_true', help='mixed precision')
+    parser.add_argument(
+        '--auto-scale-lr', action='store_true', help="fit the learning rate to the batch, by the config's auto_scale_lr"
+    )
+    add_common(parser)
+    return parser
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """What training and testing share."""
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='KEY=VALUE',
+        help='change the config: train_cfg.max_epochs=12 or model.backbone.arch=s1; lists as KEY=[A,B]',
+    )
+    parser.add_argument('--plain', action='store_true', help="mmengine's own output instead")

@@ -1,0 +1,160 @@
+"""The demo's steps: the commands a user would type, one after the other, in the folder where the demo stands."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mobileone_mm.errors import MobileOneError
+from mobileone_mm.outputs import DEMO, mark_folder, require_outputs
+
+CONFIG = 'demo_ssd'
+FOLDER = 'demo'
+MARK = 'demo'  # what the folder is marked with
+BEST = '{best}'  # in a command: the best checkpoint, known once the training has written it
+PICTURES = 60  # of the validation set
+
+Say = Callable[[str], None]
+
+
+class StepError(MobileOneError):
+    """A step of the demo failed."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the demo: the words behind `mobileone`."""
+
+    name: str
+    says: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """A step that went well: what was run, and for how long (seconds)."""
+
+    name: str
+    command: str
+    seconds: float
+
+
+STEPS = (
+    Step('data', 'draw a set of shapes', f'toy-data {FOLDER}/data --images 400 --val {PICTURES}'),
+    Step('train', 'train a small SSD on it, for minutes', f'train {CONFIG} --work-dir {FOLDER}/training'),
+    Step(
+        'test',
+        'test the best checkpoint',
+        f'test {CONFIG} {BEST} --work-dir {FOLDER}/test '
+        f'--cfg-options test_evaluator.outfile_prefix={FOLDER}/test/predictions',
+    ),
+    Step(
+        'fuse',
+        'fold the branches of every block into one convolution',
+        f'fuse {CONFIG} {BEST} --out {FOLDER}/fused.pth',
+    ),
+    Step(
+        'export',
+        'write the Core ML package, compare every form with the one before, and score it beside the model',
+        f'export {CONFIG} {BEST} --out {FOLDER}/detector.mlpackage --report {FOLDER}/export.json --evaluate',
+    ),
+    Step(
+        'check',
+        'open the saved package again and check it',
+        f'verify {FOLDER}/detector.mlpackage --report {FOLDER}/verify.json',
+    ),
+    Step(
+        'look',
+        'draw what the package finds, beside what the trained model does',
+        f'predict {FOLDER}/detector.mlpackage {FOLDER}/data/images/val --out {FOLDER}/predictions '
+        f'--compare {CONFIG} {BEST}',
+    ),
+)
+RESULTS = (
+    'logs',
+    'training',
+    'test',
+    'fused.pth',
+    'fused.py',
+    'detector.mlpackage',
+    'detector.mlpackage.report.html',
+    'export.json',
+    'verify.json',
+    'predictions',
+    'pictures.png',
+    'summary.md',
+)
+
+
+def clear(root: Path) -> None:
+    """Remove what an earlier demo left, so that nothing old can pass for new.
+
+    Raises:
+        UsageError: a folder stands there that no demo made.
+    """
+    require_outputs([(root / FOLDER, DEMO)], ())
+    for name in RESULTS:
+        path = root / FOLDER / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    (root / FOLDER / 'logs').mkdir(parents=True)
+    mark_folder(root / FOLDER, MARK)
+
+
+def run_steps(root: Path, steps: Sequence[Step], say: Say) -> Iterator[Done]:
+    """Run one command after the other in `root`, each with its whole output in demo/logs.
+
+    Args:
+        root: the folder that holds the demo's.
+        steps: what is run.
+        say: takes what a person reads meanwhile: the commands, and what they say themselves of how far they are.
+
+    Raises:
+        StepError: a command fails; says which, why and where its log is.
+    """
+    for number, step in enumerate(steps, 1):
+        words = step.words.replace(BEST, best_checkpoint(root)) if BEST in step.words else step.words
+        what, command = f'[{number}/{len(steps)}] {step.name}', f'mobileone {words}'
+        say(f'\n{what}: {step.says}\n  $ {command}')
+        started = time.monotonic()
+        _run(root, what, words, Path(FOLDER, 'logs', f'{step.name}.log'), say)
+        yield Done(step.name, command, time.monotonic() - started)
+
+
+def best_checkpoint(root: Path) -> str:
+    """The trained checkpoint that scored best in validation, relative to `root`.
+
+    Raises:
+        StepError: the training left none, or several.
+    """
+    found = [path for path in (root / FOLDER / 'training').glob('best_*.pth') if 'fused' not in path.name]
+    if len(found) != 1:
+        raise StepError(f'{FOLDER}/training: {len(found)} best checkpoints, expected 1; see {FOLDER}/logs/train.log')
+    return found[0].relative_to(root).as_posix()
+
+
+def _run(root: Path, what: str, words: str, log: Path, say: Say) -> None:
+    """Run a verb; what it says on stderr is said and logged, its results on stdout are logged."""
+    command = [sys.executable, '-m', 'mobileone_mm', *shlex.split(words)]
+    environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
+    last = ''
+    with (root / log).open('w') as file:
+        process = subprocess.Popen(
+            command, cwd=root, env=environment, stdout=file, stderr=subprocess.PIPE, text=True, errors='replace'
+        )
+        with process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                file.write(line)
+                file.flush()
+                last = line.strip() or last
+                say(f'  {line.rstrip()}')
+    if process.returncode:
+        raise StepError(f'{what} failed with status {process.returncode}: {last}\n  its whole output: {log}')

@@ -1,0 +1,38 @@
+"""Which entries of a training's log get a line on the screen, and which line."""
+
+import logging
+import re
+
+LONGEST = 300  # characters of a line; the log has the whole entry
+# Addressed to the authors of mmengine and its packages, or true of every sound run.
+NOISE = (
+    'deprecated',
+    'prefix is not set in metric class',
+    'has no metainfo',
+    'Reach the end of the dataloader',
+    '`self.param_schedulers` is None',
+)
+COLOURS = re.compile(r'\x1b\[[\d;]*m')
+ATTRIBUTE = 'on_screen'
+
+
+def on_screen(line: str) -> dict[str, str]:
+    """The `extra` of a logging call below the level of a warning that a user should see on the screen, as `line`."""
+    return {ATTRIBUTE: line}
+
+
+def line_for(record: logging.LogRecord) -> str | None:
+    """What the screen shows of an entry: warnings and worse, but no noise, and what was logged with `on_screen`."""
+    line: str | None = getattr(record, ATTRIBUTE, None)
+    if line is not None:
+        return line
+    text = one_line(record.getMessage())
+    if record.levelno < logging.WARNING or any(noise in text for noise in NOISE):
+        return None
+    return f'warning: {text}'
+
+
+def one_line(text: str) -> str:
+    """A text of any number of lines as one of a length that can be read."""
+    line = ' '.join(COLOURS.sub('', text).split())
+    return line if len(line) <= LONGEST else f'{line[:LONGEST]} ... (all of it is in the log)'

@@ -1,0 +1,201 @@
+"""A runner whose whole output goes into its log file, with a line on the screen for what a user has to know."""
+
+import io
+import logging
+import re
+import traceback
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import is_main_process
+from mmengine.logging import MMLogger
+from mmengine.logging.logger import FilterDuplicateWarning
+from mmengine.registry import RUNNERS
+from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+
+from mobileone_mm.cli import say
+from mobileone_mm.errors import CheckpointError, ConfigError
+from mobileone_mm.hooks.unwrap import unwrapped
+from mobileone_mm.training import notes, ranks
+from mobileone_mm.training.loops import require_batches
+from mobileone_mm.weights import matching
+from mobileone_mm.weights.checkpoint import read_checkpoint
+
+PREFIX = re.compile(r'^module\.')  # as mmengine takes it off
+OURS = logging.getLogger('mobileone_mm')
+
+
+class OnScreen(logging.Handler):
+    """Says what `notes.line_for` makes of an entry."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line = notes.line_for(record)
+        if line is not None:
+            say(line)
+
+
+class Log(io.TextIOBase):
+    """The log file of a run, which takes what is printed as well; what is printed before it is open waits for it."""
+
+    def __init__(self) -> None:
+        self._logger: MMLogger | None = None
+        self._folder: Path | None = None
+        self._screen = OnScreen()
+        self._screen.addFilter(FilterDuplicateWarning())
+        self._printed: list[str] = []
+        self._unfinished = ''
+
+    @property
+    def path(self) -> Path | None:
+        """Of the file; None before it is open, and for all ranks but the first."""
+        file = self._logger.log_file if self._logger and is_main_process() else None
+        return Path(file) if file else None
+
+    def open(self, logger: MMLogger, folder: str) -> None:
+        """Take over a runner's logger: it prints no more, and its entries are shown as `notes` says."""
+        for handler in list(logger.handlers):
+            if type(handler) is logging.StreamHandler:
+                logger.removeHandler(handler)
+        if ranks.rank() == 0:
+            logger.addHandler(self._screen)
+        for handler in logger.handlers:
+            OURS.addHandler(handler)
+        self._logger, self._folder = logger, Path(folder)
+        self.write('')
+
+    def close_screen(self) -> None:
+        """From here on, entries go into the file only."""
+        if self._logger:
+            self._logger.removeHandler(self._screen)
+            for handler in [self._screen, *self._logger.handlers]:
+                OURS.removeHandler(handler)
+
+    def write(self, text: str) -> int:
+        *lines, self._unfinished = (self._unfinished + text).split('\n')
+        self._printed += [line for line in lines if line.strip()]
+        if self._logger:
+            for line in self._printed:
+                self._logger.info(line)
+            self._printed.clear()
+        return len(text)
+
+    def warn(self, message: Warning | str, category: type[Warning], file: str, line: int, *_: Any) -> None:
+        """What `warnings.showwarning` does: Python's warnings are about code, and none that the user wrote."""
+        self.write(warnings.formatwarning(message, category, file, line))
+
+    def keep(self, error: BaseException) -> Path | None:
+        """Write an error's traceback; the file it is in, or None where there is no folder for one yet."""
+        self.close_screen()
+        if self.path and self._logger:
+            self._logger.error('the run ended with this error:', exc_info=error)
+            return self.path
+        if self._folder is None:
+            return None
+        path = self._folder / f'rank{ranks.rank()}.log'
+        path.write_text(''.join(traceback.format_exception(error)))
+        return path
+
+
+@contextmanager
+def logged() -> Iterator[Log]:
+    """Whatever is printed or warned of goes into the log that comes back, once `build` has opened it."""
+    log, level = Log(), OURS.level
+    OURS.setLevel(logging.INFO)
+    with redirect_stdout(log), warnings.catch_warnings():
+        warnings.showwarning = log.warn  # type: ignore[assignment]
+        try:
+            yield log
+        finally:
+            log.close_screen()
+            OURS.setLevel(level)
+
+
+def build(config: Config, log: Log) -> Runner:
+    """The config's runner, of its own kind, with its output in `log`; a custom `runner_type` is kept."""
+    kind = config.get('runner_type', 'Runner')
+    if isinstance(kind, str):
+        with RUNNERS.switch_scope_and_registry(config.default_scope) as registry:
+            kind = registry.get(kind)
+        if kind is None:
+            raise ConfigError(f'runner_type={config.runner_type!r} given, and no such runner is registered')
+
+    class Quiet(kind):  # type: ignore[misc, valid-type]
+        """A runner with another console, and with care for the user's files and time."""
+
+        def build_logger(self, *args: Any, **options: Any) -> MMLogger:
+            logger: MMLogger = super().build_logger(*args, **options)
+            log.open(logger, self.log_dir)
+            return logger
+
+        def build_train_loop(self, *args: Any, **options: Any) -> BaseLoop:
+            loop: BaseLoop = super().build_train_loop(*args, **options)
+            _require_batches(loop)
+            return loop
+
+        def load_checkpoint(self, filename: str, *args: Any, **options: Any) -> Any:
+            try:
+                checkpoint = super().load_checkpoint(filename, *args, **options)
+            except UnpicklingError as error:
+                read_checkpoint(filename)  # says what is wrong with it, unless mmengine's own histories are
+                raise CheckpointError(
+                    f"{filename}: holds histories of mmengine's logger, which torch refuses to load; expected a "
+                    "checkpoint written with dict(type='mobileone_mm.PlainCheckpointHook') in custom_hooks"
+                ) from error
+            require_fit(self, filename, checkpoint)
+            return checkpoint
+
+        def dump_config(self) -> None:
+            """Keep the config beside the checkpoints, but never in place of the one that was given."""
+            given = self.cfg.filename
+            if given and Path(self.work_dir, Path(given).name).resolve() == Path(given).resolve():
+                if is_main_process():
+                    self.cfg.dump(str(kept_config(self)))
+            else:
+                super().dump_config()
+
+    return Quiet.from_cfg(config)
+
+
+def kept_config(runner: Runner) -> Path:
+    """Where a run keeps the config it was made from, with every option in it."""
+    name = Path(runner.cfg.filename).name
+    path = Path(runner.work_dir, name)
+    return Path(runner.log_dir, name) if path.resolve() == Path(runner.cfg.filename).resolve() else path
+
+
+def require_fit(runner: Runner, filename: str, checkpoint: Mapping[str, Any]) -> None:
+    """Refuse to test a model that a checkpoint fills in part; before training, only warn of it.
+
+    mmengine prints what does not fit, and goes on.
+
+    Raises:
+        CheckpointError: an entry of the model that is to be tested is missing, or has another shape.
+    """
+    expected, given = (
+        {PREFIX.sub('', key): value for key, value in state.items()}
+        for state in (unwrapped(runner.model).state_dict(), checkpoint.get('state_dict', checkpoint))
+    )
+    training = isinstance(runner._train_loop, BaseLoop)
+    # A model may leave out what only training needs, such as an auxiliary head.
+    faults = matching.faults(expected, given if training else {key: given[key] for key in given if key in expected})
+    if faults and not training:
+        raise CheckpointError(f'{filename}: does not fit the config: {"; ".join(faults)}')
+    if faults:
+        runner.logger.warning(f'{filename}: does not fit the config: {"; ".join(faults)}')
+
+
+def _require_batches(loop: BaseLoop) -> None:
+    """Refuse a training without steps before mmengine divides by their number.
+
+    Raises:
+        DataError: the data set makes no whole batch and `drop_last` drops the rest.
+    """
+    # A sampler that goes round and round fills any batch.
+    if isinstance(loop, EpochBasedTrainLoop) or isinstance(loop.dataloader.sampler, DefaultSampler):
+        require_batches(loop.dataloader)

@@ -1,0 +1,163 @@
+"""`train` and `test`: mmengine's own, with little on the screen and all of it in the log."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmengine.hooks import CheckpointHook, Hook
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+from mobileone_mm.cli import fact
+from mobileone_mm.errors import MobileOneError
+from mobileone_mm.hooks import PlainCheckpointHook
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.training import notes, quiet, ranks, settings
+from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
+from mobileone_mm.training.quiet import Log
+from mobileone_mm.training.settings import Options
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training that is over.
+
+    Attributes:
+        task: 'detection', 'segmentation' or 'classification'.
+        config: what it was made from, every option included.
+        last: the last checkpoint; None where none was saved.
+        best: the best one, where validation chose one.
+    """
+
+    task: str
+    config: Path
+    last: Path | None
+    best: Best | None
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A test that is over: its task, its config with every option included, and all metrics by name."""
+
+    task: str
+    config: Path
+    metrics: dict[str, Any]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Someone stopped a training.
+
+    Attributes:
+        place: the epoch or step it was in; empty before the first.
+        saved: the last checkpoint that this run had written; None before the first.
+    """
+
+    def __init__(self, place: str, saved: Path | None) -> None:
+        super().__init__()
+        self.place, self.saved = place, saved
+
+
+def train(word: str, options: Options) -> Trained:
+    """Train the model of the config that `word` names.
+
+    Raises:
+        MobileOneError: whatever went wrong, in a line; of what nobody expected, the log has the traceback.
+        Interrupted: by Ctrl-C.
+    """
+    face, runner = TrainingFace(), None
+    with _reported() as log:
+        try:
+            runner = _runner(settings.training_config(word, options), face, log)
+            if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
+                runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
+            runner.train()
+        except KeyboardInterrupt:
+            saved = [hook.last_ckpt for hook in runner.hooks if isinstance(hook, CheckpointHook)] if runner else []
+            raise Interrupted(face.place, Path(saved[0]) if saved and saved[0] else None) from None
+        finally:
+            face.say_line()
+        last, best = runner.message_hub.runtime_info.get('last_ckpt'), best_of(runner)
+        done = Trained(
+            task=configs.task_of(runner.cfg),
+            config=quiet.kept_config(runner),
+            last=Path(last) if last else None,
+            best=best if best and best.path.is_file() else None,  # of a run that went on, it may have gone
+        )
+    ranks.leave()
+    return done
+
+
+def test(word: str, checkpoint: str, options: Options) -> Tested:
+    """Test a checkpoint on the test data of the config that `word` names.
+
+    Raises:
+        MobileOneError: whatever went wrong, in a line; of what nobody expected, the log has the traceback.
+    """
+    with _reported() as log:
+        runner = _runner(settings.test_config(word, checkpoint, options), TestFace(), log)
+        done = Tested(configs.task_of(runner.cfg), quiet.kept_config(runner), dict(runner.test()))
+    ranks.leave()
+    return done
+
+
+def train_plainly(word: str, options: Options) -> None:
+    """Train with mmengine's own output and errors."""
+    _plain_runner(settings.training_config(word, options)).train()
+    ranks.leave()
+
+
+def test_plainly(word: str, checkpoint: str, options: Options) -> None:
+    """Test with mmengine's own output and errors."""
+    _plain_runner(settings.test_config(word, checkpoint, options)).test()
+    ranks.leave()
+
+
+def _plain_runner(config: Config) -> Runner:
+    configs.enter_scope(config)
+    ranks.join_without_gpu(config)
+    return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+
+
+def _runner(config: Config, face: Hook, log: Log) -> Runner:
+    first = ranks.rank() == 0
+    if first:
+        fact('work dir', shown(Path(config.work_dir)))
+    configs.enter_scope(config)
+    ranks.join_without_gpu(config)
+    runner = quiet.build(config, log)
+    if first:
+        if log.path:
+            fact('log', shown(log.path))
+        runner.register_hook(face)
+    return runner
+
+
+@contextmanager
+def _reported() -> Iterator[Log]:
+    with ranks.one_voice(), quiet.logged() as log:
+        try:
+            yield log
+        except MobileOneError as error:
+            log.keep(error)
+            raise
+        except Exception as error:  # the last line on the screen says what, whatever it was
+            file = log.keep(error)
+            where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
+            raise MobileOneError(f'{_said(error)}; {where}') from error
+
+
+def _said(error: Exception) -> str:
+    text = str(error).strip()
+    if 'Original Traceback' in text:  # torch's way to pass on what happened in a worker: the last line is the error
+        return notes.one_line(text.splitlines()[-1])
+    return notes.one_line(f'{type(error).__name__}: {text}' if text else type(error).__name__)
+
+
+def shown(path: Path) -> Path:
+    """A path as short as it can be typed here."""
+    here, path = Path.cwd(), Path(os.path.abspath(path))
+    return path.relative_to(here) if path.is_relative_to(here) else path

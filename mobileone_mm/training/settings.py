@@ -1,0 +1,148 @@
+"""A config as mmdet's, mmseg's and mmpretrain's own tools/train.py and test.py would hand it to mmengine."""
+
+import argparse
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config, DictAction
+
+from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.training import ranks
+
+AUTO = 'auto'  # resume from the last checkpoint in the work dir
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a command says beside the config.
+
+    Attributes:
+        work_dir: folder for checkpoints and logs; None for the config's own, else work_dirs/NAME.
+        cfg_options: KEY=VALUE words, put into the config as mmengine's `DictAction` reads them.
+        resume: 'auto' for the last checkpoint in the work dir, a path or URL, or None.
+        amp: train in mixed precision.
+        auto_scale_lr: scale the learning rate with the batch, as the config's `auto_scale_lr` says.
+    """
+
+    work_dir: str | None = None
+    cfg_options: Sequence[str] = ()
+    resume: str | None = None
+    amp: bool = False
+    auto_scale_lr: bool = False
+
+
+def config_file(word: str) -> Path:
+    """The file of the config that a command names."""
+    return Path(word)
+
+
+def training_config(word: str, options: Options) -> Config:
+    """The config to train with.
+
+    Raises:
+        UsageError: an entry of `cfg_options` is no KEY=VALUE.
+        ConfigError: the config cannot be read, or an option does not go with it.
+        CheckpointError: the checkpoint to resume from does not exist.
+    """
+    config = _config(word, options)
+    if not (config.get('train_dataloader') and config.get('train_cfg') and config.get('optim_wrapper')):
+        raise ConfigError(
+            f'{word}: expected train_dataloader, train_cfg and optim_wrapper; without them there is nothing to train'
+        )
+    if options.amp:
+        _enable_amp(word, config)
+    if options.auto_scale_lr:
+        if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
+            raise ConfigError(
+                f'{word}: `auto_scale_lr` given, but the config does not say which batch its learning rate is for; '
+                'expected auto_scale_lr=dict(base_batch_size=...)'
+            )
+        config.auto_scale_lr.enable = True
+    if options.resume is not None:
+        config.resume = True
+        config.load_from = None if options.resume == AUTO else _weights(options.resume)
+    return config
+
+
+def test_config(word: str, checkpoint: str, options: Options) -> Config:
+    """The config to test a checkpoint with.
+
+    Raises:
+        UsageError: an entry of `cfg_options` is no KEY=VALUE.
+        ConfigError: the config cannot be read or has nothing to test with.
+        CheckpointError: the checkpoint does not exist.
+    """
+    config = _config(word, options)
+    if not (config.get('test_dataloader') and config.get('test_evaluator')):
+        raise ConfigError(
+            f'{word}: expected test_dataloader and test_evaluator; without them there is nothing to test on'
+        )
+    config.load_from = _weights(checkpoint)
+    return config
+
+
+def _config(word: str, options: Options) -> Config:
+    config = configs.load_config(config_file(word))
+    config.launcher = 'pytorch' if ranks.launched() else 'none'
+    given = _parsed(options.cfg_options)
+    try:
+        config.merge_from_dict(given)
+    except Exception as error:  # of many kinds, for a path through a config that does not have it
+        raise ConfigError(f'{word}: `cfg_options` cannot be put into it: {error}') from error
+    if options.work_dir is not None:
+        config.work_dir = options.work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = os.path.join('work_dirs', config_file(word).stem)
+    if config.default_scope == 'mmpretrain':
+        _fill_loaders(config)
+    if config.default_scope == 'mmdet' and config.get('compile'):
+        from mmdet.utils import setup_cache_size_limit_of_dynamo  # loads torch's compiler
+
+        setup_cache_size_limit_of_dynamo()
+    return config
+
+
+def _parsed(words: Sequence[str]) -> dict[str, Any]:
+    for word in words:
+        if '=' not in word:
+            raise UsageError(f'`cfg_options`: {word!r} given, expected KEY=VALUE, such as train_cfg.max_epochs=12')
+    read = argparse.Namespace(options={})
+    try:
+        DictAction([], 'options')(argparse.ArgumentParser(), read, words)
+    except AssertionError as error:  # for brackets that do not match
+        raise UsageError(f'`cfg_options`: {error}') from error
+    options: dict[str, Any] = read.options
+    return options
+
+
+def _enable_amp(word: str, config: Config) -> None:
+    kind = config.optim_wrapper.get('type', 'OptimWrapper')
+    kind = kind if isinstance(kind, str) else kind.__name__
+    if kind == 'AmpOptimWrapper':
+        return
+    if kind != 'OptimWrapper':
+        raise ConfigError(f'{word}: `amp` goes with optim_wrapper of type OptimWrapper, the config has {kind}')
+    config.optim_wrapper.type = 'AmpOptimWrapper'
+    config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _weights(source: str) -> str:
+    if '://' not in source and not Path(source).is_file():
+        raise CheckpointError(f'{source}: no such checkpoint')
+    return source
+
+
+def _fill_loaders(config: Config) -> None:
+    """What mmpretrain's tools set where a config does not."""
+    for name in LOADERS:
+        loader = config.get(name)
+        if loader:
+            loader.setdefault('pin_memory', True)
+            loader.setdefault('collate_fn', {'type': 'default_collate'})
+            if loader.get('num_workers'):  # torch refuses to keep workers that there are not
+                loader.setdefault('persistent_workers', True)

@@ -1,0 +1,114 @@
+"""`mobileone test` as typed."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.logging import HistoryBuffer
+
+from mobileone_mm import cli
+from mobileone_mm.commands import test as command
+
+from ..conftest import forget_hosts  # noqa: TID252
+
+NEXT = 'next: ' + cli.command('export', 'tiny.py', 'epoch_1.pth')
+
+
+def run(*words: object) -> int:
+    forget_hosts()  # as in a process of its own
+    return cli.run(command.main, [str(word) for word in words])
+
+
+@pytest.fixture
+def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory: the config and its checkpoint, trained and fused."""
+    for name in ('tiny.py', 'epoch_1.pth', 'epoch_1_fused.pth'):
+        shutil.copy(trained / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_metrics_are_a_table_and_those_of_mmengine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('tiny.py', 'epoch_1.pth') == 0
+    out, err = capsys.readouterr()
+    *table, unit, following = out.splitlines()
+    (file,) = Path('work_dirs/tiny').glob('*/[0-9]*.json')
+    logged = json.loads(file.read_text())
+    said = dict(line.split() for line in table)
+    assert said.keys() == {key for key in logged if key.startswith('coco/')}
+    assert said['coco/bbox_mAP_50'] == f'{100 * logged["coco/bbox_mAP_50"]:.2f}' != '0.00'
+    assert said['coco/bbox_mAP_l'] == '-'  # no shape is so large
+    assert [line.split()[0] for line in table[-3:]] == [
+        f'coco/{name}_precision' for name in ('circle', 'square', 'triangle')
+    ]
+    assert unit == 'in points of 100'
+    assert following == NEXT
+    assert re.fullmatch(
+        r'config    tiny\.py\nmodel     epoch_1\.pth\nwork dir  work_dirs/tiny\nlog       \S+\.log\n'
+        r'data      4 test images, on CPU\n',
+        err,
+    )
+
+
+def test_a_fused_file_scores_what_its_trained_one_does(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('tiny.py', 'epoch_1.pth') == 0
+    trained = capsys.readouterr().out.splitlines()[:-1]
+    assert run('tiny.py', 'epoch_1_fused.pth') == 0
+    assert capsys.readouterr().out.splitlines()[:-1] == trained
+
+
+def test_a_checkpoint_of_another_model_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Other boxes for each place: mmengine would test with what fits, and leave the rest as it was initialised.
+    other = 'model.bbox_head.anchor_generator.ratios=[[2],[2],[2],[2],[2],[2]]'
+    assert run('tiny.py', 'epoch_1.pth', '--cfg-options', other) == 1
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert re.search(r'\nerror: epoch_1\.pth: does not fit the config: of another shape .*bbox_head\.', err)
+
+
+@pytest.mark.parametrize(
+    ('words', 'error'),
+    [
+        (['tiny.py', 'no.pth'], 'error: no.pth: no such checkpoint'),
+        (
+            ['tiny.py', 'epoch_1.pth', '--cfg-options', 'test_evaluator=None'],
+            'error: tiny.py: expected test_dataloader and',
+        ),
+        (['tiny.py', 'tiny.py'], 'error: tiny.py: this is no .pth'),
+    ],
+)
+def test_the_error_comes_last(words: list[str], error: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*words) == 1
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert err.splitlines()[-1].startswith(error)
+    assert 'Traceback' not in err
+
+
+def test_a_checkpoint_with_histories_is_refused_with_the_way_out(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = torch.load('epoch_1.pth', weights_only=True)  # noqa: TID251 - written above
+    losses = HistoryBuffer()
+    losses.update(1.0)
+    torch.save({**content, 'message_hub': {'log_scalars': {'train/loss': losses}}}, 'epoch_1.pth')
+    assert run('tiny.py', 'epoch_1.pth') == 1
+    assert 'PlainCheckpointHook' in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_plain_is_mmengines_own_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run('tiny.py', 'epoch_1.pth', '--plain') == 0
+    out = capsys.readouterr().out
+    assert 'Config:' in out
+    assert 'Epoch(test) [1/1]' in re.sub(r'\x1b\[\d+m', '', out)
+    assert 'next:' not in out
+
+
+def test_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        command.main(['--help'])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f'example: {cli.command("test", "ssd_mobileone_s2")} ')

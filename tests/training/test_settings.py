@@ -1,0 +1,156 @@
+"""The config that is trained with is the one that the packages' own tools would train with."""
+
+import runpy
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
+from mobileone_mm.training import settings
+from mobileone_mm.training.settings import Options
+
+LOADER = "dict(batch_size=2, num_workers=2, dataset=dict(type='Any'), sampler=dict(type='DefaultSampler'))"
+CONFIG = f"""
+default_scope = {{scope!r}}
+model = dict(type='Any')
+train_dataloader = {LOADER}
+val_dataloader = {LOADER}
+test_dataloader = {LOADER}
+test_evaluator = dict(type='Any')
+train_cfg = dict(by_epoch=True, max_epochs=2)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1))
+auto_scale_lr = dict(enable=False, base_batch_size=16)
+"""
+SCOPES = ('mmdet', 'mmseg', 'mmpretrain')
+
+
+class ReachedRunner(Exception):
+    """The tool is done with the config."""
+
+
+def by_the_tool(monkeypatch: pytest.MonkeyPatch, scope: str, tool: str, *words: str) -> dict[str, Any]:
+    """What a package's own tools/TOOL.py hands to mmengine."""
+    handed = []
+
+    def from_cfg(config: Config) -> None:
+        handed.append(config)
+        raise ReachedRunner
+
+    spec = find_spec(scope)
+    assert spec is not None
+    assert spec.origin is not None
+    monkeypatch.setattr(Runner, 'from_cfg', from_cfg)
+    monkeypatch.setattr(sys, 'argv', [tool, *words])
+    with pytest.raises(ReachedRunner):
+        runpy.run_path(str(Path(spec.origin).parent / f'.mim/tools/{tool}.py'), run_name='__main__')
+    return comparable(handed[0])
+
+
+def comparable(config: Config) -> dict[str, Any]:
+    content: dict[str, Any] = config.to_dict()
+    for loader in settings.LOADERS:  # a test keeps no workers; nothing is computed by it
+        content[loader].pop('persistent_workers', None)
+    return {
+        **content,
+        'work_dir': str(Path(content['work_dir'])),
+        'resume': content.get('resume', False),
+        'load_from': content.get('load_from'),
+    }
+
+
+@pytest.fixture(params=SCOPES)
+def scope(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('LOCAL_RANK', '0')  # which the tools would leave behind
+    write(request.param)
+    Path('old.pth').touch()
+    scope: str = request.param
+    return scope
+
+
+def write(scope: str, more: str = '') -> None:
+    Path('any.py').write_text(CONFIG.format(scope=scope) + more)
+
+
+CHANGES = ('train_cfg.max_epochs=7', 'model.out=[1,(2,3)]', 'train_dataloader.num_workers=1')
+CASES = [
+    ([], Options()),
+    (['--work-dir', 'elsewhere'], Options(work_dir='elsewhere')),
+    (['--amp'], Options(amp=True)),
+    (['--resume'], Options(resume='auto')),
+    (['--cfg-options', 'work_dir=theirs'], Options(cfg_options=('work_dir=theirs',))),
+    (['--cfg-options', *CHANGES], Options(cfg_options=CHANGES)),
+]
+NOT_OF_MMSEG = [
+    (['--resume', 'old.pth'], Options(resume='old.pth')),
+    (['--auto-scale-lr'], Options(auto_scale_lr=True)),
+]
+
+
+@pytest.mark.parametrize(('words', 'options'), CASES)
+def test_training_is_set_up_as_by_the_packages_own_tools(
+    words: list[str], options: Options, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = by_the_tool(monkeypatch, scope, 'train', 'any.py', *words)
+    assert comparable(settings.training_config('any.py', options)) == expected
+
+
+@pytest.mark.parametrize('scope', ['mmdet', 'mmpretrain'], indirect=True)
+@pytest.mark.parametrize(('words', 'options'), NOT_OF_MMSEG)
+def test_so_are_the_options_that_mmseg_does_not_have(
+    words: list[str], options: Options, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = by_the_tool(monkeypatch, scope, 'train', 'any.py', *words)
+    assert comparable(settings.training_config('any.py', options)) == expected
+
+
+def test_testing_is_set_up_as_by_the_packages_own_tools(scope: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ['--work-dir', 'elsewhere', '--cfg-options', 'model.arch=s1']
+    expected = by_the_tool(monkeypatch, scope, 'test', 'any.py', 'old.pth', *words)
+    if scope == 'mmpretrain':  # whose tool leaves the other loaders alone
+        for loader in settings.LOADERS[:2]:
+            expected[loader] |= {'pin_memory': True, 'collate_fn': {'type': 'default_collate'}}
+    found = settings.test_config('any.py', 'old.pth', Options('elsewhere', ('model.arch=s1',)))
+    assert comparable(found) == expected
+
+
+@pytest.mark.parametrize('variables', [{'RANK': '1', 'WORLD_SIZE': '2'}, {'RANK': '1'}, {}])
+def test_torchrun_is_noticed(variables: dict[str, str], scope: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ('RANK', 'WORLD_SIZE'):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    launcher = settings.training_config('any.py', Options()).launcher
+    assert launcher == ('pytorch' if len(variables) == 2 else 'none')
+
+
+@pytest.mark.parametrize(
+    ('more', 'options', 'error', 'message'),
+    [
+        ('', Options(cfg_options=('abc',)), UsageError, "'abc' given, expected KEY=VALUE"),
+        ('', Options(cfg_options=('a=(1,2',)), UsageError, 'Imbalanced brackets'),
+        ('', Options(cfg_options=('default_scope.x.y=1',)), ConfigError, '`cfg_options` cannot be put into it'),
+        ('', Options(resume='none.pth'), CheckpointError, 'none.pth: no such checkpoint'),
+        ('train_cfg = None', Options(), ConfigError, 'there is nothing to train'),
+        ('auto_scale_lr = None', Options(auto_scale_lr=True), ConfigError, 'expected auto_scale_lr=dict'),
+        ("optim_wrapper['type'] = 'OtherWrapper'", Options(amp=True), ConfigError, 'the config has OtherWrapper'),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    more: str, options: Options, error: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', more)
+    with pytest.raises(error, match=message):
+        settings.training_config('any.py', options)
+
+
+def test_mixed_precision_that_is_configured_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', "optim_wrapper.update(type='AmpOptimWrapper', loss_scale=512.0)")
+    assert settings.training_config('any.py', Options(amp=True)).optim_wrapper.loss_scale == 512.0
