@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, is_artifact, require_kind
-from mobileone_mm.columns import paragraph
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import REPORT, require_outputs
 

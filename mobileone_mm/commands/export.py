@@ -7,8 +7,8 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.card import EXPERIMENTAL
+from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PACKAGE, beside, require_kind
-from mobileone_mm.columns import paragraph
 from mobileone_mm.errors import UsageError
 from mobileone_mm.exporter.options import split_options
 from mobileone_mm.openmmlab.shipped import find_config

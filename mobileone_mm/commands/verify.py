@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mobileone_mm import cli
-from mobileone_mm.columns import paragraph
+from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.outputs import REPORT, require_outputs
 
 HELP = """example: %(prog)s detector.mlpackage --image street.jpg

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.errors import DataError
 from mobileone_mm.exporter.page_pictures import PICTURE_SIDE
 from mobileone_mm.openmmlab.test_data import Samples, open_samples, read_sample
 from mobileone_mm.pictures.drawing import resized
@@ -72,6 +73,8 @@ def examples_of(
 def _of_samples(samples: Samples, task: Task, size: Size) -> Examples:
     total = len(samples.dataset)
     count = min(COUNT, total)
+    if not count:
+        raise DataError('there are none')
     paths, truths = [], []
     for index in (place * total // count for place in range(count)):
         entry = samples.dataset.get_data_info(index)

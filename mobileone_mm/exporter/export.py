@@ -26,7 +26,8 @@ from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
 from mobileone_mm.exporter.examples import Examples, examples_of
-from mobileone_mm.exporter.page import Pair, write_page
+from mobileone_mm.exporter.page import write_page
+from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import input_size_of, preprocessed, require_size
@@ -97,7 +98,8 @@ def export(
         made_with = target.made_with()
         source = _loaded(config_path, checkpoint_path, input_size)
         session = scoring.open_session(source.config, limit) if evaluate else None
-        examples = examples_of(images, source.config, source.task, source.size, session and session.samples)
+        samples = session.samples if session else None
+        examples = examples_of(images, source.config, source.task, source.size, samples)
         pictures = examples.pictures
     task = source.task
     settings = task.export.settings(task_options or task.options())
