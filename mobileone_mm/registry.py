@@ -21,7 +21,7 @@ MODELS = Registry(
     locations=['mobileone_mm.models.backbones.mobileone', 'mobileone_mm.models.heads.ssd_head'],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
-LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.training.loops'])
+LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.openmmlab.loops'])
 DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,

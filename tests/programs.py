@@ -1,5 +1,6 @@
-"""Tiny torch modules as ML programs, for tests of what executes them."""
+"""Tiny torch modules as ML programs, for tests of what executes them, and packages that were changed on purpose."""
 
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from torch import Tensor, nn
 
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
 from mobileone_mm.targets.coreml.library import coremltools, silent
+from mobileone_mm.targets.coreml.package import open_package
+
+MODEL = Path('Data/com.apple.CoreML/model.mlmodel')  # in a package
+WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
 
 
 class Of(nn.Module):
@@ -46,4 +51,19 @@ def convert(
 def saved(model: Any, folder: Path) -> Interpreter:
     """The model, saved and opened again."""
     model.save(str(folder / 'tiny.mlpackage'))
-    return open_interpreter(folder / 'tiny.mlpackage')
+    return open_interpreter(open_package(folder / 'tiny.mlpackage'))
+
+
+def changed(package: Path, folder: Path, change: Callable[[Any], None]) -> Path:
+    """A copy `copy.mlpackage` in a folder, whose specification (`Model_pb2.Model`) was changed in place."""
+    copy = shutil.copytree(package, folder / 'copy.mlpackage')
+    spec = open_package(copy).spec
+    change(spec)
+    (copy / MODEL).write_bytes(spec.SerializeToString())
+    return copy
+
+
+def operations_of(spec: Any) -> Any:
+    """The operations of a detector package's ML program."""
+    (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
+    return block.operations

@@ -32,10 +32,10 @@ ROOMS: dict[str, set[str]] = {
     'prediction': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'evaluation': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
-    'training': {'evaluation', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'demo': {'pictures'},
     'datasets': {'pictures'},
-    'hooks': {'training', 'openmmlab', 'reparam', 'weights'},
+    'hooks': {'openmmlab', 'reparam', 'weights'},
+    'training': {'hooks', 'cli', 'openmmlab', 'weights'},  # what `mobileone train` shows of it
     'doctor': set(),
 }
 CONSOLE = {'cli', 'commands'}  # the commands may import every room, and nobody them; they alone know how to print
@@ -46,7 +46,7 @@ OPTIONS = 'options'  # of a task or a format: known to who offers them
 OWNERS: dict[str, tuple[str, ...]] = {
     'coremltools': ('targets.coreml.library',),
     'google': ('targets.coreml',),  # protobuf, which comes with coremltools
-    'mmdet': ('datasets', 'models.heads', 'tasks.detection'),
+    'mmdet': ('datasets', 'models.heads', 'tasks.detection', 'training.settings'),
     'mmpretrain': (),
     'mmseg': (),
     'onnx': ('targets.onnx.file',),

@@ -127,21 +127,22 @@ def overflowing(folder: Path, detector: tuple[Path, Path], factor: float) -> tup
     return config_file, folder / 'scaled.pth'
 
 
+def new_detector(folder: Path, **changes: Any) -> tuple[Path, Path]:
+    """Config file and checkpoint file of a tiny SSD, with these changes in its config."""
+    torch.manual_seed(0)
+    config_file = write_config(folder, **changes)
+    config = configs.load_config(config_file)
+    model = lively(configs.build_model(config), changes.get('size', SIZE))
+    weights = folder / 'best.pth'
+    meta = {'dataset_meta': {'classes': list(class_names(config))}}
+    checkpoint.save_checkpoint(weights, model.state_dict(), meta)
+    return config_file, weights
+
+
 @pytest.fixture(scope='session')
 def make_detector() -> Callable[..., tuple[Path, Path]]:
     """A function (folder, **config changes) -> (config file, checkpoint file)."""
-
-    def make(folder: Path, **changes: Any) -> tuple[Path, Path]:
-        torch.manual_seed(0)
-        config_file = write_config(folder, **changes)
-        config = configs.load_config(config_file)
-        model = lively(configs.build_model(config), changes.get('size', SIZE))
-        weights = folder / 'best.pth'
-        meta = {'dataset_meta': {'classes': list(class_names(config))}}
-        checkpoint.save_checkpoint(weights, model.state_dict(), meta)
-        return config_file, weights
-
-    return make
+    return new_detector
 
 
 @pytest.fixture(scope='session')

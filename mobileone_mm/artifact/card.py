@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -85,7 +85,11 @@ def one_of(*values: Any) -> Check:
     """The check that a value is one of these."""
     # By type too: to Python, true is 1.
     allowed = [(type(value), value) for value in values]
-    return Check(' or '.join(json.dumps(value) for value in values), lambda value: (type(value), value) in allowed)
+    return Check(_or(values), lambda value: (type(value), value) in allowed)
+
+
+def _or(values: Iterable[Any]) -> str:
+    return ' or '.join(json.dumps(value) for value in values)
 
 
 def is_number(value: Any) -> bool:
@@ -150,11 +154,11 @@ CHECKS: Mapping[str, Check] = {
 }
 
 
-def task_of(metadata: Mapping[str, str]) -> str:
-    """The task that a file says it is for.
+def task_of(metadata: Mapping[str, str], known: Collection[str]) -> str:
+    """The task that a file says it is for, one of the `known` ones.
 
     Raises:
-        ExportError: it says none, or another version wrote it.
+        ExportError: it says none or another, or another version wrote it.
     """
     for name in ('format', 'task'):
         try:
@@ -163,6 +167,8 @@ def task_of(metadata: Mapping[str, str]) -> str:
             if name == 'format':
                 raise ExportError(f'{error}; export it again with this version') from error
             raise
+    if value not in known:
+        raise ExportError(f'metadata: {KEY_PREFIX}task is {json.dumps(value)}, expected {_or(known)}')
     return str(value)
 
 

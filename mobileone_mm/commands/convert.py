@@ -43,9 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise CheckpointError(f'{source.path}: {error}') from error
     # Apple and timm load a bare state dict, mm packages one with a meta block beside it.
     save_checkpoint(args.destination, converted, source.meta if args.to == 'mmpretrain' else None)
-    cli.result(f'{args.destination}: {names.describe(converted)}, {len(converted)} entries')
+    weights = names.parse(converted)
+    cli.result(f'{args.destination}: {weights}, {len(converted)} entries')
     start = f'model.backbone.init_cfg.checkpoint={args.destination}'
-    cli.next_command(cli.command('train', _config_for(names.parse(converted)), '--cfg-options', start))
+    cli.next_command(cli.command('train', _config_for(weights), '--cfg-options', start))
     return 0
 
 

@@ -94,8 +94,8 @@ def export(
     require_outputs([(out, target.kind), (page_of(out), PAGE)], [config_path, checkpoint_path, *images])
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
-        supervision()  # draws the page
         made_with = target.made_with()
+        supervision()  # draws the page
         source = _loaded(config_path, checkpoint_path, input_size)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None

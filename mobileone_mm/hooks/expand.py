@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.hooks.unwrap import unwrapped
+from mobileone_mm.openmmlab.log import on_screen
 from mobileone_mm.registry import HOOKS
-from mobileone_mm.training.notes import on_screen
 from mobileone_mm.weights import expand
 
 

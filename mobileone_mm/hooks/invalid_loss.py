@@ -13,8 +13,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 
 from mobileone_mm.errors import ConfigError, MobileOneError
+from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.registry import HOOKS
-from mobileone_mm.training.loops import require_batches
 
 
 @dataclass(frozen=True)

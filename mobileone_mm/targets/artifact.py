@@ -6,8 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mobileone_mm.artifact.card import Card
-from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.inputs import CHANNELS, Picture, found
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.errors import DataError, ExportError
 from mobileone_mm.pictures.reading import read_picture, stretched
@@ -83,8 +85,9 @@ class Artifact:
             attributes `xyxy`, `confidence`, `class_id` and `data`.
 
         Raises:
-            DataError: the picture cannot be read.
+            DataError: the picture cannot be read, or is no picture.
             ExportError: the file is no detector that an export wrote.
+            UsageError: a threshold is out of range.
         """
         if self.card.task != 'detection':
             raise ExportError(f'{self.path}: made for {self.card.task}, which finds no boxes; expected a detector')
@@ -92,15 +95,16 @@ class Artifact:
         given = {'score_threshold': score_threshold, 'iou_threshold': iou_threshold}
         rules = predict.changed(predict.card_rules(self.card), {k: v for k, v in given.items() if v is not None})
         image = _checked(picture) if not isinstance(picture, (str, Path)) else read_picture(picture)
-        found = predict.by(self.saved.runner, stretched(image, self.card.input_size), rules)
+        detections = predict.by(self.saved.runner, stretched(image, self.card.input_size), rules)
         height, width = image.shape[:2]
-        return predict.for_person(found, self.card.classes, (width, height))
+        return predict.for_person(detections, self.card.classes, (width, height))
 
 
-def _checked(picture: Picture) -> Picture:
-    if getattr(picture, 'ndim', 0) != 3 or picture.shape[2] != 3 or str(picture.dtype) != 'uint8':
-        kind, shape = getattr(picture, 'dtype', type(picture).__name__), getattr(picture, 'shape', ())
-        raise DataError(f'picture: {kind} of shape {shape} given, expected uint8 RGB of shape (height, width, 3)')
+def _checked(picture: Any) -> Picture:
+    if not isinstance(picture, np.ndarray):
+        raise DataError(f'picture: {type(picture).__name__} given, expected a path or a NumPy array')
+    if picture.ndim != 3 or picture.shape[2] != CHANNELS or picture.dtype != np.uint8 or not picture.size:
+        raise DataError(f'{found("picture", picture)}, expected uint8 RGB of shape (height, width, {CHANNELS})')
     return picture
 
 

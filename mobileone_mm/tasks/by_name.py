@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mobileone_mm.artifact.card import Card, card_of, task_of
-from mobileone_mm.errors import ConfigError, ExportError
+from mobileone_mm.errors import ConfigError
 from mobileone_mm.tasks.detection.options import DetectionOptions
 
 if TYPE_CHECKING:
@@ -53,8 +53,5 @@ def read_card(metadata: Mapping[str, str]) -> Card:
     Raises:
         ExportError: entries are missing or wrong, another version wrote them, or its task is not known.
     """
-    name = task_of(metadata)
-    if name not in TASKS:
-        raise ExportError(f'metadata: task {name!r}, expected {" or ".join(TASKS)}')
-    export = task_named(name).export
+    export = task_named(task_of(metadata, TASKS)).export
     return card_of(metadata, export.probe, export.setting_checks)

@@ -3,6 +3,8 @@
 import logging
 import re
 
+from mobileone_mm.openmmlab.log import ATTRIBUTE
+
 LONGEST = 300  # characters of a line; the log has the whole entry
 # Addressed to the authors of mmengine and its packages, or true of every sound run.
 NOISE = (
@@ -13,12 +15,6 @@ NOISE = (
     '`self.param_schedulers` is None',
 )
 COLOURS = re.compile(r'\x1b\[[\d;]*m')
-ATTRIBUTE = 'on_screen'
-
-
-def on_screen(line: str) -> dict[str, str]:
-    """The `extra` of a logging call below the level of a warning that a user should see on the screen, as `line`."""
-    return {ATTRIBUTE: line}
 
 
 def line_for(record: logging.LogRecord) -> str | None:

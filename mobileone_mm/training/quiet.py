@@ -22,8 +22,8 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.hooks.unwrap import unwrapped
+from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.training import notes, ranks
-from mobileone_mm.training.loops import require_batches
 from mobileone_mm.weights import matching
 from mobileone_mm.weights.checkpoint import read_checkpoint
 

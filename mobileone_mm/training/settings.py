@@ -11,6 +11,7 @@ from mmengine.config import Config, DictAction
 
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
 
 AUTO = 'auto'  # resume from the last checkpoint in the work dir
@@ -34,11 +35,6 @@ class Options:
     resume: str | None = None
     amp: bool = False
     auto_scale_lr: bool = False
-
-
-def config_file(word: str) -> Path:
-    """The file of the config that a command names."""
-    return Path(word)
 
 
 def training_config(word: str, options: Options) -> Config:
@@ -87,7 +83,7 @@ def test_config(word: str, checkpoint: str, options: Options) -> Config:
 
 
 def _config(word: str, options: Options) -> Config:
-    config = configs.load_config(config_file(word))
+    config = configs.load_config(find_config(word))
     config.launcher = 'pytorch' if ranks.launched() else 'none'
     given = _parsed(options.cfg_options)
     try:
@@ -97,7 +93,7 @@ def _config(word: str, options: Options) -> Config:
     if options.work_dir is not None:
         config.work_dir = options.work_dir
     elif config.get('work_dir') is None:
-        config.work_dir = os.path.join('work_dirs', config_file(word).stem)
+        config.work_dir = os.path.join('work_dirs', find_config(word).stem)
     if config.default_scope == 'mmpretrain':
         _fill_loaders(config)
     if config.default_scope == 'mmdet' and config.get('compile'):

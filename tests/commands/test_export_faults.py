@@ -4,26 +4,27 @@ import json
 import os
 import re
 import resource
-import runpy
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mobileone_mm import cli
+from mobileone_mm.__main__ import module_of
 from mobileone_mm.atomic import Kind, replacing
-from mobileone_mm.exporter import export
 from mobileone_mm.exporter.report import Report
+from mobileone_mm.outputs import page_of
 from mobileone_mm.targets.coreml import convert, library
-from mobileone_mm.tasks.detection.options import DetectorOptions
 from mobileone_mm.weights.checkpoint import file_sha256
+from tiny_detector import export_tiny
 
-TOOLS = Path(__file__).parents[2] / 'tools'
 MANIFEST = Path('Manifest.json')
 MODEL = Path('Data/com.apple.CoreML/model.mlmodel')
 WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
@@ -33,8 +34,8 @@ SMALL = 20_000  # bytes; the tiny detector's weights and its program are both lo
 Spoil = Callable[[Path], object]
 
 
-def call(tool: str, *arguments: object) -> int:
-    return cli.run(runpy.run_path(str(TOOLS / tool))['main'], [str(argument) for argument in arguments])
+def call(verb: str, *arguments: object) -> int:
+    return cli.run(import_module(module_of(verb)).main, [str(argument) for argument in arguments])
 
 
 def message(capsys: pytest.CaptureFixture[str]) -> str:
@@ -83,17 +84,18 @@ def fifo(file: Path) -> None:
     os.mkfifo(file)
 
 
+OTHER_WEIGHTS = 'the weights are not those it was saved with: sha256 '
 NO_MODEL = 'Manifest.json names no model, it is cut or damaged'
 DAMAGED = 'model.mlmodel cannot be read as a Core ML model, it is cut or damaged: '
 NOT_IN_DATA = r'Manifest\.json names the model {}, and no such file is in Data'
 SPOILT: list[tuple[str, Path, Spoil, str]] = [
-    ('empty', WEIGHTS, cut(0), 'begins at byte 64 of a weight file of 0 bytes'),
-    ('within the first entry', WEIGHTS, cut(100), r'begins at byte \d+ of a weight file of 100 bytes'),
-    ('one byte short', WEIGHTS, cut(-1), 'the weights are not those it was saved with: sha256 '),
-    ('one bit wrong', WEIGHTS, flip, 'the weights are not those it was saved with: sha256 '),
+    ('empty', WEIGHTS, cut(0), OTHER_WEIGHTS),
+    ('within the first entry', WEIGHTS, cut(100), OTHER_WEIGHTS),
+    ('one byte short', WEIGHTS, cut(-1), OTHER_WEIGHTS),
+    ('one bit wrong', WEIGHTS, flip, OTHER_WEIGHTS),
     ('gone', WEIGHTS, Path.unlink, 'the weights are missing: no file Data/'),
     ('a pipe', WEIGHTS, fifo, 'the weights are missing: no file Data/'),
-    ('empty', MODEL, cut(0), 'the model is a None, expected a pipeline'),
+    ('empty', MODEL, cut(0), 'not a sound package: metadata: no entry mobileone_mm.format'),
     ('one byte', MODEL, cut(1), DAMAGED),
     ('half', MODEL, cut(30_000), DAMAGED),
     ('one byte short', MODEL, cut(-1), DAMAGED),
@@ -129,7 +131,7 @@ def test_a_spoilt_package_is_one_line_and_status_1(
 ) -> None:
     package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     spoil(package / file)
-    assert call('verify.py', package, '--report', tmp_path / 'r.json') == 1
+    assert call('verify', package, '--report', tmp_path / 'r.json') == 1
     assert re.search(expected, message(capsys))
     assert list(tmp_path.iterdir()) == [package]
 
@@ -138,8 +140,7 @@ def test_a_spoilt_package_is_one_line_and_status_1(
 def other(make_detector: Callable[..., tuple[Path, Path]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The package of another detector, of the same architecture."""
     folder = tmp_path_factory.mktemp('other')
-    config_file, weights = make_detector(folder, to_rgb=False)
-    return export.export(config_file, weights, DetectorOptions(), folder / 'other.mlpackage').artifact
+    return export_tiny(make_detector(folder, to_rgb=False), folder / 'other.mlpackage').artifact
 
 
 @pytest.mark.parametrize('file', [WEIGHTS, MODEL])
@@ -149,7 +150,7 @@ def test_a_part_of_another_package_is_told(
     package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     assert (other / WEIGHTS).stat().st_size == (package / WEIGHTS).stat().st_size  # so that its size says nothing
     shutil.copyfile(other / file, package / file)
-    assert call('verify.py', package) == 1
+    assert call('verify', package) == 1
     assert 'the weights are not those it was saved with' in message(capsys)
 
 
@@ -193,7 +194,7 @@ def test_a_full_disk_leaves_the_old_package(
     monkeypatch.setattr(owner, name, without_room)
     out = tmp_path / 'out' / 'd.mlpackage'
     shutil.copytree(exported.artifact, out)
-    assert call('export.py', *detector, '--out', out) == 1
+    assert call('export', *detector, '--out', out) == 1
     if place == 'the package':
         expected = rf'error: {out}: cannot be written: File too large; make room there, or choose another path'
     else:
@@ -218,18 +219,21 @@ def test_any_name_is_fine(
         shutil.copyfile(file, folder / f'{name}{ending}')
     monkeypatch.chdir(folder)
     out = f'./{name}.mlpackage/'
-    assert call('export.py', f'{name}.py', f'{name}.pth', '--out', out, '--report', f'{name}.json') == 0
+    assert call('export', f'{name}.py', f'{name}.pth', '--out', out, '--report', f'{name}.json') == 0
     lines = capsys.readouterr().out.splitlines()
     assert list(temporary.iterdir()) == []
     # The next command, as a shell reads it.
-    command = lines[-1].removeprefix('next: python ').replace('tools/', f'{TOOLS}/')
+    command = lines[-1].removeprefix('next: ')
+    assert shlex.split(command)[-1] == f'{name}.mlpackage'
     words = subprocess.run(
         ['sh', '-c', f'for word in {command}; do echo "$word"; done'], capture_output=True, text=True, check=True
     ).stdout.splitlines()
-    assert words == [str(TOOLS / 'verify.py'), f'{name}.mlpackage']
-    assert call('verify.py', words[1]) == 0
-    expected = {'report.html', *(f'{name}{ending}' for ending in ('.py', '.pth', '.json', '.mlpackage'))}
-    assert {path.name for path in folder.iterdir()} == expected
+    assert words == shlex.split(command)
+    assert call(*words[-2:]) == 0
+    assert words[-2] == 'verify'
+    named = {f'{name}{ending}' for ending in ('.py', '.pth', '.json', '.mlpackage')}
+    page = page_of(Path(f'{name}.mlpackage')).name
+    assert {path.name for path in folder.iterdir()} == {*named, page}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +264,7 @@ def test_a_wrong_place_is_refused_before_anything_is_loaded(
     for name in ('file', 'file.mlpackage', 'mine.mlpackage/notes.txt'):
         Path(name).write_text('kept')
     before = contents(tmp_path)
-    assert call('export.py', 'none.py', 'none.pth', *options) == 2
+    assert call('export', 'demo_ssd', 'none.pth', *options) == 2
     assert re.match(f'error: {expected}', message(capsys))
     assert contents(tmp_path) == before
 
@@ -269,27 +273,28 @@ def test_a_wrong_place_is_refused_before_anything_is_loaded(
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / 'locked'
     folder.mkdir(0o500)
-    assert call('export.py', 'none.py', 'none.pth', '--out', folder / 'd.mlpackage') == 2
-    assert re.fullmatch(r'error: .*: the folder \S+/locked is not writable; choose another path', message(capsys))
+    for out in (folder / 'd.mlpackage', folder / 'new/sub/d.mlpackage'):
+        assert call('export', 'demo_ssd', 'none.pth', '--out', out) == 1
+        assert re.fullmatch(r'error: .*: the folder \S+/locked is not writable; choose another path', message(capsys))
 
 
 def test_a_package_is_verified_through_a_link(
     exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / 'latest').symlink_to(exported.artifact)
-    assert call('verify.py', f'{tmp_path}/latest/') == 0
+    assert call('verify', f'{tmp_path}/latest/') == 0
     assert f'{tmp_path}/latest/: sound; ' in capsys.readouterr().out
 
 
 def test_a_killed_process_says_nothing_and_harms_nothing(exported: Report, tmp_path: Path) -> None:
     """One real process, killed while it saves; benchmarks/killed_exports.py does so at any moment."""
-    code = f"""
-import os, runpy, signal, sys
+    code = """
+import os, signal
 from mobileone_mm import cli
-from mobileone_mm.exporter import verify
-from mobileone_mm.exporter.report import Report
-verify.check_contract = lambda package: os.kill(os.getpid(), signal.SIGKILL)
-raise SystemExit(cli.run(runpy.run_path({str(TOOLS / 'export.py')!r})['main']))
+from mobileone_mm.commands.export import main
+from mobileone_mm.targets.coreml import target
+target.check_contract = lambda *parts: os.kill(os.getpid(), signal.SIGKILL)
+raise SystemExit(cli.run(main))
 """
     out = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
     info = exported.info

@@ -1,40 +1,44 @@
-"""No output of any tool is one of its inputs, or a file or folder that no tool of ours wrote: every option in turn."""
+"""No output of any command is one of its inputs, or what no command of ours wrote: every option in turn."""
 
 import json
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mobileone_mm import cli
+from mobileone_mm.__main__ import module_of
+from mobileone_mm.outputs import page_of
 
-TOOLS = Path(__file__).parents[2] / 'tools'
 METADATA = b'\x0a\x13mobileone_mm.format\x12\x011'  # as protobuf stores the key
 MANIFEST = {'rootModelIdentifier': 'a', 'itemInfoEntries': {'a': {'path': 'com.apple.CoreML/model.mlmodel'}}}
 
 # Each option that names what is written, as typed: {out} is that, the other paths are inputs.
 OPTIONS = {
-    'export package': 'export.py config.py best.pth --image a.png --out {out}.mlpackage',
-    'export onnx': 'export.py config.py best.pth --image a.png --out {out}.onnx',
-    'export report': 'export.py config.py best.pth --image a.png --out new.mlpackage --report {out}.json',
-    'export page': 'export.py config.py best.pth --image a.png --out {out:folder}/new.onnx',
-    'fuse weights': 'fuse.py config.py best.pth --out {out}.pth',
-    'fuse config': 'fuse.py config.py best.pth --out {out:stem}.pth',
-    'fuse report': 'fuse.py config.py best.pth --out new.pth --report {out}.json',
-    'convert': 'convert_weights.py best.pth {out}.pth --to timm',
-    'evaluate report': 'evaluate.py d.mlpackage config.py --checkpoint best.pth --report {out}.json',
-    'verify report': 'verify.py d.mlpackage --image a.png --report {out}.json',
-    'predict': 'predict.py d.mlpackage photos --out {out} --compare config.py best.pth',
-    'make_toy_data': 'make_toy_data.py {out}',
-    'demo': 'demo.py',
+    'export package': 'export config.py best.pth --image a.png --out {out}.mlpackage',
+    'export onnx': 'export config.py best.pth --image a.png --out {out}.onnx',
+    'export report': 'export config.py best.pth --image a.png --out new.mlpackage --report {out}.json',
+    'export page': 'export config.py best.pth --image a.png --out {out:folder}/new.onnx',
+    'fuse weights': 'fuse config.py best.pth --out {out}.pth',
+    'fuse config': 'fuse config.py best.pth --out {out:stem}.pth',
+    'fuse report': 'fuse config.py best.pth --out new.pth --report {out}.json',
+    'convert': 'convert best.pth {out}.pth --to timm',
+    'evaluate report': 'evaluate d.mlpackage config.py --checkpoint best.pth --report {out}.json',
+    'verify report': 'verify d.mlpackage --image a.png --report {out}.json',
+    'predict': 'predict d.mlpackage photos --out {out} --compare config.py best.pth',
+    'toy-data': 'toy-data {out}',
+    'export by itself': 'export config.py best.pth --image a.png',
+    'fuse by itself': 'fuse config.py best.pth',
+    'predict by itself': 'predict d.mlpackage photos --compare config.py best.pth',
+    'demo': 'demo',
 }
 INPUTS = {
     'export package': ('config.py', 'best.pth', 'a.png'),
@@ -49,8 +53,21 @@ INPUTS = {
     'verify report': ('d.mlpackage', 'a.png'),
     'predict': ('d.mlpackage', 'photos', 'photos/a.png', 'config.py', 'best.pth'),
 }
-FIXED = {'export page': 'report.html', 'demo': 'demo'}  # the names that are no choice of the user's
-FOLDERS = ('predict', 'make_toy_data', 'demo')
+for by_itself, named in (('export', 'export package'), ('fuse', 'fuse weights'), ('predict', 'predict')):
+    INPUTS[f'{by_itself} by itself'] = INPUTS[named]
+FIXED = {  # the names that are no choice of the user's
+    'export page': str(page_of(Path('new.onnx'))),
+    'export by itself': 'best.mlpackage',
+    'fuse by itself': 'best_fused.pth',
+    'predict by itself': 'd_predictions',
+    'demo': 'demo',
+}
+FOLDERS = {  # with what a folder of the same option holds
+    'predict': 'predictions',
+    'predict by itself': 'predictions',
+    'toy-data': 'drawn shapes',
+    'demo': 'demo',
+}
 
 
 def ending(option: str) -> str:
@@ -64,12 +81,12 @@ def place(option: str, folder: Path) -> Path:
 
 
 def call(option: str) -> int:
-    """Run a tool in the current folder, what the option writes being out with its ending."""
-    words = OPTIONS[option].format_map({'out': Out('out')}).split()
-    names = runpy.run_path(str(TOOLS / words[0]))
-    if option == 'demo':
-        names['main'].__globals__['ROOT'] = Path.cwd()
-    return cli.run(names['main'], words[1:])
+    """Run a command in the current folder, what the option writes being out with its ending."""
+    return run(*OPTIONS[option].format_map({'out': Out('out')}).split())
+
+
+def run(verb: str, *words: str) -> int:
+    return cli.run(import_module(module_of(verb)).main, words)
 
 
 class Out(str):
@@ -144,29 +161,36 @@ def test_an_input_is_never_an_output(
     option: str, given: str, link: Callable[[Path, Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     link(place(option, folder), folder / given)
-    mixed = option in FOLDERS or option == 'export package'  # a folder is to be written, and a file may stand there
+    mixed = option in (
+        *FOLDERS,
+        'export package',
+        'export by itself',
+    )  # a folder is to be written, and a file may stand there
     require_refused(option, folder, rf'{given}.*is read|a file stands there' if mixed else 'which is read', capsys)
 
 
 @pytest.mark.parametrize(
     ('words', 'message'),
     [
-        ('verify.py d.mlpackage --report d.mlpackage', r'd\.mlpackage: would replace d\.mlpackage, which is read'),
-        ('verify.py d.mlpackage --report d.mlpackage/Data/r.json', 'lies in a package'),
-        ('verify.py link --report link/r.json', 'lies in a package'),
-        ('evaluate.py d.mlpackage config.py --report best.pth', r'best\.pth: this file is not a report'),
-        ('fuse.py config.py best.pth --out best.pth', r'best\.pth: would replace best\.pth, which is read'),
-        ('fuse.py config.py best.pth --out config.pth', r'config\.py: would replace config\.py, which is read'),
-        ('fuse.py config.py best.pth --out f.pth --report f.pth', r'f\.pth: named for two outputs'),
-        ('fuse.py config.py best.pth --out f.pth --report ./f.py', r'f\.py: named for two outputs'),
-        ('convert_weights.py best.pth best.pth --to timm', r'best\.pth: would replace best\.pth, which is read'),
-        ('export.py config.py best.pth --out new.onnx --report new.onnx', r'new\.onnx: named for two outputs'),
-        ('export.py config.py best.pth --out new.onnx --report report.html', r'report\.html: named for two outputs'),
-        ('export.py config.py best.pth --out new.mlpackage --report new.mlpackage/r.json', 'new.mlpackage/r.json: '),
-        ('predict.py d.mlpackage photos --out photos', 'photos: holds photos/a.png, which is read'),
-        ('predict.py d.mlpackage a.png --out all', 'all: holds d.mlpackage, which is read'),
-        ('predict.py d.mlpackage a.png --out d.mlpackage', r'd\.mlpackage: '),
-        ('predict.py config.py best.pth a.png --out all', r'all: holds config\.py, which is read'),
+        ('verify d.mlpackage --report d.mlpackage', r'd\.mlpackage: would replace d\.mlpackage, which is read'),
+        ('verify d.mlpackage --report d.mlpackage/Data/r.json', 'lies in a package'),
+        ('verify link --report link/r.json', 'lies in a package'),
+        ('evaluate d.mlpackage config.py --report best.pth', r'best\.pth: this file is not a report'),
+        ('fuse config.py best.pth --out best.pth', r'best\.pth: would replace best\.pth, which is read'),
+        ('fuse config.py best.pth --out config.pth', r'config\.py: would replace config\.py, which is read'),
+        ('fuse config.py best.pth --out f.pth --report f.pth', r'f\.pth: named for two outputs'),
+        ('fuse config.py best.pth --out f.pth --report ./f.py', r'f\.py: named for two outputs'),
+        ('convert best.pth best.pth --to timm', r'best\.pth: would replace best\.pth, which is read'),
+        ('export config.py best.pth --out new.onnx --report new.onnx', r'new\.onnx: named for two outputs'),
+        (
+            'export config.py best.pth --out new.onnx --report new.onnx.report.html',
+            r'report\.html: named for two outputs',
+        ),
+        ('export config.py best.pth --out new.mlpackage --report new.mlpackage/r.json', 'new.mlpackage/r.json: '),
+        ('predict d.mlpackage photos --out photos', 'photos: holds photos/a.png, which is read'),
+        ('predict d.mlpackage a.png --out all', 'all: holds d.mlpackage, which is read'),
+        ('predict d.mlpackage a.png --out d.mlpackage', r'd\.mlpackage: '),
+        ('predict config.py best.pth a.png --out all', r'all: holds config\.py, which is read'),
     ],
 )
 def test_other_ways_to_lose_an_input(
@@ -175,8 +199,7 @@ def test_other_ways_to_lose_an_input(
     (folder / 'link').symlink_to('d.mlpackage')
     (folder / 'all').symlink_to(folder)
     before = contents(folder.parent)
-    tool, *arguments = words.split()
-    assert cli.run(runpy.run_path(str(TOOLS / tool))['main'], arguments) == 2
+    assert run(*words.split()) == 2
     out, err = capsys.readouterr()
     assert (out, err.count('\n'), err[:7]) == ('', 1, 'error: ')
     assert re.search(message, err), err
@@ -280,7 +303,7 @@ def test_a_folder_of_another_tool_is_not_ones_own(folder: Path, capsys: pytest.C
             (folder / 'theirs').mkdir()
             (folder / 'theirs/.mobileone_mm').write_text(f'mobileone_mm: {what}\n')
             place(option, folder).symlink_to('theirs')
-            if {'predict': 'predictions', 'make_toy_data': 'drawn shapes', 'demo': 'demo'}[option] != what:
+            if FOLDERS[option] != what:
                 require_refused(option, folder, 'this folder is not ', capsys)
             place(option, folder).unlink()
             shutil.rmtree(folder / 'theirs')
@@ -296,7 +319,7 @@ def test_a_refusal_loads_nothing_heavy(folder: Path) -> None:
 import runpy, sys
 sys.modules.update(dict.fromkeys(('torch', 'mmengine', 'mmdet', 'coremltools', 'onnx')))
 names = runpy.run_path({__file__!r})
-print([option for option in names['OPTIONS'] if option != 'demo' and names['call'](option) != 2])
+print([option for option in names['OPTIONS'] if names['call'](option) != 2])
 """
     # In a process of its own: conftest.py imports torch. A module that is None cannot be imported.
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)

@@ -1,38 +1,40 @@
-"""`tools/predict.py` as typed, on the tiny SSD."""
+"""`mobileone predict` as typed, on the tiny SSD."""
 
 import json
 import re
-import runpy
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.commands.predict import main
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.openmmlab import configs, open_model
-from mobileone_mm.pictures.reading import drawn_picture, read_picture
-from mobileone_mm.prediction.predictors import MOST_BOXES, SHOWN_SCORE, open_finder
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.pictures.reading import read_picture, stretched, write_picture
+from mobileone_mm.pictures.synthetic import drawn_picture
+from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.targets.coreml.package import open_package
-from mobileone_mm.targets.opening import open_artifact
-from mobileone_mm.tasks.detection.detections import Detections, Rules, of_artifact, of_model, rules_of
+from mobileone_mm.tasks.detection import rows
+from mobileone_mm.tasks.detection.detections import (
+    MOST_BOXES,
+    SHOWN_SCORE,
+    Detections,
+    Rules,
+    decode,
+    predict,
+    rules_of,
+)
+from tiny_detector import CLASSES, SIZE
 
-CLASSES = ('circle', 'square', 'triangle')  # of the tiny SSD
-SIZE = (96, 64)  # width, height of its input
-TOOL = Path(__file__).parents[2] / 'tools/predict.py'
-
-Call = Callable[..., int]
+SCORE = 6e-5  # half of the last digit that is written, and what fusing rounds
 
 
-@pytest.fixture(scope='module')
-def call() -> Call:
-    main = runpy.run_path(str(TOOL))['main']
-    return lambda *arguments: cli.run(main, [str(argument) for argument in arguments])
+def call(*words: object) -> int:
+    return cli.run(main, [str(word) for word in words])
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / 'photos'
     folder.mkdir()
     for index, size in enumerate([(200, 150), (90, 120)]):
-        assert cv2.imwrite(str(folder / f'{index}.png'), drawn_picture(size))
+        write_picture(folder / f'{index}.png', drawn_picture(size))
     return folder
 
 
@@ -50,13 +52,13 @@ def listed(out: Path) -> Any:
 
 def require_same(entries: list[dict[str, Any]], found: Detections, size: tuple[int, int]) -> None:
     assert [entry['label'] for entry in entries] == [CLASSES[label] for label in found.labels]
-    np.testing.assert_allclose([entry['score'] for entry in entries], found.scores, rtol=0, atol=5.1e-5)
+    np.testing.assert_allclose([entry['score'] for entry in entries], found.scores, rtol=0, atol=SCORE)
     boxes = np.array([entry['box'] for entry in entries]).reshape(-1, 4)
     np.testing.assert_allclose(boxes, found.boxes * (*size, *size), rtol=0, atol=5.1e-3)
 
 
 def test_a_package_by_its_own_thresholds(
-    exported: Report, photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+    exported: Report, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'out'
     assert call(exported.artifact, photos, '--out', out) == 0
@@ -66,14 +68,15 @@ def test_a_package_by_its_own_thresholds(
     artifact = open_artifact(exported.artifact)
     boxes = 0
     for entry in written['pictures']:
-        found = of_artifact(artifact, read_picture(entry['file'], SIZE), Rules(0.25, 0.45, MOST_BOXES))
+        picture = stretched(read_picture(entry['file']), SIZE)
+        found = predict(artifact.saved.runner, picture, Rules(0.25, 0.45, MOST_BOXES))
         require_same(entry['detections'], found, (entry['width'], entry['height']))
         boxes += len(found.scores)
     assert boxes > 5
     stdout, stderr = capsys.readouterr()
     assert stderr == ''
     assert re.match(rf'pictures: 2, boxes: {boxes} \((circle|square|triangle) \d+', stdout)
-    assert stdout.splitlines()[-1] == f'next: python tools/evaluate.py {exported.artifact} CONFIG'
+    assert stdout.splitlines()[-1] == f'next: {cli.command("evaluate", exported.artifact, "CONFIG")}'
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
@@ -83,7 +86,6 @@ def test_an_onnx_file_beside_its_checkpoint(
     detector: tuple[Path, Path],
     photos: Path,
     tmp_path: Path,
-    call: Call,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert call(onnx_files[form], photos, '--out', tmp_path / 'out', '--compare', *detector) == 0
@@ -97,10 +99,10 @@ def test_an_onnx_file_beside_its_checkpoint(
 
 
 def test_a_checkpoint_by_its_configs_rules_and_by_those_asked_for(
-    detector: tuple[Path, Path], photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+    detector: tuple[Path, Path], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     config = configs.load_config(detector[0])
-    model, _ = open_model.open_model(config, detector[1])
+    model, _ = open_model(config, detector[1])
     default = rules_of(config)
     for flags, rules in (
         ([], Rules(SHOWN_SCORE, default.iou_threshold, default.limit)),
@@ -108,7 +110,7 @@ def test_a_checkpoint_by_its_configs_rules_and_by_those_asked_for(
     ):
         assert call(*detector, photos / '0.png', '--out', tmp_path / 'out', *flags) == 0
         (entry,) = listed(tmp_path / 'out')['pictures']
-        found = of_model(model, read_picture(photos / '0.png', SIZE), rules)
+        found = decode(rows.reference(model, stretched(read_picture(photos / '0.png'), SIZE)), rules)
         require_same(entry['detections'], found, (200, 150))
         assert len(found.scores) > 0
     assert capsys.readouterr().err == ''
@@ -119,23 +121,35 @@ def test_a_package_beside_its_checkpoint(
     exported: Report,
     photos: Path,
     tmp_path: Path,
-    call: Call,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert call(exported.artifact, f'{photos}/*.png', '--out', tmp_path / 'out', '--compare', *detector) == 0
     stdout = capsys.readouterr().out
-    assert stdout.splitlines()[-1] == f'next: python tools/evaluate.py {exported.artifact} {detector[0]}'
+    assert stdout.splitlines()[-1] == f'next: {cli.command("evaluate", exported.artifact, detector[0])}'
     boxes = int(re.match(r'pictures: 2, boxes: (\d+)', stdout)[1])  # type: ignore[index]
-    assert f'all {boxes} boxes agree; largest difference 0.00' in stdout
+    agreed = re.search(rf'^all {boxes} boxes agree; largest difference (\S+) in score, (\S+) px$', stdout, re.MULTILINE)
+    assert agreed is not None
+    limits = rows.LIMITS['float16']
+    assert float(agreed[1]) < limits.score
+    assert float(agreed[2]) < limits.box * 200 / SIZE[0]  # in px of the larger picture
     written = listed(tmp_path / 'out')
     assert (written['detector'], written['compared_with']) == (str(exported.artifact), str(detector[1]))
     assert all(len(entry['compared']) == len(entry['detections']) for entry in written['pictures'])
 
 
-def test_help_opens_with_an_example(call: Call, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match='0'):
-        call('--help')
-    assert capsys.readouterr().out.startswith('example: python tools/predict.py ')
+def test_without_an_out_it_is_a_folder_here_named_after_what_predicts(
+    detector: tuple[Path, Path],
+    exported: Report,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(photos.parent)
+    for words, name in (([exported.artifact], 'tiny_predictions'), (detector, 'best_predictions')):
+        assert call(*words, 'photos/0.png') == 0
+        assert f'pictures and their list: {name}\n' in capsys.readouterr().out
+        assert {path.name for path in Path(name).iterdir()} == {'.mobileone_mm', '0.jpg', 'predictions.json'}
+    assert {path.name for path in Path().iterdir()} == {'photos', 'tiny_predictions', 'best_predictions'}
 
 
 @pytest.mark.parametrize(
@@ -143,8 +157,8 @@ def test_help_opens_with_an_example(call: Call, capsys: pytest.CaptureFixture[st
     [
         (['photos', '--out', 'out'], 2, r'photos: expected \.mlpackage.*CONFIG\.py CHECKPOINT\.pth first'),
         (['PACKAGE', '--out', 'out'], 2, 'no pictures given'),
-        (['CONFIG', 'photos', '--out', 'out'], 2, 'no pictures given'),
-        (['CONFIG', 'photos', 'photos', '--out', 'out'], 2, r'photos: expected .*CHECKPOINT\.pth'),
+        (['CONFIG', 'CHECKPOINT', '--out', 'out'], 2, 'no pictures given'),
+        (['CONFIG', 'photos', 'photos', '--out', 'out'], 2, 'photos is a folder, expected a checkpoint: '),
         (['PACKAGE', 'photos', '--out', 'photos'], 2, 'photos: holds photos/0.png, which is read.*'),
         (['PACKAGE', 'photos', '--out', 'out', '--score-threshold', '30'], 2, '--score-threshold: 30 given, .*'),
         (['PACKAGE', 'photos', '--out', 'out', '--iou-threshold', '-1'], 2, '--iou-threshold: -1 given, .*'),
@@ -164,7 +178,6 @@ def test_what_is_refused_is_one_line_and_writes_nothing(
     detector: tuple[Path, Path],
     exported: Report,
     photos: Path,
-    call: Call,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,7 +195,6 @@ def test_the_config_that_a_package_names_is_neither_executed_nor_named(
     exported: Report,
     photos: Path,
     tmp_path: Path,
-    call: Call,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     trap, sprung = tmp_path / 'trap.py', tmp_path / 'sprung'
@@ -203,15 +215,7 @@ def test_the_config_that_a_package_names_is_neither_executed_nor_named(
 
 
 def test_a_checkpoint_beside_another_has_the_config_that_the_user_gave(
-    detector: tuple[Path, Path], photos: Path, tmp_path: Path, call: Call, capsys: pytest.CaptureFixture[str]
+    detector: tuple[Path, Path], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(*detector, photos, '--out', tmp_path / 'out', '--compare', detector[1]) == 0
     assert re.search(r'all \d+ boxes agree; largest difference 0 in score, 0 px', capsys.readouterr().out)
-
-
-def test_a_checkpoint_of_other_classes_is_refused(
-    detector: tuple[Path, Path], make_detector: Callable[..., tuple[Path, Path]], tmp_path: Path
-) -> None:
-    config, _ = make_detector(tmp_path, classes=('circle', 'square', 'star'))
-    with pytest.raises(CheckpointError, match=r"trained on the classes \('circle', 'square', 'triangle'\), .* names"):
-        open_finder([str(config), str(detector[1])])

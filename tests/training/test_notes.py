@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from mobileone_mm.openmmlab.log import on_screen
 from mobileone_mm.training import notes
 
 
@@ -18,7 +19,7 @@ def record(level: int, message: str, *args: object, **extra: Any) -> logging.Log
         (record(logging.WARNING, 'dropped %d boxes', 3), 'warning: dropped 3 boxes'),
         (record(logging.ERROR, 'sync_bn\n  is wrong'), 'warning: sync_bn is wrong'),
         (record(logging.INFO, 'Config:'), None),
-        (record(logging.INFO, 'long and exact', **notes.on_screen('short')), 'short'),
+        (record(logging.INFO, 'long and exact', **on_screen('short')), 'short'),
         (record(logging.WARNING, '"FileClient" will be deprecated in future.'), None),
         (record(logging.WARNING, 'The prefix is not set in metric class IoUMetric.'), None),
         (record(logging.WARNING, '\x1b[1mbold\x1b[0m words'), 'warning: bold words'),

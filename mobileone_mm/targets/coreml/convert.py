@@ -84,9 +84,9 @@ def _compressed(program: Any, weights: str, folder: Path) -> Any:
     left = {name: None for name in constants if not name.startswith(PARAMETER)}
     made = _pack(program, weights, left)
     # It lies where coremltools leaves it until the process ends.
-    return coremltools().models.MLModel(
-        shutil.move(made.package_path, str(folder / 'compressed.mlpackage')), skip_model_load=True
-    )
+    moved = str(folder / 'compressed.mlpackage')
+    shutil.move(made.package_path, moved)
+    return coremltools().models.MLModel(moved, skip_model_load=True)
 
 
 def _pack(program: Any, weights: str, left: Mapping[str, None]) -> Any:

@@ -52,15 +52,20 @@ class Step:
         return f'operation {self.output} ({self.operation}{f" with {weight}" if weight else ""})'
 
     def compute(self, values: Mapping[str, Any]) -> Tensor:
-        """The output, not rounded."""
+        """The output, not rounded.
+
+        Raises:
+            ExportError: the arguments do not fit the operation, or the output is not as the program says.
+        """
         given = {
             key: values[names] if isinstance(names, str) else [values[name] for name in names]
             for key, names in self.arguments.items()
         }
         try:
             output = OPERATIONS[self.operation](**given)
-        except (ExportError, TypeError) as error:  # an argument that the operation does not know is a TypeError
-            raise ExportError(f'{self}: {error}') from error
+        except (ExportError, TypeError, ValueError, LookupError, RuntimeError) as error:
+            # An argument that the operation does not know is a TypeError; what torch refuses may be any of the others.
+            raise ExportError(f'{self}: {" ".join(str(error).split())}') from error
         if tuple(output.shape) != self.shape:
             raise ExportError(f'{self} gives shape {tuple(output.shape)}, the program says {self.shape}')
         return output

@@ -59,7 +59,7 @@ def named_by(patterns: Sequence[str], layers: Iterable[str]) -> set[str]:
         if not of_pattern:
             near = difflib.get_close_matches(pattern, known, n=SUGGESTED, cutoff=0) or known[:SUGGESTED]
             raise UsageError(
-                f'--fp32-op {pattern}: names none of the {len(known)} layers, expected such as {", ".join(near)}; '
+                f'`fp32_ops` {pattern}: names none of the {len(known)} layers, expected such as {", ".join(near)}; '
                 'all that is inside a layer goes with it'
             )
         found |= of_pattern

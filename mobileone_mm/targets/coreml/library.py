@@ -14,6 +14,7 @@ from typing import Any
 from mobileone_mm.atomic import no_space, scratch
 from mobileone_mm.errors import ExportError
 
+INSTALL = "install it: pip install 'mobileone-mm[export]'"
 COMPRESSED = 'constexpr_'  # what operations that unpack a constant are called
 
 
@@ -30,9 +31,7 @@ def coremltools() -> ModuleType:
         try:
             import coremltools
         except ImportError as error:
-            raise ExportError(
-                f'coremltools cannot be imported ({error}); run: python -m mobileone_mm.doctor.report'
-            ) from error
+            raise ExportError(f'coremltools cannot be imported ({error}); {INSTALL}') from error
     module: ModuleType = coremltools
     return module
 

@@ -1,7 +1,7 @@
 """What each operation of an ML program computes, with torch; names, arguments and defaults as in coremltools' MIL.
 
-Tensors come and go as float32, whatever the program calls them: `interpret` rounds. Constants without a dimension, and
-constants of whole numbers, come as Python's own.
+Tensors come and go as float32, whatever the program calls them: `interpreter` rounds. Constants without a dimension,
+and constants of whole numbers, come as Python's own.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from mobileone_mm.errors import ExportError
 
 
 def _cast(x: Tensor, dtype: str) -> Tensor:
-    # `interpret` rounds an output of type fp16; more than that a cast between floats does not do.
+    # `interpreter` rounds an output of type fp16; more than that a cast between floats does not do.
     _require(dtype in ('fp16', 'fp32'), f'dtype {dtype}', 'fp16 or fp32')
     return x
 

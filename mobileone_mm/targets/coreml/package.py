@@ -10,8 +10,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # stubs are a package of their own
-
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.weights.checkpoint import file_sha256
@@ -53,8 +51,11 @@ def open_package(path: str | Path) -> SavedPackage:
     if not path.is_dir():
         raise ExportError(f'{path}: no such package folder; expected a .mlpackage as an export writes it')
     model = _model_file(path)
+    model_type = coremltools().proto.Model_pb2.Model
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # late: it comes with coremltools
+
     try:
-        spec = coremltools().proto.Model_pb2.Model.FromString(model.read_bytes())
+        spec = model_type.FromString(model.read_bytes())
     except (OSError, DecodeError) as error:
         raise ExportError(
             f'{path}: {model.relative_to(path)} cannot be read as a Core ML model, it is cut or damaged: {error}'

@@ -3,11 +3,13 @@
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.features import checked_inputs
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.package import SavedPackage
@@ -18,10 +20,12 @@ class CoreMLRunner:
     """A package that Core ML itself runs.
 
     Attributes:
+        path: the package.
         features: what the package takes (`FeatureDescription`s).
         model: `coremltools.models.MLModel`.
     """
 
+    path: Path
     features: Any
     model: Any
 
@@ -31,7 +35,12 @@ class CoreMLRunner:
         return [feature.name for feature in self.features]
 
     def predict(self, inputs: Mapping[str, Any]) -> Outputs:
-        """What Core ML gives: see `artifact.runner.Runner`."""
+        """What Core ML gives: see `artifact.runner.Runner`.
+
+        Raises:
+            DataError: the inputs are not what the package takes.
+            ExportError: Core ML fails.
+        """
         from PIL import Image
 
         checked = checked_inputs(self.features, inputs)
@@ -39,7 +48,11 @@ class CoreMLRunner:
             name: Image.fromarray(value) if value.dtype == np.uint8 else value if value.shape else float(value)
             for name, value in checked.items()
         }
-        return {name: np.asarray(value) for name, value in self.model.predict(given).items()}
+        try:
+            found = self.model.predict(given)
+        except Exception as error:  # its errors have no class in common
+            raise ExportError(f'{self.path}: Core ML cannot run it: {" ".join(str(error).split())}') from error
+        return {name: np.asarray(value) for name, value in found.items()}
 
 
 def runs_here() -> bool:
@@ -48,8 +61,16 @@ def runs_here() -> bool:
 
 
 def open_in_core_ml(package: SavedPackage) -> CoreMLRunner:
-    """Load a package into Core ML."""
+    """Load a package into Core ML.
+
+    Raises:
+        ExportError: Core ML refuses it.
+    """
     ct = coremltools()
-    # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
-    model = ct.models.MLModel(str(package.path), compute_units=ct.ComputeUnit.CPU_AND_NE)
-    return CoreMLRunner(package.spec.description.input, model)
+    path = str(package.path.resolve())  # Core ML goes by the ending, which a link need not have
+    try:
+        # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
+        model = ct.models.MLModel(path, compute_units=ct.ComputeUnit.CPU_AND_NE)
+    except Exception as error:  # its errors have no class in common
+        raise ExportError(f'{package.path}: Core ML cannot open it: {" ".join(str(error).split())}') from error
+    return CoreMLRunner(package.path, package.spec.description.input, model)

@@ -96,8 +96,8 @@ def _open(path: Path) -> OpenPackage:
 
 def _check(opened: OpenPackage) -> Card:
     try:
-        cell = CELLS[task_of(opened.metadata)]
-    except (ExportError, KeyError) as error:
+        cell = CELLS[task_of(opened.metadata, CELLS)]
+    except ExportError as error:
         raise ExportError(f'{opened.path}: not a sound package: {error}') from error
     return check_contract(opened.package, cell.structure, cell.program_of, cell.rules)
 

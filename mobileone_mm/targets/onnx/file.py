@@ -79,7 +79,7 @@ def require_file(path: str | Path) -> Path:
     """
     path = Path(path)
     if not path.is_file():
-        raise ExportError(f'{path}: no such file; expected a .onnx file written by tools/export.py')
+        raise ExportError(f'{path}: no such file; expected a .onnx file as an export writes it')
     return path
 
 

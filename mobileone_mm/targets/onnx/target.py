@@ -57,8 +57,8 @@ class OpenOnnx:
     def _cell(self) -> Cell:
         # Somebody else's file says no task; it is run as it is.
         try:
-            return CELLS[task_of(self.metadata)]
-        except (ExportError, KeyError):
+            return CELLS[task_of(self.metadata, CELLS)]
+        except ExportError:
             return CELLS['detection']
 
     @cached_property
@@ -108,8 +108,8 @@ def _open(path: Path) -> OpenOnnx:
 
 def _check(opened: OpenOnnx) -> Card:
     try:
-        cell = CELLS[task_of(opened.metadata)]
-    except (ExportError, KeyError) as error:
+        cell = CELLS[task_of(opened.metadata, CELLS)]
+    except ExportError as error:
         raise ExportError(f'{opened.path}: not a sound ONNX file: {error}') from error
     return check_contract(opened.path, opened.model, cell.structure, cell.cut, cell.rules)
 

@@ -4,8 +4,8 @@ import pytest
 
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.targets.coreml.detector import columns_for, labels_for
+from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.coreml.package import open_package
-from mobileone_mm.tasks.detection.options import DetectorOptions
 
 
 @pytest.mark.parametrize(
@@ -13,8 +13,8 @@ from mobileone_mm.tasks.detection.options import DetectorOptions
 )
 def test_columns_fill_up_to_the_next_multiple_of_80(classes: int, columns: int) -> None:
     names = [str(index) for index in range(classes)]
-    assert columns_for(names, DetectorOptions()) == columns
-    assert columns_for(names, DetectorOptions(pad_classes=False)) == classes
+    assert columns_for(names, CoreMLOptions()) == columns
+    assert columns_for(names, CoreMLOptions(pad_classes=False)) == classes
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,56 +13,48 @@ from torch import Tensor, nn
 
 from mobileone_mm.errors import DataError, ExportError
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.openmmlab import configs, open_model
-from mobileone_mm.pictures.reading import drawn_picture
-from mobileone_mm.reparam import fuse
+from mobileone_mm.pictures.reading import Picture
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml.interpreter import Interpreter, Step, open_interpreter
 from mobileone_mm.targets.coreml.library import coremltools, silent
 from mobileone_mm.targets.coreml.package import open_package
-from mobileone_mm.tasks.detection.graph import DetectorGraph, as_stored
-from programs import Of, convert, saved
+from mobileone_mm.targets.coreml.stored import as_stored
+from mobileone_mm.tasks.detection.graph import DetectorGraph
+from mobileone_mm.tasks.task import run_graph
+from programs import WEIGHTS, Of, changed, convert, operations_of, saved
+from tiny_detector import graph_of
 
 SIZE = (96, 64)
 PICTURE = drawn_picture(SIZE)
-MODEL = Path('Data/com.apple.CoreML/model.mlmodel')
-WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
 
 
 @pytest.fixture(scope='module')
 def interpreter(exported: Report) -> Interpreter:
-    return open_interpreter(exported.artifact)
+    return open_interpreter(open_package(exported.artifact))
 
 
 @pytest.fixture(scope='module')
 def graph(detector: tuple[Path, Path]) -> DetectorGraph:
-    config_file, weights = detector
-    return DetectorGraph(fuse(open_model.open_model(configs.load_config(config_file), weights)[0]), SIZE, 80).eval()
-
-
-def of_graph(graph: DetectorGraph) -> dict[str, Tensor]:
-    with torch.no_grad():
-        confidence, coordinates = graph(torch.from_numpy(PICTURE.transpose(2, 0, 1).copy())[None].float())
-    return {'raw_confidence': confidence, 'raw_coordinates': coordinates}
+    return graph_of(detector).padded(80)
 
 
 def test_a_detector_in_float32_is_the_graph_with_its_constants(interpreter: Interpreter, graph: DetectorGraph) -> None:
     found = interpreter.raw({'image': PICTURE}, 'float32')
     stored, errors = as_stored(graph, interpreter.program.constants, half=True)
     assert 0 < max(errors.values()) < 2**-11
-    expected = of_graph(stored)
+    expected = run_graph(stored, PICTURE)
     assert list(found) == ['raw_confidence', 'raw_coordinates']
     for name, values in expected.items():
-        torch.testing.assert_close(torch.from_numpy(found[name]), values, rtol=1e-5, atol=1e-6)
-    assert (of_graph(graph)['raw_confidence'] - expected['raw_confidence']).abs().max() > 1e-5
+        np.testing.assert_allclose(found[name], values, rtol=1e-5, atol=1e-6)
+    assert np.abs(run_graph(graph, PICTURE)['raw_confidence'] - expected['raw_confidence']).max() > 1e-5
 
 
 def test_a_detector_in_float16_is_near_the_graph(interpreter: Interpreter, graph: DetectorGraph) -> None:
     found = interpreter.raw({'image': PICTURE})
-    for name, values in of_graph(graph).items():
-        half = torch.from_numpy(found[name])
-        assert half.dtype == torch.float32
-        assert torch.equal(half, half.half().float())
-        torch.testing.assert_close(half, values, rtol=0, atol=0.02)
+    for name, values in run_graph(graph, PICTURE).items():
+        assert found[name].dtype == np.float32
+        np.testing.assert_array_equal(found[name], found[name].astype(np.float16))
+        np.testing.assert_allclose(found[name], values, rtol=0, atol=0.02)
 
 
 def test_predict_keeps_rows_of_the_raw_boxes(interpreter: Interpreter) -> None:
@@ -188,19 +181,6 @@ def test_compressed_weights(compress: str, config: Callable[[Any], Any], target:
     assert 1e-3 < np.abs(outputs[1] - outputs[0]).max() < 1
 
 
-def changed(package: Path, folder: Path, change: Callable[[Any], None]) -> Path:
-    copy = shutil.copytree(package, folder / 'copy.mlpackage')
-    spec = open_package(copy).spec
-    change(spec)
-    (copy / MODEL).write_bytes(spec.SerializeToString())
-    return copy
-
-
-def operations_of(spec: Any) -> Any:
-    (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
-    return block.operations
-
-
 def suppression_alone(spec: Any) -> None:
     del spec.pipeline.models[0]
 
@@ -235,13 +215,14 @@ def test_what_cannot_be_run_is_refused(
     change: Callable[[Any], None], message: str, exported: Report, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match=rf'copy\.mlpackage: {message}'):
-        open_interpreter(changed(exported.artifact, tmp_path, change))
+        open_interpreter(open_package(changed(exported.artifact, tmp_path, change)))
 
 
 def test_a_pipeline_of_a_program_alone_gives_raw_boxes(
     exported: Report, interpreter: Interpreter, tmp_path: Path
 ) -> None:
-    alone = open_interpreter(changed(exported.artifact, tmp_path, no_suppression)).predict({'image': PICTURE})
+    package = open_package(changed(exported.artifact, tmp_path, no_suppression))
+    alone = open_interpreter(package).predict({'image': PICTURE})
     raw = interpreter.raw({'image': PICTURE})
     for name in ('raw_confidence', 'raw_coordinates'):
         np.testing.assert_array_equal(alone[name], raw[name])
@@ -251,13 +232,81 @@ def test_missing_weights_are_said(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
     (copy / WEIGHTS).unlink()
     with pytest.raises(ExportError, match=r'copy\.mlpackage: the program cannot be read: '):
-        open_interpreter(copy)
+        open_interpreter(open_package(copy))
 
 
-def test_a_shape_that_is_not_the_programs_is_named(exported: Report, tmp_path: Path) -> None:
-    def transposed(spec: Any) -> None:
-        last = operations_of(spec)[-1].outputs[0].type.tensorType.dimensions
-        last[0].constant.size, last[1].constant.size = last[1].constant.size, last[0].constant.size
+def numbers(spec: Any, operation: str, argument: str) -> Any:
+    """The whole numbers that the first operation of a kind has for an argument."""
+    step = next(one for one in operations_of(spec) if one.type == operation)
+    (name,) = step.inputs[argument].arguments
+    (found,) = (one for one in operations_of(spec) if one.outputs[0].name == name.name)
+    return found.attributes['val'].immediateValue.tensor.ints.values
 
+
+def output_on_its_side(spec: Any) -> None:
+    last = operations_of(spec)[-1].outputs[0].type.tensorType.dimensions
+    last[0].constant.size, last[1].constant.size = last[1].constant.size, last[0].constant.size
+
+
+def wider_padding(spec: Any) -> None:
+    numbers(spec, 'conv', 'pad')[:] = [2, 2, 2, 2]
+
+
+def other_axes(spec: Any) -> None:
+    numbers(spec, 'transpose', 'perm')[:] = [1, 0, 2]
+
+
+@pytest.mark.parametrize('change', [output_on_its_side, wider_padding, other_axes])
+def test_a_shape_that_is_not_the_programs_is_named(
+    change: Callable[[Any], None], exported: Report, tmp_path: Path
+) -> None:
     with pytest.raises(ExportError, match=r'copy\.mlpackage: the program cannot be read: Mismatch between var types'):
-        open_interpreter(changed(exported.artifact, tmp_path, transposed))
+        open_interpreter(open_package(changed(exported.artifact, tmp_path, change)))
+
+
+def picture_on_its_side(spec: Any) -> None:
+    image = spec.description.input[0].type.imageType
+    image.width, image.height = image.height, image.width
+
+
+def softmax_over_nothing(spec: Any) -> None:
+    numbers(spec, 'softmax', 'axis')[:] = [7]
+
+
+@pytest.mark.parametrize(
+    ('change', 'picture', 'message'),
+    [
+        (
+            picture_on_its_side,
+            drawn_picture(SIZE[::-1]),
+            r'operation \w+ \(cast\) gives shape \(1, 3, 96, 64\), the program says \(1, 3, 64, 96\)$',
+        ),
+        (softmax_over_nothing, PICTURE, r'operation softmax\w* \(softmax\): \S'),
+    ],
+)
+def test_what_only_shows_when_it_runs_is_named(
+    change: Callable[[Any], None], picture: Picture, message: str, exported: Report, tmp_path: Path
+) -> None:
+    interpreter = open_interpreter(open_package(changed(exported.artifact, tmp_path, change)))
+    with pytest.raises(ExportError, match=message):
+        interpreter.predict({'image': picture})
+
+
+def test_a_step_of_another_shape_is_no_output(interpreter: Interpreter) -> None:
+    *steps, last = interpreter.program.steps
+    wider = replace(last, shape=(last.shape[0], last.shape[1] + 1))
+    altered = replace(interpreter, program=replace(interpreter.program, steps=[*steps, wider]))
+    with pytest.raises(ExportError, match=r'gives shape \(198, \d+\), the program says \(198, \d+\)$'):
+        altered.raw({'image': PICTURE})
+
+
+def test_torchs_threads_are_given_back(exported: Report) -> None:
+    threads, inside = torch.get_num_threads(), set()
+    try:
+        torch.set_num_threads(2)
+        interpreter = open_interpreter(open_package(exported.artifact))
+        interpreter.raw({'image': PICTURE}, watch=lambda step, output: inside.add(torch.get_num_threads()))
+        assert inside == {1}
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(threads)

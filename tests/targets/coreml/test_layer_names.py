@@ -76,7 +76,7 @@ LAYERS = ('backbone.stage0.conv', 'backbone.stage10.conv', 'neck.l2_norm', 'runs
 def test_patterns(patterns: tuple[str, ...], expected: set[str] | None) -> None:
     if expected is None:
         with pytest.raises(
-            UsageError, match=r'--fp32-op backbone\.stage1: names none of the 4 layers, expected such as'
+            UsageError, match=r'`fp32_ops` backbone\.stage1: names none of the 4 layers, expected such as'
         ):
             named_by(patterns, LAYERS)
     else:
@@ -84,5 +84,5 @@ def test_patterns(patterns: tuple[str, ...], expected: set[str] | None) -> None:
 
 
 def test_a_pattern_that_names_nothing_is_told_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r'--fp32-op neck\.l2norm: .* expected such as neck\.l2_norm'):
+    with pytest.raises(UsageError, match=r'`fp32_ops` neck\.l2norm: .* expected such as neck\.l2_norm'):
         named_by(('neck', 'neck.l2norm'), LAYERS)

@@ -7,7 +7,7 @@ import pytest
 
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.targets.coreml.package import open_package, size_of
+from mobileone_mm.targets.coreml.package import open_package
 
 
 def test_open_refuses(tmp_path: Path) -> None:
@@ -34,10 +34,3 @@ def test_open_refuses_truncated_files(file: str, message: str, exported: Report,
     (copy / file).write_bytes(data[: len(data) // 2])
     with pytest.raises(ExportError, match=message):
         open_package(copy)
-
-
-def test_size_counts_every_file(tmp_path: Path) -> None:
-    (tmp_path / 'a' / 'b').mkdir(parents=True)
-    (tmp_path / 'a' / 'b' / 'c').write_bytes(b'12345')
-    (tmp_path / 'd').write_bytes(b'123')
-    assert size_of(tmp_path) == 8

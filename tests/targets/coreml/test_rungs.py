@@ -3,7 +3,7 @@
 import math
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,44 +13,41 @@ import pytest
 from mobileone_mm.artifact import ladder
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.errors import ExportError, ParityError
-from mobileone_mm.exporter import export
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.exporter.verify import graph_boxes
-from mobileone_mm.pictures.reading import drawn_picture
+from mobileone_mm.exporter.verify import verify
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml import rungs
-from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.targets.coreml.rungs import Execution, Peak
+from mobileone_mm.targets.coreml.target import TARGET
 from mobileone_mm.tasks.detection import fingerprint
-from mobileone_mm.tasks.detection.kept import COREML_RUNG, SUPPRESSION_RUNG
-from mobileone_mm.tasks.detection.options import DetectorOptions
-from tiny_detector import graph_of, overflowing
+from mobileone_mm.tasks.detection.suppression_checks import COREML_RUNG, SUPPRESSION_RUNG
+from mobileone_mm.tasks.task import run_graph
+from programs import changed, operations_of
+from tiny_detector import export_tiny, graph_of, overflowing
 
 SIZE = (96, 64)
-MODEL = Path('Data/com.apple.CoreML/model.mlmodel')
 
 
-def by_name(rungs: Any) -> dict[tuple[str, str], Rung]:
-    return {(rung.name, rung.unit): rung for rung in rungs}
+def by_name(made: Iterable[Rung]) -> dict[tuple[str, str], Rung]:
+    return {(rung.name, rung.unit): rung for rung in made}
 
 
 def test_every_export_climbs_the_saved_package(exported: Report) -> None:
-    rungs = by_name(exported.rungs)
+    made = by_name(exported.rungs)
     for name in (rungs.FLOAT32_RUNG, rungs.FLOAT16_RUNG):
         for unit in ('score', 'px'):
-            assert rungs[name, unit].holds
+            assert made[name, unit].holds
     # Rounding shows, and it is rounding alone.
-    score, exact = rungs[rungs.FLOAT16_RUNG, 'score'].value, rungs[rungs.FLOAT32_RUNG, 'score'].value
+    score, exact = made[rungs.FLOAT16_RUNG, 'score'].value, made[rungs.FLOAT32_RUNG, 'score'].value
     assert score is not None
     assert exact is not None
     assert exact < 1e-6
     assert score > 1e-5
-    overflow = rungs[rungs.OVERFLOW_RUNG, 'magnitude']
+    overflow = made[rungs.OVERFLOW_RUNG, 'magnitude']
     assert overflow.holds
-    assert (
-        overflow.note == 'in operation image_to_fp16 (cast), layer normalise'
-    )  # a picture's 255 is the largest number in a small net
-    assert overflow.value == 255
-    assert rungs[SUPPRESSION_RUNG, 'rows'].value == 0
+    assert overflow.note == 'in operation image_to_fp16 (cast), layer normalise'
+    assert overflow.value == 255  # of the picture: the largest number in a small net
+    assert made[SUPPRESSION_RUNG, 'rows'].value == 0
 
 
 @pytest.mark.parametrize(
@@ -73,11 +70,11 @@ def test_an_overflow_is_named_and_leaves_nothing(
     factor: float, place: str, detector: tuple[Path, Path], tmp_path: Path
 ) -> None:
     (tmp_path / 'out').mkdir()
-    cures = r"(--fp32-op '[\w.]+' )+keeps these \d layers in float32, --precision fp32 the whole program"
+    cures = r"(`fp32_ops` '[\w.]+' )+keeps these \d layers in float32, `precision` fp32 the whole program"
     value = r'\S+ magnitude, limit 65504 magnitude'
     message = rf'saved package, largest value: {value} \(in {place}: it overflows float16, .*{cures}\)'
     with pytest.raises(ParityError, match=message):
-        export.export(*overflowing(tmp_path, detector, factor), DetectorOptions(), tmp_path / 'out' / 'd.mlpackage')
+        export_tiny(overflowing(tmp_path, detector, factor), tmp_path / 'out' / 'd.mlpackage')
     assert list((tmp_path / 'out').iterdir()) == []
 
 
@@ -98,20 +95,11 @@ def test_overflow_rungs(peaks: list[list[tuple[str, float]]], value: float, hold
     assert rung.note.startswith(note)
 
 
-def broken_program(package: Path, folder: Path, change: Callable[[Any], None]) -> Path:
-    copy = shutil.copytree(package, folder / 'copy.mlpackage')
-    spec = open_package(copy).spec
-    (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
-    change(block.operations)
-    (copy / MODEL).write_bytes(spec.SerializeToString())
-    return copy
-
-
-def test_reclimb_needs_the_package_alone(exported: Report, tmp_path: Path) -> None:
+def test_verify_needs_the_package_alone(exported: Report, tmp_path: Path) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
-    info, climbed = rungs.reclimb(copy)
-    assert info == exported.info
-    assert [rung.name for rung in climbed] == [
+    card, made = verify(copy)
+    assert card == exported.info
+    assert [rung.name for rung in made] == [
         rungs.OVERFLOW_RUNG,
         fingerprint.RUNG,
         fingerprint.RUNG,
@@ -121,60 +109,58 @@ def test_reclimb_needs_the_package_alone(exported: Report, tmp_path: Path) -> No
         COREML_RUNG,
         COREML_RUNG,
     ]
-    assert all(rung.holds for rung in climbed if rung.value is not None)
-    assert rungs[1].value != 0
-    assert rungs[3].value != 0
+    assert all(rung.holds for rung in made if rung.value is not None)
+    assert made[1].value != 0
+    assert made[3].value != 0
 
 
 def test_constants_that_are_not_compressed_have_the_limit_of_their_own_type(
     tmp_path: Path, make_detector: Callable[..., tuple[Path, Path]]
 ) -> None:
     files = make_detector(tmp_path, classes=tuple(f'class {index}' for index in range(8)))
-    report = export.export(*files, DetectorOptions(weights='int8'), tmp_path / 'd.mlpackage')
+    report = export_tiny(files, tmp_path / 'd.mlpackage', weights='int8')
 
-    def means_of_the_other_colours(operations: Any) -> None:
-        (mean,) = (one for one in operations if one.outputs[0].name == 'b_normalise_mean_to_fp16')
+    def means_of_the_other_colours(spec: Any) -> None:
+        (mean,) = (one for one in operations_of(spec) if one.outputs[0].name == 'b_normalise_mean_to_fp16')
         raw = mean.attributes['val'].immediateValue.tensor.bytes
         raw.values = np.frombuffer(raw.values, np.float16)[::-1].tobytes()
 
     def rungs_of(package: Path) -> dict[tuple[str, str], Rung]:
-        raw = [graph_boxes(graph, picture, 8)]
-        return by_name(rungs.package_rungs(package, report.info, graph, [picture], raw))
+        raw = [run_graph(graph, picture)]
+        return by_name(TARGET.rungs(TARGET.open(package), report.info, graph, [picture], raw))
 
     picture, graph = drawn_picture(SIZE), graph_of(files)
-    sound, changed = (
-        rungs_of(package)
-        for package in (report.artifact, broken_program(report.artifact, tmp_path, means_of_the_other_colours))
-    )
+    swapped = changed(report.artifact, tmp_path, means_of_the_other_colours)
+    sound, broken = rungs_of(report.artifact), rungs_of(swapped)
     plain, packed = (rungs.CONSTANTS_RUNG, 'of RMS'), (rungs.PACKED_RUNG.format('int8'), 'of RMS')
     assert all(rung.holds for rung in sound.values() if rung.value is not None)
     assert sound[plain].value != 0
     assert sound[packed].value > 10 * sound[plain].value  # type: ignore[operator]  # None would be an error, too
-    assert changed[plain].value == pytest.approx(0.14, abs=0.02)  # less than a compressed weight might be off
-    assert not changed[plain].holds
-    assert changed[plain].note == 'b_normalise_mean_to_fp16 is farthest'
-    assert changed[packed] == sound[packed]
+    assert broken[plain].value == pytest.approx(0.14, abs=0.02)  # less than a compressed weight might be off
+    assert not broken[plain].holds
+    assert broken[plain].note == 'b_normalise_mean_to_fp16 is farthest'
+    assert broken[packed] == sound[packed]
 
 
-def test_reclimb_judges_the_contract(exported: Report, tmp_path: Path) -> None:
-    def no_fixed_shape(operations: Any) -> None:
-        operations[-1].outputs[0].type.tensorType.dimensions[0].unknown.variadic = False
+def test_verify_judges_the_contract(exported: Report, tmp_path: Path) -> None:
+    def no_fixed_shape(spec: Any) -> None:
+        operations_of(spec)[-1].outputs[0].type.tensorType.dimensions[0].unknown.variadic = False
 
     with pytest.raises(ExportError, match='has a shape that is not fixed'):
-        rungs.reclimb(broken_program(exported.artifact, tmp_path, no_fixed_shape))
+        verify(changed(exported.artifact, tmp_path, no_fixed_shape))
 
 
 @pytest.mark.parametrize('gain', [6e4, np.nan])
-def test_reclimb_sees_what_is_no_number(gain: float, exported: Report, tmp_path: Path) -> None:
-    def other_scale(operations: Any) -> None:
-        (scale,) = (one for one in operations if one.outputs[0].name == 'b_normalise_scale_to_fp16')
+def test_verify_sees_what_is_no_number(gain: float, exported: Report, tmp_path: Path) -> None:
+    def other_scale(spec: Any) -> None:
+        (scale,) = (one for one in operations_of(spec) if one.outputs[0].name == 'b_normalise_scale_to_fp16')
         value = scale.attributes['val']
         halves = np.full((1, 3, 1, 1), gain, np.float16)
         value.immediateValue.tensor.bytes.values = halves.tobytes()
 
-    _, climbed = rungs.reclimb(broken_program(exported.artifact, tmp_path, other_scale))
-    assert not climbed[0].holds
-    assert climbed[0].note.startswith('in operation mul_cast_fp16 (mul), layer normalise: it overflows float16')
+    _, made = verify(changed(exported.artifact, tmp_path, other_scale))
+    assert not made[0].holds
+    assert made[0].note.startswith('in operation mul_cast_fp16 (mul), layer normalise: it overflows float16')
 
 
 @pytest.mark.skipif(platform.system() == 'Darwin', reason='Core ML predicts here')

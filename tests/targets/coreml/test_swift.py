@@ -9,9 +9,9 @@ import tree_sitter_swift
 from tree_sitter import Language, Parser
 
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.exporter.usage import usage
+from mobileone_mm.targets.coreml.target import TARGET
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
 FENCE = re.compile(r'^ *```swift\n(.*?)^ *```', re.MULTILINE | re.DOTALL)
 BLOCKS = [
@@ -37,7 +37,7 @@ def test_swift_on_a_page_parses(block: str) -> None:
 
 @pytest.mark.parametrize('name', ['detector', 'my-cells v2.1', '320 px', 'Zellen-Ä'])
 def test_the_lines_of_an_export_parse(exported: Report, name: str) -> None:
-    assert is_swift(usage(f'{name}.mlpackage', exported.info)[1])
+    assert is_swift(TARGET.snippet(Path(f'{name}.mlpackage'), exported.info)[1])
 
 
 PLANTED: dict[str, Callable[[str], str]] = {
@@ -54,13 +54,13 @@ PLANTED: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize('plant', PLANTED.values(), ids=list(PLANTED))
 def test_a_planted_error_is_caught(exported: Report, plant: Callable[[str], str]) -> None:
-    lines = usage('detector.mlpackage', exported.info)[1]
+    lines = TARGET.snippet(Path('detector.mlpackage'), exported.info)[1]
     assert plant(lines) != lines
     assert not is_swift(plant(lines))
 
 
 def test_every_bracket_that_goes_missing_is_caught(exported: Report) -> None:
-    lines = usage('detector.mlpackage', exported.info)[1]
+    lines = TARGET.snippet(Path('detector.mlpackage'), exported.info)[1]
     brackets = [place for place, letter in enumerate(lines) if letter in '()[]{}']
     assert len(brackets) > 100
     assert [place for place in brackets if is_swift(lines[:place] + lines[place + 1 :])] == []

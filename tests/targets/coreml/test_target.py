@@ -1,5 +1,6 @@
 """Core ML packages by the ladder: one that computes something else is refused, one near overflow is warned of."""
 
+import logging
 import shutil
 import sys
 from collections.abc import Callable
@@ -10,16 +11,15 @@ import pytest
 
 from mobileone_mm.artifact import ladder
 from mobileone_mm.errors import ExportError, MobileOneError, ParityError
-from mobileone_mm.exporter import export, verify
 from mobileone_mm.exporter.report import Report
+from mobileone_mm.exporter.verify import verify
 from mobileone_mm.targets.coreml import rungs
 from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.targets.coreml.target import TARGET
 from mobileone_mm.tasks.detection import fingerprint
-from mobileone_mm.tasks.detection.options import DetectorOptions
-from tiny_detector import overflowing
+from programs import changed, operations_of
+from tiny_detector import export_tiny, overflowing
 
-MODEL = Path('Data/com.apple.CoreML/model.mlmodel')
 ONNX_PACKAGES = ('onnx', 'onnxruntime', 'onnxscript')
 
 
@@ -64,28 +64,24 @@ def dilated(operations: Any) -> None:
 def test_a_package_that_computes_something_else_is_refused(
     change: Callable[[Any], None], error: type[MobileOneError], message: str, exported: Report, tmp_path: Path
 ) -> None:
-    copy = shutil.copytree(exported.artifact, tmp_path / 'copy.mlpackage')
-    spec = open_package(copy).spec
-    (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
-    change(block.operations)
-    (copy / MODEL).write_bytes(spec.SerializeToString())
+    copy = changed(exported.artifact, tmp_path, lambda spec: change(operations_of(spec)))
     with pytest.raises(error, match=message) as caught:
-        ladder.require_rungs(TARGET.reclimb(copy, [])[1])
+        ladder.require_rungs(verify(copy)[1])
     assert '\n' not in str(caught.value)
 
 
 def test_a_value_near_the_largest_is_warned_of_and_the_package_written(
-    detector: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    detector: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     scaled = overflowing(tmp_path, detector, 2.0**12)
-    report = export.export(*scaled, DetectorOptions(), tmp_path / 'd.mlpackage')
+    report = export_tiny(scaled, tmp_path / 'd.mlpackage')
     (rung,) = (rung for rung in report.rungs if rung.name == rungs.OVERFLOW_RUNG)
     assert rung.value is not None
     assert rungs.NEAR_LARGEST < rung.value < rungs.LARGEST_HALF
-    (warning,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith('warning: '))
-    assert warning.startswith(f'warning: {rungs.OVERFLOW_RUNG} is {rung.value:.0f}, in operation ')
-    assert "--fp32-op 'backbone.stage0" in warning
-    assert verify.verify(report.artifact) == report.info
+    (warning,) = (record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING)
+    assert warning.startswith(f'{rungs.OVERFLOW_RUNG} is {rung.value:.0f}, in operation ')
+    assert "`fp32_ops` 'backbone.stage0" in warning
+    assert verify(report.artifact)[0] == report.info
 
 
 def test_it_needs_nothing_of_onnx(
@@ -93,7 +89,7 @@ def test_it_needs_nothing_of_onnx(
 ) -> None:
     for package in ONNX_PACKAGES:
         monkeypatch.setitem(sys.modules, package, None)  # makes its import fail
-    report = export.export(*detector, DetectorOptions(), tmp_path / 'd.mlpackage')
+    report = export_tiny(detector, tmp_path / 'd.mlpackage')
     assert report.info == exported.info
     assert not set(ONNX_PACKAGES) & set(report.info.versions)
 

@@ -10,19 +10,24 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from mobileone_mm.artifact.card import info_of
+from mobileone_mm.artifact.card import Card
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.targets.onnx.contract import check_onnx
 from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx, weights_digest
+from mobileone_mm.targets.onnx.target import TARGET, OpenOnnx
+from mobileone_mm.tasks.by_name import read_card
 
 Change = Callable[[Any], None]
+
+
+def check(path: Path) -> Card:
+    return TARGET.check(OpenOnnx(path, read_onnx(path)))  # `TARGET.open` would refuse other weights before any rule
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
 def test_a_fresh_file_is_sound(form: str, onnx_reports: dict[str, Report]) -> None:
     report = onnx_reports[form]
-    assert check_onnx(report.artifact) == report.info
+    assert check(report.artifact) == report.info
     assert report.info.weights_sha256 == weights_digest(read_onnx(report.artifact))
 
 
@@ -46,8 +51,8 @@ def one_name(model: Any) -> None:
 
 def saying(**changes: Any) -> Change:
     def change(model: Any) -> None:
-        info = replace(info_of(metadata_of(model)), **changes)
-        onnx.helper.set_model_props(model, info.as_metadata())
+        card = replace(read_card(metadata_of(model)), **changes)
+        onnx.helper.set_model_props(model, card.as_metadata())
 
     return change
 
@@ -133,8 +138,8 @@ def test_what_is_wrong_is_said(
     change(model)
     path = tmp_path / 'changed.onnx'
     path.write_bytes(model.SerializeToString())
-    with pytest.raises(ExportError, match=f'^{path}: not a sound ONNX detector: .*{message}'):
-        check_onnx(path)
+    with pytest.raises(ExportError, match=f'^{path}: not a sound ONNX file: .*{message}'):
+        check(path)
 
 
 def test_all_faults_are_said(onnx_files: dict[str, Path], tmp_path: Path) -> None:
@@ -143,7 +148,7 @@ def test_all_faults_are_said(onnx_files: dict[str, Path], tmp_path: Path) -> Non
     another_ir_version(model)
     onnx.save(model, tmp_path / 'changed.onnx')
     with pytest.raises(ExportError, match=r'IR version 9.*; the weights are not those'):
-        check_onnx(tmp_path / 'changed.onnx')
+        check(tmp_path / 'changed.onnx')
 
 
 def test_the_digest_is_over_names_types_shapes_and_values_in_any_order() -> None:
@@ -160,15 +165,15 @@ def test_the_digest_is_over_names_types_shapes_and_values_in_any_order() -> None
 
 def test_a_foreign_file(onnx_files: dict[str, Path], tmp_path: Path) -> None:
     save_onnx(read_onnx(onnx_files['raw']), {'by': 'someone'}, tmp_path / 'foreign.onnx')
-    with pytest.raises(ExportError, match=r'not a sound ONNX detector: metadata: no entry mobileone_mm.format'):
-        check_onnx(tmp_path / 'foreign.onnx')
+    with pytest.raises(ExportError, match=r'not a sound ONNX file: metadata: no entry mobileone_mm.format'):
+        check(tmp_path / 'foreign.onnx')
 
 
 def test_weights_in_another_file_are_refused(onnx_files: dict[str, Path], tmp_path: Path) -> None:
     model = read_onnx(onnx_files['raw'])
     onnx.save(model, tmp_path / 'split.onnx', save_as_external_data=True, location='weights', size_threshold=0)
     with pytest.raises(ExportError, match=r'split\.onnx: cannot be read .*: it keeps weights in other files'):
-        check_onnx(tmp_path / 'split.onnx')
+        check(tmp_path / 'split.onnx')
 
 
 def test_a_constant_whose_values_do_not_fill_its_shape(onnx_files: dict[str, Path], tmp_path: Path) -> None:
@@ -177,7 +182,7 @@ def test_a_constant_whose_values_do_not_fill_its_shape(onnx_files: dict[str, Pat
     path = tmp_path / 'cut.onnx'
     path.write_bytes(model.SerializeToString())
     with pytest.raises(ExportError, match=f'^{path}: cannot be read as an ONNX model: .*: constant columns: '):
-        check_onnx(path)
+        check(path)
 
 
 def test_a_graph_that_onnx_refuses_is_not_saved(onnx_files: dict[str, Path], tmp_path: Path) -> None:
@@ -192,4 +197,4 @@ def test_metadata_come_back(onnx_files: dict[str, Path], tmp_path: Path) -> None
     given = {'mobileone_mm.note': 'größer, "quoted"', 'b': ''}
     save_onnx(read_onnx(onnx_files['raw']), given, tmp_path / 'saved.onnx')
     assert metadata_of(read_onnx(tmp_path / 'saved.onnx')) == given
-    assert info_of(metadata_of(read_onnx(onnx_files['raw']))).task == 'detection'
+    assert read_card(metadata_of(read_onnx(onnx_files['raw']))).task == 'detection'

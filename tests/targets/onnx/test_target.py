@@ -12,18 +12,18 @@ import onnx
 import pytest
 
 from mobileone_mm.artifact import ladder
-from mobileone_mm.artifact.card import info_of
 from mobileone_mm.errors import ExportError, MobileOneError, ParityError
-from mobileone_mm.exporter import export, verify
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.pictures.reading import drawn_picture
+from mobileone_mm.exporter.verify import verify
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.onnx import target
 from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx, weights_digest
 from mobileone_mm.targets.onnx.target import ONNX_RUNG, TARGET
+from mobileone_mm.tasks.by_name import read_card
 from mobileone_mm.tasks.detection import fingerprint
-from mobileone_mm.tasks.detection.kept import SUPPRESSION_RUNG
-from mobileone_mm.tasks.detection.options import DetectorOptions
-from tiny_detector import CLASSES, SIZE, graph_of
+from mobileone_mm.tasks.detection.suppression_checks import SUPPRESSION_RUNG
+from mobileone_mm.tasks.task import run_graph
+from tiny_detector import CLASSES, SIZE, export_tiny, graph_of
 
 EXACT = 1e-5  # score; the same float32 numbers, added in another order, showed 8e-7
 
@@ -38,7 +38,7 @@ def test_what_an_export_says_of_a_file(form: str, onnx_reports: dict[str, Report
     assert {'onnx', 'onnxruntime', 'onnxscript'} <= set(info.versions)
     assert 'coremltools' not in info.versions
     assert (info.probe, info.checkpoint_sha256) == (exported.info.probe, exported.info.checkpoint_sha256)
-    assert (report.rows, report.columns) == (exported.rows, len(CLASSES))
+    assert report.facts == {**exported.facts, 'columns': len(CLASSES)}
     assert report.bytes == report.artifact.stat().st_size
     assert ('NonMaxSuppression' in report.operations) == (form == 'nms')
 
@@ -52,8 +52,8 @@ def test_the_rungs_of_a_file(form: str, behind: list[tuple[str, str]], onnx_repo
     assert rungs[0].value is not None
     assert 0 < rungs[0].value < EXACT
 
-    info, again = TARGET.reclimb(report.artifact, [])
-    assert info == report.info
+    card, again = verify(report.artifact)
+    assert card == report.info
     expected = [(fingerprint.RUNG, 'score'), (fingerprint.RUNG, 'px'), *behind]
     assert [(rung.name, rung.unit) for rung in again] == expected
     assert all(rung.holds for rung in again)
@@ -105,8 +105,8 @@ def scaled_weights(model: Any) -> None:
     """Weights as some tool may leave them, with a digest to match."""
     constant = next(one for one in model.graph.initializer if one.name == 'model.backbone.stage0.reparam_conv.weight')
     constant.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(constant) * 1.1, constant.name))
-    info = replace(info_of(metadata_of(model)), weights_sha256=weights_digest(model))
-    onnx.helper.set_model_props(model, info.as_metadata())
+    card = replace(read_card(metadata_of(model)), weights_sha256=weights_digest(model))
+    onnx.helper.set_model_props(model, card.as_metadata())
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
@@ -133,7 +133,7 @@ def test_a_file_that_computes_something_else_is_refused(
     change(model)
     (tmp_path / 'changed.onnx').write_bytes(model.SerializeToString())
     with pytest.raises(error, match=message) as caught:
-        ladder.require_rungs(TARGET.reclimb(tmp_path / 'changed.onnx', [])[1])
+        ladder.require_rungs(verify(tmp_path / 'changed.onnx')[1])
     assert '\n' not in str(caught.value)
 
 
@@ -142,8 +142,8 @@ def test_the_suppression_is_judged_by_the_thresholds(
     changes: dict[str, float], onnx_reports: dict[str, Report], detector: tuple[Path, Path]
 ) -> None:
     report, graph, picture = onnx_reports['nms'], graph_of(detector), drawn_picture(SIZE)
-    raw = verify.graph_boxes(graph, picture, len(CLASSES))
-    *_, rung = TARGET.climb(report.artifact, replace(report.info, **changes), graph, [picture], [raw])
+    card = replace(report.info, settings={**report.info.settings, **changes})
+    *_, rung = TARGET.rungs(TARGET.open(report.artifact), card, graph, [picture], [run_graph(graph, picture)])
     assert rung.name == SUPPRESSION_RUNG
     assert rung.value is not None
     assert rung.value > 0
@@ -186,7 +186,7 @@ def test_an_older_file_stays_whole_when_the_export_fails(
     out = shutil.copy(onnx_files['raw'], tmp_path / 'd.onnx')
     for path in (out, tmp_path / 'new.onnx'):
         with saved_wrong(monkeypatch, change), pytest.raises(error, match=message):
-            export.export(*detector, DetectorOptions(nms=True), path)
+            export_tiny(detector, path, nms=True)
     assert list(tmp_path.iterdir()) == [out]
     assert out.read_bytes() == onnx_files['raw'].read_bytes()
 
@@ -207,6 +207,6 @@ def test_what_is_missing_is_said_before_anything_is_made(
     with pytest.raises(
         MobileOneError, match=rf"^{package} cannot be imported .*: pip install 'mobileone-mm\[{extra}\]'$"
     ):
-        export.export(*detector, DetectorOptions(), tmp_path / 'd.onnx')
+        export_tiny(detector, tmp_path / 'd.onnx')
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().err == ''

@@ -16,7 +16,7 @@ from mobileone_mm.errors import ConfigError
 from mobileone_mm.exporter import verify
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs, open_model
-from mobileone_mm.pictures.reading import drawn_picture
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.opening import open_artifact
 from mobileone_mm.tasks.detection import detections
 from mobileone_mm.tasks.detection.detections import Detections, Rules

@@ -11,7 +11,7 @@ from torch.utils.data import BatchSampler, DataLoader
 
 from mobileone_mm.datasets.toy import ToyOptions, write_coco
 from mobileone_mm.errors import DataError
-from mobileone_mm.training.loops import require_batch, require_batches
+from mobileone_mm.openmmlab.loops import require_batch, require_batches
 
 CONFIGS = Path(__file__).parents[2] / 'configs/detection'
 IMAGES = 5  # all of them with shapes
@@ -34,7 +34,7 @@ def test_a_shipped_config_ends_in_our_words(name: str, data: Path, tmp_path: Pat
         loader.update(num_workers=0, persistent_workers=False)
     # mmengine keeps runners and visualizers by name.
     config.merge_from_dict({'work_dir': str(tmp_path), 'experiment_name': name, 'visualizer.name': name})
-    with pytest.raises(DataError, match=rf'^{IMAGES} images make no batch of 16; .* to {IMAGES} at most$'):
+    with pytest.raises(DataError, match=rf'^{IMAGES} training images make no batch of 16; .* to {IMAGES} at most$'):
         Runner.from_cfg(config).train()
     assert not list(tmp_path.rglob('*.pth'))
 

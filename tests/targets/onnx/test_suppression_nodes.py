@@ -1,4 +1,4 @@
-"""Suppression by ONNX Runtime against `suppress.rows_to_keep`, which is judged by a naive one in exact fractions."""
+"""Suppression by ONNX Runtime against `rows_to_keep`, which is judged by a naive one in exact fractions."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,8 +12,13 @@ import pytest
 import torch
 from torchvision.ops import box_convert, box_iou
 
-from mobileone_mm.targets.onnx.detector import THRESHOLDS, append_suppression, cut_suppression, threshold_at_least
 from mobileone_mm.targets.onnx.file import IR_VERSION, OPSET
+from mobileone_mm.targets.onnx.suppression_nodes import (
+    THRESHOLDS,
+    append_suppression,
+    cut_suppression,
+    threshold_at_least,
+)
 from mobileone_mm.tasks.detection.suppression import rows_to_keep
 from random_boxes import CONFIDENCE_THRESHOLDS, IOU_THRESHOLDS, SIDE_BY_SIDE, random_boxes
 
