@@ -148,7 +148,7 @@ CHECKS: Mapping[str, Check] = {
     'versions': Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
     'layers': Check('layers as texts, by operation', _is_dict_of_texts),
     'parity': Check(
-        'a list of rungs: name, value (a number from 0, or null), limit (a number), unit, note, psnr_db (or null)',
+        'a list of checks: name, value (a number from 0, or null), limit (a number), unit, note, psnr_db (or null)',
         lambda value: _is_list_of(_is_rung, value),
     ),
 }
@@ -203,10 +203,10 @@ def parity_faults(card: Card) -> Iterator[str]:
     """What is wrong with the rungs that a file names: a rule of every format's contract."""
     made = [rung for rung in card.parity if rung['value'] is not None]
     if not made:
-        yield f'none of the {len(card.parity)} rungs in the metadata has a value, expected at least one'
+        yield f'none of the {len(card.parity)} checks in the metadata has a value, expected at least one'
     for rung in made:
         if rung['value'] > rung['limit']:
-            yield f'rung {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
+            yield f'check {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
 
 
 def require_weights(metadata: Mapping[str, str], found: str) -> None:

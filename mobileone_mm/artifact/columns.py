@@ -21,3 +21,8 @@ def wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
+
+
+def paragraph(text: str) -> str:
+    """A text as lines that fit, all but the first indented."""
+    return '\n'.join(wrapped(text, '  ', ''))

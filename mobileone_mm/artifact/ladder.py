@@ -1,7 +1,7 @@
 """The ladder: comparisons (*rungs*) from the trained model up to the saved file, each with a limit."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,23 @@ from mobileone_mm.errors import ParityError
 from mobileone_mm.parity import compare
 
 Array = npt.NDArray[Any]
+
+# What readers see instead of the names that files keep: `{}` is how weights are stored. At most 42 characters.
+PLAIN_NAMES: Mapping[str, str] = {
+    'trained -> fused, float64': 'fused = trained',
+    'trained -> graph, float32': 'exported graph = trained',
+    'graph -> saved package, constants': "stored weights = the model's",
+    'graph -> saved package, {} constants': "{} weights close to the model's",
+    'graph -> saved package, float32': 'saved file executed in float32 = graph',
+    'graph -> saved package, float16': 'saved file in its own float16 = graph',
+    'saved package, float32 -> float16': 'saved file in its own float16 = float32',
+    'graph -> saved package, {} weights': 'saved file, {} weights, close to graph',
+    'graph -> saved file, ONNX Runtime': 'saved file in ONNX Runtime = graph',
+    'saved package, largest value': 'largest value fits float16',
+    'saved file, suppression': 'suppression keeps the right boxes',
+    'executed here -> Core ML': 'Core ML itself (macOS)',
+    'stored probe -> saved file': 'saved file finds what its export found',
+}
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,17 @@ class Rung:
     def holds(self) -> bool:
         """Whether it was made and is within its limit; NaN is not."""
         return self.value is not None and self.value <= self.limit
+
+
+def plain_name(name: str) -> str:
+    """What a reader sees instead of a rung's name; the name itself if no table knows it."""
+    if name in PLAIN_NAMES:
+        return PLAIN_NAMES[name]
+    for pattern, plain in PLAIN_NAMES.items():
+        before, marked, after = pattern.partition('{}')
+        if marked and name.startswith(before) and name.endswith(after):
+            return plain.format(name[len(before) : len(name) - len(after)])
+    return name
 
 
 def psnr_of(expected: Array, found: Array) -> float | None:
@@ -58,16 +86,21 @@ def require_rungs(rungs: Iterable[Rung]) -> None:
     for rung in rungs:
         if rung.value is not None and not rung.holds:
             note = f' ({rung.note})' if rung.note else ''
-            raise ParityError(f'{rung.name}: {rung.value:.2e} {rung.unit}, limit {rung.limit:g} {rung.unit}{note}')
+            raise ParityError(
+                f'{plain_name(rung.name)}: {rung.value:.2e} {rung.unit}, limit {rung.limit:g} {rung.unit}{note}'
+            )
 
 
 def table(rungs: Iterable[Rung]) -> str:
-    """The ladder as text: one line a rung, and its note below it, indented; 80 columns."""
+    """The ladder as text: one line a rung, and its note below it, indented; 80 columns. A name stands there once."""
     lines = [f'{"check":42} {"worst":>7} {"limit":>7}  {"unit":9} {"PSNR dB":>7}']
+    above = ''
     for rung in rungs:
+        name = '' if rung.name == above else plain_name(rung.name)
+        above = rung.name
         value = '-' if rung.value is None else f'{rung.value:.1e}'
         psnr_db = '' if rung.psnr_db is None else f'{rung.psnr_db:.0f}'
-        lines.append(f'{rung.name:42} {value:>7} {rung.limit:>7.1e}  {rung.unit:9} {psnr_db:>7}'.rstrip())
+        lines.append(f'{name:42} {value:>7} {rung.limit:>7.1e}  {rung.unit:9} {psnr_db:>7}'.rstrip())
         lines += wrapped(rung.note, '    ')
     return '\n'.join(lines)
 

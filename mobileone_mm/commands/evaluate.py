@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, is_artifact, require_kind
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import REPORT, require_outputs
@@ -34,11 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_outputs([(args.report, REPORT)], inputs)
     # After the options: a wrong one shall not wait for torch and mmengine.
     from mobileone_mm.evaluation.scoring import evaluate
+    from mobileone_mm.evaluation.weakness import weakness
 
     scores = evaluate(args.artifact, config, args.checkpoint, args.limit, cli.progress)
     if args.report:
         cli.write_report(args.report, scores.as_dict())
     cli.result(scores.table())
+    if weak := weakness(scores, scores.as_printed):
+        cli.result(paragraph(f'The scores are of {weak}'))
     if is_artifact(args.artifact):
         cli.next_command(cli.command('predict', args.artifact, scores.folder or 'PICTURES'))
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.card import EXPERIMENTAL
+from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PACKAGE, beside, require_kind
 from mobileone_mm.errors import UsageError
 from mobileone_mm.exporter.options import split_options
@@ -44,14 +45,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.artifact import ladder
     from mobileone_mm.exporter.export import export
-    from mobileone_mm.exporter.report import summary
+    from mobileone_mm.exporter.report import answer, summary, weak_at
 
     done = export(config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress)
+    for sentence in answer(done):
+        cli.result(paragraph(sentence))
     cli.result(ladder.table(done.rungs))
     cli.result(summary(done))
     cli.result(f'report: {page_of(done.artifact)}')
     if done.scores:
         cli.result(done.scores.table())
+        if weak := weak_at(done, done.scores.as_printed):
+            cli.result(paragraph(weak))
     if args.report:
         cli.write_report(args.report, done.as_dict())
     cli.next_command(cli.command('verify', done.artifact))
@@ -82,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
         '--confidence-threshold', type=float, help=f'default of the file, 0..1 ({task.confidence_threshold})'
     )
     parser.add_argument(
-        '--image', dest='images', nargs='+', default=[], help='pictures to check on; a drawn one without any'
+        '--image', dest='images', nargs='+', default=[], help="pictures to check on (4 of the config's test data)"
     )
     parser.add_argument('--input-size', metavar='WxH', help="pixels; without it, the config's test pipeline")
     parser.add_argument(

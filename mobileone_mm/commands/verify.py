@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.outputs import REPORT, require_outputs
 
 HELP = """example: %(prog)s detector.mlpackage --image street.jpg
@@ -24,9 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_outputs([(args.report, REPORT)], [args.artifact, *args.images])
     # After the options: a wrong one shall not wait for torch.
     from mobileone_mm.artifact import ladder
+    from mobileone_mm.artifact.verdict import SAME_AS_EXPORTED, checked, verdict
+    from mobileone_mm.exporter.examples import DRAWN, counted
     from mobileone_mm.exporter.verify import verify
 
     card, rungs = verify(args.artifact, args.images)
+    cli.result(paragraph(verdict(rungs, card.weights, SAME_AS_EXPORTED)))
+    cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
     cli.result(ladder.table([*(ladder.Rung(**rung) for rung in card.parity), *rungs]))
     ladder.require_rungs(rungs)
     if args.report:

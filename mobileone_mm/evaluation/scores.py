@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any
 
@@ -21,12 +21,14 @@ class Row:
         rule: of the candidate.
         metrics: all that the evaluator computed, by key; empty where nothing was predicted in any picture.
         seconds: median of one prediction.
+        classes: score of each class alone, by its name; empty where the evaluator has none.
     """
 
     name: str
     rule: str
     metrics: Mapping[str, float]
     seconds: float
+    classes: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Scores:
         percent: whether the metrics are in percent, not fractions of 1.
         notes: what was left out or is not as expected.
         folder: where the pictures lie; empty where the data set does not say.
+        class_metric: what the score of a class alone is called, such as AP.
     """
 
     artifact: str
@@ -64,6 +67,7 @@ class Scores:
     percent: bool
     notes: tuple[str, ...]
     folder: str = ''
+    class_metric: str = ''
 
     @property
     def seconds(self) -> float:
@@ -89,7 +93,18 @@ class Scores:
 
     def points(self, row: Row, metric: str) -> float | None:
         """A metric of a row in points of 100; None where it has none: COCO's are -1 where there is nothing to find."""
-        value = row.metrics.get(metric, -1)
+        return self._as_points(row.metrics.get(metric, -1))
+
+    def class_points(self, row: Row) -> dict[str, float]:
+        """The score of each class alone in points of 100; without those that are not in the pictures."""
+        points = {name: self._as_points(value) for name, value in row.classes.items()}
+        return {name: value for name, value in points.items() if value is not None}
+
+    def as_printed(self, points: float) -> str:
+        """Points of 100 as the metric itself counts: a fraction of 1, or percent."""
+        return f'{points:.2f}' if self.percent else f'{points / 100:.2f}'
+
+    def _as_points(self, value: float) -> float | None:
         if not (math.isfinite(value) and value >= 0):
             return None
         return value if self.percent else 100 * value
@@ -101,11 +116,13 @@ class Scores:
             'config': self.config,
             'main_metric': self.main,
             'percent': self.percent,
+            'class_metric': self.class_metric,
             'rows': [
                 {
                     'name': row.name,
                     'rule': row.rule,
-                    'metrics': {key: value if math.isfinite(value) else None for key, value in row.metrics.items()},
+                    'metrics': _as_json(row.metrics),
+                    'classes': _as_json(row.classes),
                     'seconds': row.seconds,
                 }
                 for row in self.rows
@@ -147,6 +164,10 @@ class Scores:
         if self.points(row, metric) is None:
             return '-'
         return f'{row.metrics[metric]:.{2 if self.percent else 4}f}'
+
+
+def _as_json(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {key: value if math.isfinite(value) else None for key, value in values.items()}
 
 
 def short(metric: str) -> str:

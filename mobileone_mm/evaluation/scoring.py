@@ -153,6 +153,7 @@ def score(
         percent=session.task.predict.percent,
         notes=tuple(notes),
         folder=session.samples.folder,
+        class_metric=session.task.predict.class_metric,
     )
 
 
@@ -259,27 +260,31 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
                 sample = candidate.predict(item)
                 times.append(time.perf_counter() - start)
                 judge.process([sample])
-        found = [_evaluated(samples, judge) for judge in evaluators]
-    if not any(found):
+        found = [_evaluated(session, judge) for judge in evaluators]
+    if not any(metrics for metrics, _ in found):
         raise DataError(
             f'{samples.config.filename}: the metric gave no number in {samples.count} pictures: nothing was found in '
             'any of them, or test_evaluator only writes files (format_only=True)'
         )
     return tuple(
-        Row(candidate.name, candidate.rule, {key: float(value) for key, value in metrics.items()}, _median(times))
-        for candidate, metrics, times in zip(candidates, found, seconds, strict=True)
+        Row(candidate.name, candidate.rule, _floats(metrics), _median(times), _floats(classes))
+        for candidate, (metrics, classes), times in zip(candidates, found, seconds, strict=True)
     )
 
 
-def _evaluated(samples: Samples, evaluator: Evaluator) -> Mapping[str, float]:
+def _evaluated(session: Session, evaluator: Evaluator) -> tuple[Mapping[str, float], Mapping[str, float]]:
+    samples = session.samples
     try:
-        metrics: Mapping[str, float] = evaluator.evaluate(samples.count)
+        return session.task.predict.evaluated(evaluator, samples.count, class_names(samples.config))
     except Exception as error:  # of any kind, for an annotation file of other pictures
         raise DataError(
             f'{samples.config.filename}: test_evaluator cannot score the predictions: {error}; '
             'expected one for the data set of test_dataloader: the same annotation file and classes'
         ) from error
-    return metrics
+
+
+def _floats(values: Mapping[str, float]) -> dict[str, float]:
+    return {key: float(value) for key, value in values.items()}
 
 
 def _median(times: Sequence[float]) -> float:

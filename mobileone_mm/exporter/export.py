@@ -18,7 +18,6 @@ from mobileone_mm import __version__
 from mobileone_mm.artifact import ladder
 from mobileone_mm.artifact.card import SCALE_FILL, Card
 from mobileone_mm.artifact.formats import size_of
-from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
@@ -26,7 +25,9 @@ from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
-from mobileone_mm.exporter.page import Pair, write_page
+from mobileone_mm.exporter.examples import Examples, examples_of
+from mobileone_mm.exporter.page import write_page
+from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import input_size_of, preprocessed, require_size
@@ -35,7 +36,6 @@ from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 from mobileone_mm.pictures.drawing import supervision
-from mobileone_mm.pictures.reading import read_picture, stretched
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse_checked
 from mobileone_mm.targets.by_ending import target_to_write
@@ -74,7 +74,7 @@ def export(
         task_options: such as `DetectionOptions`; None takes the defaults.
         target_options: such as `CoreMLOptions`; None takes the defaults.
         input_size: (width, height) in px; None takes that of the config's test pipeline.
-        images: what is compared on; without any, a drawn picture.
+        images: what is compared on; without any, pictures of the config's test data, or else a drawn one.
         evaluate: score it on the config's test data.
         limit: with `evaluate`, the first pictures only.
         track: says how far the scoring is.
@@ -98,20 +98,21 @@ def export(
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         made_with = target.made_with()
         supervision()  # draws the page
-        source = _loaded(config_path, checkpoint_path, input_size, images)
+        source = _loaded(config_path, checkpoint_path, input_size)
         session = scoring.open_session(source.config, limit) if evaluate else None
+        samples = session.samples if session else None
+        examples = examples_of(images, source.config, source.task, source.size, samples)
+        pictures = examples.pictures
     task = source.task
     settings = task.export.settings(task_options or task.options())
     target_options = target_options or target.options()
     with clock.station('fuse'), one_thread():
-        trained = [task.export.reference(source.model.double(), picture) for picture in source.pictures]
+        trained = [task.export.reference(source.model.double(), picture) for picture in pictures]
         # One picture says all about a fold; the others are for what comes out.
-        fused, parity = fuse_checked(
-            source.model, preprocessed(source.model, source.pictures[0]), FLOAT64_RELATIVE_LIMIT
-        )
+        fused, parity = fuse_checked(source.model, preprocessed(source.model, pictures[0]), FLOAT64_RELATIVE_LIMIT)
     with clock.station('graph'):
         graph = task.export.graph(fused.float(), source.size).eval()
-        raw = [run_graph(graph, picture) for picture in source.pictures]
+        raw = [run_graph(graph, picture) for picture in pictures]
         rungs = _lower_rungs(source, parity, trained, raw)
     with ExitStack() as room:
         with clock.station('convert'):
@@ -123,10 +124,10 @@ def export(
             draft.save(card, fresh)
             opened = target.open(fresh)
             target.check(opened)
-            rungs += target.rungs(opened, card, graph, source.pictures, raw)
+            rungs += target.rungs(opened, card, graph, pictures, raw)
             ladder.require_rungs(rungs)
             runner = opened.runner
-    pairs = _found(source, card, runner, trained)
+    pairs = _found(source.task, examples, card, runner, trained)
     scores = None
     if session is not None:
         with clock.station('score'):
@@ -140,9 +141,10 @@ def export(
         bytes=size_of(out),
         seconds=clock.seconds,
         scores=scores,
+        pictures=examples.source,
     )
     with clock.station('report', announce=False):
-        write_page(page_of(out), report, pairs, target.snippet(out, card))
+        write_page(page_of(out), report, pairs, target.snippet(out, card), examples.lacking)
     return report
 
 
@@ -158,8 +160,6 @@ class _Source:
         model: trained or fused.
         classes: in the order of its outputs.
         size: (width, height) in pixels.
-        names: of the pictures.
-        pictures: of that size.
     """
 
     task: Task
@@ -169,13 +169,9 @@ class _Source:
     model: Any
     classes: tuple[str, ...]
     size: Size
-    names: tuple[str, ...]
-    pictures: tuple[Picture, ...]
 
 
-def _loaded(
-    config_path: str | Path, checkpoint_path: str | Path, input_size: Size | None, images: Sequence[str | Path]
-) -> _Source:
+def _loaded(config_path: str | Path, checkpoint_path: str | Path, input_size: Size | None) -> _Source:
     with configs.quiet():  # mmengine says on stdout which variables a config reads
         config = configs.load_config(config_path)
     task = task_for(config)
@@ -191,9 +187,7 @@ def _loaded(
     classes = _classes(config, task, model, checkpoint)
     size = input_size or input_size_of(config)
     require_size(model, size)
-    names = [Path(image).name for image in images] or ['a drawn picture']
-    pictures = [stretched(read_picture(image), size) for image in images] or [drawn_picture(size)]
-    return _Source(task, config, str(config_path), checkpoint, model, classes, size, tuple(names), tuple(pictures))
+    return _Source(task, config, str(config_path), checkpoint, model, classes, size)
 
 
 def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:
@@ -251,14 +245,15 @@ def _card(
     )
 
 
-def _found(source: _Source, card: Card, runner: Runner, trained: Sequence[Outputs]) -> list[Pair]:
+def _found(task: Task, examples: Examples, card: Card, runner: Runner, trained: Sequence[Outputs]) -> list[Pair]:
     """What the trained model and the exported file find in the pictures, at the file's own thresholds."""
-    task, rules, pairs = source.task, source.task.predict.card_rules(card), []
-    for name, picture, outputs in zip(source.names, source.pictures, trained, strict=True):
+    rules, pairs = task.predict.card_rules(card), []
+    shown = zip(examples.names, examples.pictures, examples.canvases, examples.truths, trained, strict=True)
+    for name, picture, canvas, truth, outputs in shown:
         before, after = task.look.by_both(
             partial(task.predict.decode, outputs), partial(task.predict.by, runner, picture), rules
         )
-        pairs.append(Pair(name, picture, before, after))
+        pairs.append(Pair(name, picture, before, after, truth, canvas))
     return pairs
 
 

@@ -1,56 +1,28 @@
-"""One self-contained page about an export: what it is, what was compared, and what it looks like.
+"""One self-contained page about an export: whether it is the model that was trained, what it scores, how it looks.
 
 The frame and its style stand in templates/report.html; what changes is built here, every value escaped.
 """
 
-import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
-from typing import Any
 
-import cv2
-
-from mobileone_mm.artifact.card import EXPERIMENTAL, Card
-from mobileone_mm.artifact.ladder import as_dicts
+from mobileone_mm.artifact.card import EXPERIMENTAL
+from mobileone_mm.artifact.verdict import checks_of
 from mobileone_mm.atomic import replacing
-from mobileone_mm.evaluation.scores import Row, Scores, short
-from mobileone_mm.exporter.page_parts import bar, bars, number, percent, section, small, table
-from mobileone_mm.exporter.report import Report
+from mobileone_mm.exporter.page_checks import checks_section
+from mobileone_mm.exporter.page_parts import bars, fold, plain, prose, section, small
+from mobileone_mm.exporter.page_pictures import Pair, pictures_section
+from mobileone_mm.exporter.page_scores import points_of_100, scored, scores_section
+from mobileone_mm.exporter.report import Report, answer, weak_at
 from mobileone_mm.outputs import PAGE
-from mobileone_mm.pictures.drawing import PALETTE, resized
-from mobileone_mm.pictures.reading import Picture, channels_swapped
-from mobileone_mm.tasks.by_name import task_named
-from mobileone_mm.tasks.task import Looking
+from mobileone_mm.pictures.drawing import PALETTE
 
-PICTURE_SIDE = 640  # px of a picture's longer side in the page
-JPEG_QUALITY = 88  # of 100
-MOST_PAIRS = 12  # pictures in a page; beyond it grows too heavy to send
 SHORT_HASH = 12  # hex digits
-SIDES = ('trained', 'exported')
 
 
-@dataclass(frozen=True)
-class Pair:
-    """What the trained model and the exported file find in one picture.
-
-    Attributes:
-        name: of the picture.
-        picture: uint8 RGB (H, W, 3), as both took it.
-        trained: by the trained model.
-        exported: by the exported file, under the same rules.
-    """
-
-    name: str
-    picture: Picture
-    trained: Any
-    exported: Any
-
-
-def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> None:
+def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple[str, str], lacking: str = '') -> None:
     """Write the page about an export.
 
     Args:
@@ -58,57 +30,44 @@ def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple
         report: what was written and measured.
         pairs: pictures with what was found in them before and after; those that differ are shown first.
         snippet: what to do with the file, and the lines of code for it.
+        lacking: why the pictures are no real ones; empty where they are.
     """
-    html = page(report, pairs, snippet)
+    html = page(report, pairs, snippet, lacking)
     with replacing(path, PAGE) as fresh:
         fresh.write_text(html, encoding='utf-8')
 
 
-def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str]) -> str:
+def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str], lacking: str = '') -> str:
     """The page as HTML."""
-    info, name, ladder = report.info, report.artifact.name, as_dicts(report.rungs)
-    whole = all(_state(rung) != 'over' for rung in ladder)
+    info, name = report.info, report.artifact.name
     sections = [
-        _ladder(ladder),
-        *([_scores(report.scores)] if report.scores else []),
-        *([_pictures(pairs, info)] if pairs else []),
+        checks_section(report.rungs, report.pictures),
+        *([scores_section(report.scores)] if report.scores else []),
+        *([pictures_section(pairs, info, report.pictures, lacking)] if pairs else []),
         _use(*snippet),
-        _operations(report.operations),
-        _time(report.seconds),
+        fold('How it was made: operations, time, versions', _making(report)),
     ]
     frame = Template(resources.files(__package__).joinpath('templates/report.html').read_text(encoding='utf-8'))
     return frame.substitute(
-        title=escape(f'{name} - export report'),
-        kind=escape(f'{info.task} · export report'),
-        name=escape(name),
-        mood='good' if whole else 'bad',
-        verdict=' '.join([verdict(ladder), *([scored(report.scores)] if report.scores else [])]),
+        title=plain(f'{name} - export report'),
+        kind=plain(f'{info.task} · export report'),
+        name=plain(name),
+        verdict=_verdict(report),
         facts=_facts(report),
         sections='\n'.join(sections),
-        versions='\n'.join(f'<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>' for k, v in info.versions.items()),
     )
 
 
-def verdict(rungs: Sequence[Mapping[str, Any]]) -> str:
-    """The ladder in one sentence of HTML."""
-    made = [rung for rung in rungs if rung['value'] is not None]
-    over = [rung for rung in made if _state(rung) == 'over']
-    unmade = f'; {len(rungs) - len(made)} not made' if len(made) < len(rungs) else ''
-    if over:
-        names = ', '.join(_name(rung) for rung in over)
-        return f'<b>Do not use it:</b> {len(over)} of {len(made)} comparisons are beyond their limits: {names}{unmade}.'
-    closest = max(made, key=_share)
-    place = f'{_name(closest)}, took {percent(_share(closest))} of its limit ({escape(closest["unit"])})'
-    return f'<b>Sound:</b> all {len(made)} comparisons are within their limits; the closest, {place}{unmade}.'
-
-
-def scored(scores: Scores) -> str:
-    """What the file scores, and the model that it was made from, in one sentence of HTML."""
-    model, file = (_shown(scores.points(row, scores.main)) for row in (scores.rows[0], scores.rows[-1]))
-    said = f'It scores {file} points of {escape(short(scores.main))}'
-    if len(scores.rows) > 1:
-        said += f', the model that it was made from {model}'
-    return f'{said}.'
+def _verdict(report: Report) -> str:
+    """Whether it is the model that was trained, how far that was checked, and whether that model is any good."""
+    same, checked = answer(report)
+    answered, _, why = same.partition('. ')
+    mood = 'bad' if any(check.failed for check in checks_of(report.rungs)) else 'good'
+    lines = [f'<p><b>{plain(answered)}</b></p>', *([f'<p>{prose(why)}.</p>'] if why else [])]
+    lines += [f'<p>{plain(checked)}</p>', *([f'<p>{scored(report.scores)}</p>'] if report.scores else [])]
+    weak = weak_at(report, points_of_100)
+    warning = f'\n<p class="verdict weak"><b>{plain(weak)}.</b> Another export does not change that; training does.</p>'
+    return f'<div class="verdict {mood}">{"".join(lines)}</div>{warning if weak else ""}'
 
 
 def _facts(report: Report) -> str:
@@ -132,113 +91,23 @@ def _facts(report: Report) -> str:
         *(('', name.replace('_', ' ').capitalize(), f'{value}', 'default of the file') for name, value in thresholds),
     ]
     facts = [
-        f'<div{kind}><dt>{escape(term)}</dt><dd>{escape(text)}{small(note)}</dd></div>'
-        for kind, term, text, note in rows
+        f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
     ]
     chips = ''.join(
-        f'<li style="--colour:{PALETTE[index % len(PALETTE)]}">{escape(name)}</li>'
+        f'<li style="--colour:{PALETTE[index % len(PALETTE)]}">{plain(name)}</li>'
         for index, name in enumerate(info.classes)
     )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
     return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])
 
 
-def _pictures(pairs: Sequence[Pair], info: Card) -> str:
-    look = task_named(info.task).look
-    compared = [
-        look.agree(pair.trained, pair.exported, (pair.picture.shape[1], pair.picture.shape[0])) for pair in pairs
-    ]
-    order = sorted(range(len(pairs)), key=lambda index: -_differing(compared[index]))  # stable
-    shown = order[:MOST_PAIRS]
-    intro = f'Boxes that differ have a red frame. All pictures together: {look.total(compared).said(*SIDES)}.'
-    if look.total(compared).pixels:
-        intro += (
-            ' Where two boxes of one class overlap and have nearly one score, rounding decides which of them stays: '
-            'such a pair is pixels apart, though each of their raw boxes is within the limits above.'
-        )
-    if len(shown) < len(pairs):
-        intro += f' {len(shown)} of {len(pairs)} are shown, those that differ first.'
-    figures = [_figure(pairs[index], compared[index], info.classes, look) for index in shown]
-    return section('Pictures', escape(intro), '\n'.join(figures))
-
-
-def _differing(compared: Any) -> int:
-    return int(compared.left_differs.sum() + compared.right_differs.sum())
-
-
-def _figure(pair: Pair, compared: Any, classes: Sequence[str], look: Looking) -> str:
-    canvas = resized(pair.picture, PICTURE_SIDE)
-    images = ''.join(
-        f'<div><span>{side}</span><img src="{_data_uri(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
-        f'alt="{escape(f"{pair.name}, {side}: {look.said(found, classes)}")}"></div>'
-        for side, image, found in zip(
-            SIDES,
-            look.draw_pair(canvas, pair.trained, pair.exported, classes, compared),
-            (pair.trained, pair.exported),
-            strict=True,
-        )
-    )
-    mood = ' class="differs"' if _differing(compared) else ''
-    caption = f'<b>{escape(pair.name)}</b> <span{mood}>{escape(look.total([compared]).said(*SIDES))}</span>'
-    return f'<figure><div class="pair">{images}</div><figcaption>{caption}</figcaption></figure>'
-
-
-def _data_uri(picture: Picture) -> str:
-    done, jpeg = cv2.imencode('.jpg', channels_swapped(picture), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done, 'OpenCV writes JPEG'
-    return f'data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}'
-
-
-def _ladder(rungs: Sequence[Mapping[str, Any]]) -> str:
-    rows = [_ladder_row(rung) for rung in rungs]
-    heads = '<th>comparison</th><th>share of its limit</th><th class="number">worst</th><th class="number">limit</th>'
-    intro = (
-        'Each form of the model against the one before it. The bar is the share of its limit that the worst value '
-        'took; a striped one was not made.'
-    )
-    return section('Ladder', intro, table('ladder', heads, rows))
-
-
-def _ladder_row(rung: Mapping[str, Any]) -> str:
-    closeness = 'not made' if rung['value'] is None else percent(_share(rung))
-    note = rung['note'] if rung['psnr_db'] is None else f'PSNR {rung["psnr_db"]:.0f} dB'
-    return (
-        f'<tr class="{_state(rung)}"><th scope="row">{_name(rung)}{small(note)}</th>'
-        f'<td><span class="share">{bar(_share(rung))}<span class="percent">{closeness}</span></span></td>'
-        f'<td class="number">{number(rung["value"])}</td>'
-        f'<td class="number limit">{number(rung["limit"])} <span class="unit">{escape(rung["unit"])}</span></td></tr>'
-    )
-
-
-def _scores(scores: Scores) -> str:
-    metrics = list(dict.fromkeys(metric for row in scores.rows for metric in row.metrics))
-    lines = []
-    for above, row in zip((None, *scores.rows), scores.rows, strict=False):
-        cells = ''.join(f'<td class="number">{_points(scores, row, above, metric)}</td>' for metric in metrics)
-        lines.append(f'<tr><th scope="row">{escape(row.name)}{small(row.rule)}</th>{cells}</tr>')
-    titles = ''.join(f'<th class="number">{escape(short(metric))}</th>' for metric in metrics)
-    used = f'{scores.pictures} of {scores.total} pictures'
-    what = (
-        f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
-    )
-    intro = ' '.join([what, *scores.notes])
-    return section('Scores', escape(intro), table('scores', f'<th>model</th>{titles}', lines))
-
-
-def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
-    value, before = scores.points(row, metric), None if above is None else scores.points(above, metric)
-    if value is None or before is None:
-        return _shown(value)
-    change = round(value - before, 2) + 0.0  # no -0.00
-    return f'{_shown(value)}<small>{change:+.2f}</small>'.replace('-', '&minus;')
-
-
-def _shown(points: float | None) -> str:
-    return '&ndash;' if points is None else f'{points:.2f}'
-
-
 def _use(intro: str, lines: str) -> str:
-    return section('Use it', escape(intro), f'<pre tabindex="0"><code>{escape(lines)}</code></pre>')
+    code = '\n'.join(map(plain, lines.expandtabs(4).split('\n')))
+    return section('Use it', plain(intro), f'<pre tabindex="0"><code>{code}</code></pre>')
+
+
+def _making(report: Report) -> str:
+    return '\n'.join([_operations(report.operations), _time(report.seconds), _versions(report.info.versions)])
 
 
 def _operations(counts: Mapping[str, int]) -> str:
@@ -252,18 +121,6 @@ def _time(seconds: Mapping[str, float]) -> str:
     return section('Time', intro, bars([(name, value, f'{value:.2f} s') for name, value in seconds.items()]))
 
 
-def _state(rung: Mapping[str, Any]) -> str:
-    if rung['value'] is None:
-        return 'unmade'
-    return 'held' if rung['value'] <= rung['limit'] else 'over'
-
-
-def _share(rung: Mapping[str, Any]) -> float:
-    """Part of the limit that the value takes; 0 without a value, and 1 for what is beyond a limit of zero."""
-    if not rung['value']:
-        return 0.0
-    return float(rung['value'] / rung['limit']) if rung['limit'] else 1.0
-
-
-def _name(rung: Mapping[str, Any]) -> str:
-    return escape(rung['name'].replace('->', '→'))
+def _versions(versions: Mapping[str, str]) -> str:
+    rows = '\n'.join(f'<div><dt>{plain(name)}</dt><dd>{plain(value)}</dd></div>' for name, value in versions.items())
+    return f'<section>\n<h2>Made with</h2>\n<dl class="versions">\n{rows}\n</dl>\n</section>'

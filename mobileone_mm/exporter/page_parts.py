@@ -1,12 +1,32 @@
-"""What the page about an export is built of: HTML of sections, tables, bars and numbers.
+"""What the page about an export is built of: HTML of texts, sections, tables, bars and numbers.
 
 Plain texts that are given are escaped here; what is called HTML already is.
 """
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 SMALLEST_SHARE = 0.001  # smaller ones are said in words
+JOINERS = '\u200c\u200d'  # not printable to Python, but letters of Persian and Hindi, and emoji, need them
+UNKNOWN = '\N{REPLACEMENT CHARACTER}'
+OPTION = re.compile('`([^`]+)`')  # how the library names an option
+
+
+def plain(text: str) -> str:
+    """A text on one line, escaped; what is no character to be seen, such as one that turns the line round, is not."""
+    return escape(''.join(one if one.isprintable() or one in JOINERS else UNKNOWN for one in text))
+
+
+def prose(text: str) -> str:
+    """A sentence of ours, in which options stand in backticks."""
+    return OPTION.sub(r'<code>\1</code>', plain(text))
+
+
+def fold(title: str, body: str) -> str:
+    """What is there for those who ask; title and body are HTML."""
+    return f'<details>\n<summary>{title}</summary>\n{body}\n</details>'
 
 
 def section(title: str, intro: str, body: str) -> str:
@@ -23,11 +43,11 @@ def table(kind: str, heads: str, rows: Iterable[str]) -> str:
     )
 
 
-def bars(rows: Sequence[tuple[str, float, str]]) -> str:
-    """Names with a bar for their value, and the value as text."""
-    largest = max((value for _, value, _ in rows), default=0) or 1
+def bars(rows: Sequence[tuple[str, float, str]], full: float | None = None) -> str:
+    """Names with a bar for their value, and the value as text; `full` fills a bar, else the largest value does."""
+    largest = full or max((value for _, value, _ in rows), default=0) or 1
     items = [
-        f'<li><span class="name">{escape(name)}</span><span class="number">{escape(text)}</span>'
+        f'<li><span class="name">{plain(name)}</span><span class="number">{plain(text)}</span>'
         f'{bar(value / largest)}</li>'
         for name, value, text in rows
     ]
@@ -42,11 +62,13 @@ def bar(share: float) -> str:
 
 def small(note: str) -> str:
     """A note below a value; nothing without one."""
-    return f'<small>{escape(note)}</small>' if note else ''
+    return f'<small>{plain(note)}</small>' if note else ''
 
 
 def percent(share: float) -> str:
     """A share of a limit in percent."""
+    if not math.isfinite(share):
+        return 'beyond it'
     if 0 < share < SMALLEST_SHARE:
         return f'under {100 * SMALLEST_SHARE:g} %'
     return f'{100 * share:.1f} %' if 0 < share < 1 else f'{100 * share:.0f} %'
@@ -56,6 +78,8 @@ def number(value: float | None) -> str:
     """A number to three digits; small ones as a power of ten."""
     if value is None:
         return '&ndash;'
+    if not math.isfinite(value):
+        return 'no number'
     if value == 0 or 1e-3 <= abs(value) < 1e3:
         return f'{value:.3g}'
     if abs(value) >= 1e3:

@@ -1,6 +1,6 @@
 """What an export wrote and measured."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,9 @@ from typing import Any
 from mobileone_mm.artifact import ladder
 from mobileone_mm.artifact.card import EXPERIMENTAL, Card
 from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.verdict import checked, checks_of, verdict
 from mobileone_mm.evaluation.scores import Scores
+from mobileone_mm.evaluation.weakness import weakness
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class Report:
         bytes: its size.
         seconds: time of each station.
         scores: on the config's test data, if it was scored.
+        pictures: what it was checked on, in words.
     """
 
     artifact: Path
@@ -34,6 +37,7 @@ class Report:
     bytes: int
     seconds: Mapping[str, float]
     scores: Scores | None = None
+    pictures: str = 'pictures'
 
     def as_dict(self) -> dict[str, Any]:
         """The report as JSON can hold it."""
@@ -46,7 +50,22 @@ class Report:
             'bytes': self.bytes,
             'seconds': dict(self.seconds),
             'scores': self.scores.as_dict() if self.scores else None,
+            'pictures': self.pictures,
         }
+
+
+def answer(report: Report) -> tuple[str, str]:
+    """Whether the file is the model that was trained, and how far that was checked here."""
+    return verdict(report.rungs, report.info.weights), checked(report.rungs, report.pictures)
+
+
+def weak_at(report: Report, number: Callable[[float], str]) -> str:
+    """What the model itself is weak at, if it was scored and is; `number` writes points of 100."""
+    weak = weakness(report.scores, number) if report.scores else ''
+    if not weak:
+        return ''
+    sound = all(check.failed is None for check in checks_of(report.rungs))
+    return f'{"Faithful export" if sound else "Export"} of {weak}'
 
 
 def summary(report: Report) -> str:

@@ -115,6 +115,9 @@ class Predicting:
         exported_rule: how an artifact does, in words; the same where there is no difference.
         to_sample: a copy of a host's data sample that holds a prediction, for its metrics.
         limit_metric: has an evaluator count no more than the pictures that are used.
+        evaluated: what an evaluator makes of the predictions that it was given, for a number of pictures and these
+            classes: its metrics by key, and the score of each class alone, by name, where it has one.
+        class_metric: what the score of a class alone is called.
         percent: whether the host's metrics are in percent, as those of mmseg and mmpretrain; mmdet's are fractions.
         for_person: a prediction for a picture of `size` with these classes, as code outside wants it.
     """
@@ -130,6 +133,8 @@ class Predicting:
     exported_rule: str
     to_sample: Callable[[Any, Any], Any]
     limit_metric: Callable[[Evaluator, Samples], None]
+    evaluated: Callable[[Evaluator, int, Sequence[str]], tuple[Mapping[str, float], Mapping[str, float]]]
+    class_metric: str
     percent: bool
     for_person: Callable[[Any, Sequence[str], Size], Any]
 
@@ -144,6 +149,10 @@ class Looking:
         total: the agreements of several pictures as one.
         draw: a prediction on its picture.
         draw_pair: two predictions on copies of their picture, with what differs marked.
+        truth: what a picture shows by its annotations, as a prediction that is sure of everything: from the data set's
+            entry for it and the data sample that the test pipeline gives; None where there are no annotations.
+        draw_beside: what a picture shows, if that is known, and two predictions on copies of it, with what differs
+            marked and no more than can be read; each with what is on it in words.
         as_json: a prediction as JSON can hold it.
         counts: how often each class was found.
         said: a prediction in words.
@@ -154,6 +163,8 @@ class Looking:
     total: Callable[[Sequence[Any]], Any]
     draw: Callable[[Picture, Any, Sequence[str]], Picture]
     draw_pair: Callable[[Picture, Any, Any, Sequence[str], Any], tuple[Picture, Picture]]
+    truth: Callable[[Mapping[str, Any], Any], Any]
+    draw_beside: Callable[[Picture, Any, Any, Any, Sequence[str], Any], Sequence[tuple[Picture, str]]]
     as_json: Callable[[Any, Sequence[str], Size], list[dict[str, Any]]]
     counts: Callable[[Any, Sequence[str]], Mapping[str, int]]
     said: Callable[[Any, Sequence[str]], str]

@@ -89,10 +89,11 @@ def found_by_both(
     kept, kept_other = above.copy(), above_other.copy()
     kept[rows] |= above_other[columns]
     kept_other[columns] |= above[rows]
-    return _rows(one, kept), _rows(other, kept_other)
+    return of_rows(one, kept), of_rows(other, kept_other)
 
 
-def _rows(found: Detections, kept: Mask) -> Detections:
+def of_rows(found: Detections, kept: Mask) -> Detections:
+    """Some of the boxes."""
     return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
 
@@ -106,6 +107,26 @@ def agreement(left: Detections, right: Detections, size: tuple[int, int]) -> Agr
     return Agreement(
         partners, scores, boxes, _without(len(left.scores), rows[agrees]), _without(len(right.scores), columns[agrees])
     )
+
+
+def most_telling(left: Detections, right: Detections, compared: Agreement, most: int) -> tuple[Detections, Detections]:
+    """No more than `most` boxes of each side: those that differ, then the surest; partners stay together."""
+    rows, columns = compared.partners.T
+    things: list[tuple[int | None, int | None]] = [(int(row), int(column)) for row, column in compared.partners]
+    things += [(row, None) for row in range(len(left.scores)) if row not in rows]
+    things += [(None, column) for column in range(len(right.scores)) if column not in columns]
+
+    def rank(thing: tuple[int | None, int | None]) -> tuple[bool, float]:
+        row, column = thing
+        sides = (left.scores, compared.left_differs, row), (right.scores, compared.right_differs, column)
+        given = [(scores[index], differs[index]) for scores, differs, index in sides if index is not None]
+        return not any(differs for _, differs in given), -max(score for score, _ in given)
+
+    chosen = sorted(things, key=rank)[:most]
+    kept, kept_other = np.zeros(len(left.scores), bool), np.zeros(len(right.scores), bool)
+    kept[[row for row, _ in chosen if row is not None]] = True
+    kept_other[[column for _, column in chosen if column is not None]] = True
+    return of_rows(left, kept), of_rows(right, kept_other)
 
 
 def total(agreements: Sequence[Agreement]) -> Total:

@@ -35,7 +35,7 @@ class Detections:
 
     Attributes:
         boxes: (M, 4) float64 left, top, right, bottom, fractions of the picture, clipped to 0..1.
-        scores: (M,) float64, 0..1.
+        scores: (M,) float64, 0..1; NaN of boxes that were not found but annotated.
         labels: (M,) int64, index of the class.
     """
 
@@ -130,6 +130,21 @@ def _detections(confidence: Array, coordinates: Array, limit: int) -> Detections
     corners = np.concatenate((centres - halves, centres + halves), axis=1).clip(0, 1)
     # max and argmax of no rows at all are defined only along the columns.
     return Detections(corners, scores.max(axis=1), scores.argmax(axis=1).astype(np.int64))
+
+
+def truth(entry: Mapping[str, Any], data_sample: Any) -> Detections | None:
+    """The annotated boxes of a picture, scores NaN; None where its entry in the data set has no annotations.
+
+    From the entry, whose boxes are in px of the file: the data sample's are so only if no step of the pipeline has
+    moved them.
+    """
+    if 'instances' not in entry:
+        return None
+    counted = [one for one in entry['instances'] if not one.get('ignore_flag', 0)]
+    height, width = data_sample.ori_shape
+    boxes = np.array([one['bbox'] for one in counted], dtype=np.float64).reshape(-1, 4)
+    labels = np.array([one['bbox_label'] for one in counted], dtype=np.int64)
+    return Detections((boxes / (width, height, width, height)).clip(0, 1), np.full(len(counted), np.nan), labels)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Detections drawn on their picture, alone or beside another detector's with what differs marked."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,9 +8,11 @@ import numpy as np
 
 from mobileone_mm.pictures.drawing import draw_boxes
 from mobileone_mm.pictures.reading import Picture
-from mobileone_mm.tasks.detection.agreement import Agreement, Mask
+from mobileone_mm.tasks.detection.agreement import Agreement, Mask, agreement, most_telling, of_rows
 from mobileone_mm.tasks.detection.detections import Detections
 from mobileone_mm.tasks.detection.rows import in_pixels
+
+MOST_DRAWN = 20  # boxes on a picture of a report
 
 
 def drawn(picture: Picture, found: Detections, classes: Sequence[str]) -> Picture:
@@ -37,10 +40,48 @@ def drawn_pair(
     )
 
 
+def drawn_beside(
+    picture: Picture,
+    truth: Detections | None,
+    left: Detections,
+    right: Detections,
+    classes: Sequence[str],
+    compared: Agreement,
+) -> list[tuple[Picture, str]]:
+    """Copies of the picture (H, W, 3) with the annotated boxes, if they are known, and with what both detectors found.
+
+    No more than `MOST_DRAWN` on each, so that they can be told apart: of the detectors' boxes those that differ and
+    then the surest, of the annotated ones the largest. Each with the number of its boxes, in words.
+    """
+    height, width = picture.shape[:2]
+    few, few_others = most_telling(left, right, compared, MOST_DRAWN)
+    pair = drawn_pair(picture, few, few_others, classes, agreement(few, few_others, (width, height)))
+    shown = [(pair[0], _counted(left, few)), (pair[1], _counted(right, few_others))]
+    if truth is not None:
+        largest = _largest(truth)
+        shown.insert(0, (drawn(picture, largest, classes), _counted(truth, largest)))
+    return shown
+
+
+def _largest(truth: Detections) -> Detections:
+    areas = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(axis=1)
+    kept = np.zeros(len(areas), dtype=bool)
+    kept[np.argsort(-areas, kind='stable')[:MOST_DRAWN]] = True
+    return of_rows(truth, kept)
+
+
+def _counted(found: Detections, drawn: Detections) -> str:
+    count, rest = len(drawn.labels), len(found.labels) - len(drawn.labels)
+    return f'{count} {"box" if count == 1 else "boxes"}' + (f' and {rest} more' if rest else '')
+
+
+def _text(name: str, score: float, note: str = '') -> str:
+    return f'{name}{note}' if math.isnan(score) else f'{name} {score:.2f}{note}'
+
+
 def _drawn(picture: Picture, found: Detections, classes: Sequence[str], marked: Mask, notes: Sequence[str]) -> Picture:
     texts = [
-        f'{classes[label]} {score:.2f}{note}'
-        for label, score, note in zip(found.labels, found.scores, notes, strict=True)
+        _text(classes[label], score, note) for label, score, note in zip(found.labels, found.scores, notes, strict=True)
     ]
     height, width = picture.shape[:2]
     return draw_boxes(picture, in_pixels(found.boxes, (width, height)), found.labels, texts, marked)
@@ -57,5 +98,5 @@ def as_json(found: Detections, classes: Sequence[str], size: tuple[int, int]) ->
 
 def said(found: Detections, classes: Sequence[str]) -> str:
     """What was found, in words."""
-    texts = [f'{classes[label]} {score:.2f}' for label, score in zip(found.labels, found.scores, strict=True)]
+    texts = [_text(classes[label], score) for label, score in zip(found.labels, found.scores, strict=True)]
     return ', '.join(texts) or 'no boxes'

@@ -1,8 +1,11 @@
 """Detections as mmdet's metrics take them."""
 
 import copy
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
@@ -39,3 +42,46 @@ def limit_metric(evaluator: Evaluator, samples: Samples) -> None:
     for judge in evaluator.metrics:
         if isinstance(judge, CocoMetric):
             judge.img_ids = used
+
+
+def evaluated(evaluator: Evaluator, count: int, classes: Sequence[str]) -> tuple[dict[str, float], Mapping[str, float]]:
+    """The metrics of `count` pictures, and of each class alone its AP over the metric's IoU thresholds.
+
+    COCO's and VOC's metrics know the latter; NaN stands for a class that is in none of the pictures.
+    """
+    from mmdet.evaluation import CocoMetric, VOCMetric  # late, as above
+
+    of_classes: dict[str, float] = {}
+    for judge in evaluator.metrics:
+        if isinstance(judge, CocoMetric):
+            judge.classwise = True
+        elif isinstance(judge, VOCMetric) and judge.metric == 'mAP' and judge.scale_ranges is None:
+            of_classes |= _voc_classes(judge, classes)  # before it is evaluated, which forgets the predictions
+    metrics: dict[str, float] = dict(evaluator.evaluate(count))
+    for judge in evaluator.metrics:
+        if isinstance(judge, CocoMetric):
+            keys = {name: '/'.join(filter(None, [judge.prefix, f'{name}_precision'])) for name in classes}
+            of_classes |= {name: float(metrics.pop(key)) for name, key in keys.items() if key in metrics}
+    return metrics, of_classes
+
+
+def _voc_classes(judge: Any, classes: Sequence[str]) -> dict[str, float]:
+    """What mmdet's VOCMetric takes the mean of."""
+    from mmdet.evaluation import eval_map
+
+    truths, found = zip(*judge.results, strict=True)
+    results = [
+        eval_map(
+            found,
+            truths,
+            iou_thr=threshold,
+            logger='silent',
+            eval_mode=judge.eval_mode,
+            use_legacy_coordinate=True,
+        )[1]
+        for threshold in judge.iou_thrs
+    ]
+    return {
+        name: float(np.mean([of_class['ap'] for of_class in of_name])) if of_name[0]['num_gts'] else math.nan
+        for name, of_name in zip(classes, zip(*results, strict=True), strict=True)
+    }

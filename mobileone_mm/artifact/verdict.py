@@ -1,0 +1,106 @@
+"""What the comparisons of an export come to, in a reader's words: whether the file is the model that was trained."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mobileone_mm.artifact.ladder import Rung, plain_name
+
+SAME = 'Same as the model you trained'
+SAME_AS_EXPORTED = 'Same as when it was exported'
+REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
+
+# What helps where a check fails, by the beginning of the rung's name; empty where the rung's note says it.
+CURES: Mapping[str, str] = {
+    'saved package, largest value': '',
+    'graph -> saved package, float16': '`precision` fp32 computes in float32, `fp32_ops` single layers',
+    'saved package, float32 -> float16': '`precision` fp32 computes in float32, `fp32_ops` single layers',
+    'graph -> saved package, float32': 'the converter changed the model: another version of coremltools may not',
+    'graph -> saved package, constants': 'the converter changed the weights: another version of coremltools may not',
+    'graph -> saved file, ONNX Runtime': 'another version of onnxruntime or onnxscript may not differ',
+    'graph -> saved package, int8': '`weights` fp16 stores them as they are',
+    'graph -> saved package, palette': '`weights` fp16 stores them as they are, palette8 more exactly than palette6',
+    'stored probe -> saved file': 'the file was changed since, or is of another version: export it again',
+}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A comparison in all its units.
+
+    Attributes:
+        name: of the rungs.
+        rungs: one a unit.
+    """
+
+    name: str
+    rungs: tuple[Rung, ...]
+
+    @property
+    def title(self) -> str:
+        """Its name in plain words."""
+        return plain_name(self.name)
+
+    @property
+    def made(self) -> bool:
+        """Whether any of it could be made."""
+        return any(rung.value is not None for rung in self.rungs)
+
+    @property
+    def failed(self) -> Rung | None:
+        """The first rung that is beyond its limit."""
+        return next((rung for rung in self.rungs if rung.value is not None and not rung.holds), None)
+
+    @property
+    def share(self) -> float:
+        """Part of its limit that its worst value takes, 0 without any; 1 and more is what fails, NaN included."""
+        return max(map(share_of, self.rungs))
+
+    @property
+    def missing(self) -> str:
+        """Why a part of it could not be made; empty if all was."""
+        return next((rung.note for rung in self.rungs if rung.value is None), '')
+
+
+def share_of(rung: Rung) -> float:
+    """Part of the limit that a value takes: 0 without one, infinite for NaN and for what is beyond a limit of zero."""
+    if not rung.value:
+        return 0.0
+    if rung.value != rung.value or not rung.limit:
+        return float('inf')
+    return rung.value / rung.limit
+
+
+def checks_of(rungs: Sequence[Rung]) -> list[Check]:
+    """Rungs of one name together, in order."""
+    names = dict.fromkeys(rung.name for rung in rungs)
+    return [Check(name, tuple(rung for rung in rungs if rung.name == name)) for name in names]
+
+
+def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
+    """The answer in one sentence without its full stop, with the first check that failed and what helps.
+
+    Args:
+        rungs: all that were made or left out.
+        stored: how the file stores its weights, one of `card.STORED`.
+        question: what is asked.
+    """
+    for check in checks_of(rungs):
+        if (rung := check.failed) is not None:
+            found = f'{rung.value:.2g} {rung.unit}, limit {rung.limit:g}'
+            return '. '.join(
+                filter(None, [f'{question}: NO', f'Failed: {check.title} ({found})', rung.note, _cure(rung)])
+            )
+    lossy = '' if stored.startswith('float') else f', as far as {stored} weights can be'
+    return f'{question}: yes{lossy}'
+
+
+def _cure(rung: Rung) -> str:
+    return next((cure for name, cure in CURES.items() if rung.name.startswith(name)), REPORT_IT)
+
+
+def checked(rungs: Sequence[Rung], pictures: str) -> str:
+    """How many checks were made on what pictures, and which ones could not be."""
+    checks = checks_of(rungs)
+    made = sum(check.made for check in checks)
+    left = [f'{check.title}: {check.missing.replace(": ", ", ", 1)}' for check in checks if not check.made]
+    return '; '.join([f'checked here: {made} {"check" if made == 1 else "checks"} on {pictures}', *left])

@@ -1,0 +1,105 @@
+"""What the page shows: pictures with what they show by their annotations, the trained model and the exported file."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.exporter.page_parts import plain, section
+from mobileone_mm.pictures.drawing import resized
+from mobileone_mm.pictures.reading import Picture, channels_swapped
+from mobileone_mm.tasks.by_name import task_named
+from mobileone_mm.tasks.task import Looking
+
+PICTURE_SIDE = 640  # px of a picture's longer side in the page
+JPEG_QUALITY = 88  # of 100
+MOST_PAIRS = 12  # pictures in a page; beyond it grows too heavy to send
+SIDES = ('trained', 'exported')
+TITLES = ('ground truth', 'trained model', 'exported file')
+
+
+@dataclass(frozen=True)
+class Pair:
+    """What the trained model and the exported file find in one picture.
+
+    Attributes:
+        name: of the picture.
+        picture: uint8 RGB (H, W, 3), as both took it.
+        trained: by the trained model.
+        exported: by the exported file, under the same rules.
+        truth: what it shows by its annotations; None where that is not known.
+        canvas: the picture to draw on, uint8 RGB (H', W', 3), before it was stretched; None draws on `picture`.
+    """
+
+    name: str
+    picture: Picture
+    trained: Any
+    exported: Any
+    truth: Any = None
+    canvas: Picture | None = None
+
+
+def pictures_section(pairs: Sequence[Pair], info: Card, source: str, lacking: str) -> str:
+    """Pictures side by side, those that differ first.
+
+    Args:
+        pairs: one or more.
+        info: of the exported file.
+        source: what the pictures are.
+        lacking: why they are no real ones, if they are not.
+    """
+    look = task_named(info.task).look
+    compared = [
+        look.agree(pair.trained, pair.exported, (pair.picture.shape[1], pair.picture.shape[0])) for pair in pairs
+    ]
+    order = sorted(range(len(pairs)), key=lambda index: -_differing(compared[index]))  # stable
+    shown = order[:MOST_PAIRS]
+    total = look.total(compared)
+    intro = f'{source[0].upper()}{source[1:]}. Trained model against exported file: {total.said(*SIDES)}.'
+    if any(map(_differing, compared)):
+        intro += ' What differs has a red frame.'
+    if total.pixels and not total.complete:
+        intro += (
+            ' Where two boxes of one class overlap and have nearly one score, rounding decides which of them stays: '
+            'such a pair is pixels apart, though each of their raw boxes is within the limits above.'
+        )
+    if len(shown) < len(pairs):
+        intro += f' {len(shown)} of {len(pairs)} are shown, those that differ first.'
+    figures = '\n'.join(_figure(pairs[index], compared[index], info.classes, look) for index in shown)
+    return section('Pictures', plain(intro), f'{_advice(lacking)}{figures}')
+
+
+def _advice(lacking: str) -> str:
+    if not lacking:
+        return ''
+    how = '<code>--image street.jpg</code> on the command line, <code>images=[...]</code> in Python'
+    said = f'<b>Real pictures say more.</b> Export again with some of yours: {how}. ({plain(lacking)})'
+    return f'<p class="advice">{said}</p>\n'
+
+
+def _differing(compared: Any) -> int:
+    return int(compared.left_differs.sum() + compared.right_differs.sum())
+
+
+def _figure(pair: Pair, compared: Any, classes: Sequence[str], look: Looking) -> str:
+    canvas = resized(pair.picture if pair.canvas is None else pair.canvas, PICTURE_SIDE)
+    drawn = look.draw_beside(canvas, pair.truth, pair.trained, pair.exported, classes, compared)
+    found = (pair.truth, pair.trained, pair.exported)[-len(drawn) :]
+    images = ''.join(
+        f'<div><span>{title}<small>{plain(what)}</small></span>'
+        f'<img src="{_data_uri(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
+        f'alt="{plain(f"{pair.name}, {title}: {look.said(one, classes)}")}"></div>'
+        for title, (image, what), one in zip(TITLES[-len(drawn) :], drawn, found, strict=True)
+    )
+    mood = ' class="differs"' if _differing(compared) else ''
+    caption = f'<b>{plain(pair.name)}</b> <span{mood}>{plain(look.total([compared]).said(*SIDES))}</span>'
+    return f'<figure><div class="beside">{images}</div><figcaption>{caption}</figcaption></figure>'
+
+
+def _data_uri(picture: Picture) -> str:
+    done, jpeg = cv2.imencode('.jpg', channels_swapped(picture), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    assert done, 'OpenCV writes JPEG'
+    return f'data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}'

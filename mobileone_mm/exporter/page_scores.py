@@ -1,0 +1,71 @@
+"""What the page says of scores: of the file, of the model it was made from, and of each class alone."""
+
+from mobileone_mm.evaluation.scores import Row, Scores, short
+from mobileone_mm.exporter.page_parts import bars, fold, plain, section, table
+
+MOST_CLASSES = 30  # beyond it, those that the model is better at are folded away
+OPEN_CLASSES = 12
+
+
+def scored(scores: Scores) -> str:
+    """What the file scores, and the model that it was made from, in one sentence of HTML."""
+    model, file = (_shown(scores.points(row, scores.main)) for row in (scores.rows[0], scores.rows[-1]))
+    said = f'It scores {file} points of {plain(short(scores.main))}'
+    if len(scores.rows) > 1:
+        said += f', the model that it was made from {model}'
+    return f'{said}.'
+
+
+def points_of_100(points: float) -> str:
+    """Points as a text."""
+    return f'{points:.1f} of 100'
+
+
+def scores_section(scores: Scores) -> str:
+    """The metrics of all that was scored, and the score of each class alone."""
+    metrics = list(dict.fromkeys(metric for row in scores.rows for metric in row.metrics))
+    lines = []
+    for above, row in zip((None, *scores.rows), scores.rows, strict=False):
+        cells = ''.join(f'<td class="number">{_points(scores, row, above, metric)}</td>' for metric in metrics)
+        lines.append(f'<tr><th scope="row">{plain(row.name)}<small>{plain(row.rule)}</small></th>{cells}</tr>')
+    titles = ''.join(f'<th class="number">{plain(short(metric))}</th>' for metric in metrics)
+    used = f'{scores.pictures} of {scores.total} pictures'
+    what = (
+        f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
+    )
+    intro = ' '.join([what, *scores.notes])
+    body = table('scores', f'<th>model</th>{titles}', lines) + _classes(scores)
+    return section('Scores', plain(intro), body)
+
+
+def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
+    value, before = scores.points(row, metric), None if above is None else scores.points(above, metric)
+    if value is None or before is None:
+        return _shown(value)
+    return f'{_shown(value)}<small>{_change(before, value)}</small>'.replace('-', '&minus;')
+
+
+def _classes(scores: Scores) -> str:
+    """The score of each class alone, the lowest first."""
+    trained, file = scores.class_points(scores.rows[0]), scores.class_points(scores.rows[-1])
+    if not file:
+        return ''
+    rows = [
+        (name, points, f'{points:.1f}' + (f' ({_change(trained[name], points)})' if name in trained else ''))
+        for name, points in sorted(file.items(), key=lambda item: item[1])
+    ]
+    beside = ', in brackets the difference from the model' if len(scores.rows) > 1 else ''
+    title = f'<h3>{plain(scores.class_metric)} of each class</h3><p>In points of 100, the lowest first{beside}.</p>'
+    if len(rows) <= MOST_CLASSES:
+        return title + bars(rows, 100)
+    rest = rows[OPEN_CLASSES:]
+    return title + bars(rows[:OPEN_CLASSES], 100) + fold(f'{len(rest)} more classes', bars(rest, 100))
+
+
+def _change(before: float, after: float) -> str:
+    change = round(after - before, 2) + 0.0  # no -0.00
+    return f'{change:+.2f}'
+
+
+def _shown(points: float | None) -> str:
+    return '&ndash;' if points is None else f'{points:.2f}'
