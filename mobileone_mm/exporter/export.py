@@ -37,7 +37,7 @@ from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.reparam import fuse_checked
+from mobileone_mm.reparam import fuse, fuse_checked
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
@@ -99,13 +99,13 @@ def export(
         made_with = target.made_with()
         supervision()  # draws the page
         source = _loaded(config_path, checkpoint_path, input_size)
+        task, target_options = source.task, target_options or target.options()
+        target.require(lambda: task.export.graph(fuse(source.model), source.size), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
         examples = examples_of(images, source.config, source.task, source.size, samples)
         pictures = examples.pictures
-    task = source.task
     settings = task.export.settings(task_options or task.options())
-    target_options = target_options or target.options()
     with clock.station('fuse'), one_thread():
         trained = [task.export.reference(source.model.double(), picture) for picture in pictures]
         # One picture says all about a fold; the others are for what comes out.

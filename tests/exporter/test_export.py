@@ -385,3 +385,12 @@ def test_the_cures_of_an_overflow_cure_it_as_printed(detector: tuple[Path, Path]
     assert all(layer.startswith('backbone.') for layer in layers)
     report = export_tiny(scaled, tmp_path / 'd.mlpackage', fp32_ops=layers)
     assert report.info.fp32_ops == layers
+
+
+def test_a_layer_that_is_not_there_is_refused_before_anything_slow(
+    detector: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('INFO', logger='mobileone_mm')
+    with pytest.raises(UsageError, match=r'`fp32_ops` nek: .*expected such as neck'):
+        export_tiny(detector, tmp_path / 'd.mlpackage', fp32_ops=('nek',))
+    assert not [record for record in caplog.records if record.getMessage().startswith('fuse')]

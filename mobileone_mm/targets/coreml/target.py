@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,6 +23,7 @@ from mobileone_mm.targets.coreml import convert, detector, library, rungs
 from mobileone_mm.targets.coreml.cell import Cell
 from mobileone_mm.targets.coreml.contract import check_contract, shape_of
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
+from mobileone_mm.targets.coreml.layer_names import MODEL, named_by
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.coreml.package import SavedPackage, open_package
 from mobileone_mm.targets.coreml.runner import open_in_core_ml, runs_here
@@ -84,6 +85,14 @@ def _convert(
         )
 
 
+def _require(build: Callable[[], Graph], options: CoreMLOptions) -> None:
+    if options.fp32_ops:
+        named_by(
+            options.fp32_ops,
+            (name.removeprefix(MODEL) for name, _ in build().named_modules() if name not in ('', 'model')),
+        )
+
+
 def _open(path: Path) -> OpenPackage:
     package = open_package(path)
     if package.weights_sha256 is not None:  # that they are missing is said by who reads them
@@ -139,6 +148,7 @@ TARGET = Target(
     options=CoreMLOptions,
     kind=outputs.PACKAGE,
     made_with=lambda: (library.coremltools(),),
+    require=_require,
     describe=lambda options: Described(options.target, options.floats, options.stored, options.fp32_ops),
     convert=_convert,
     open=_open,

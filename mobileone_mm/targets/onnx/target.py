@@ -149,6 +149,7 @@ TARGET = Target(
     options=OnnxOptions,
     kind=outputs.ONNX,
     made_with=lambda: (onnx(), onnxruntime(), onnxscript()),
+    require=lambda _build, _options: None,
     describe=lambda _: Described(READS, FLOATS, FLOATS),
     convert=_convert,
     open=_open,
