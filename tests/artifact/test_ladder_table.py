@@ -4,7 +4,7 @@ import pytest
 
 from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.artifact.ladder import Rung, table
-from mobileone_mm.exporter.export import FUSED_RUNG
+from mobileone_mm.exporter.model_checks import FUSED_RUNG
 from mobileone_mm.targets.coreml import rungs
 
 LONG = 'in conv_12_cast_fp16 (conv), layer backbone.stage1.0.reparam_conv: ' + ', '.join(['it overflows float16'] * 9)
