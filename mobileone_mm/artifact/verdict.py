@@ -73,8 +73,9 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
     rung = first_failed(rungs)
     if rung is not None:
         return '. '.join(filter(None, [failure(rung), f'{question}: NO', rung.note, cure_of(rung)]))
-    lossy = '' if stored.startswith('float') else f', as far as {stored} weights can be'
-    return f'{question}: yes{lossy}'
+    lossy = [] if stored.startswith('float') else [f'{stored} weights']
+    lossy += dict.fromkeys(rung.rounding for rung in rungs if rung.rounding)
+    return ', as far as '.join(filter(None, [f'{question}: yes', ' and '.join(lossy)])) + (' can be' if lossy else '')
 
 
 def checked(rungs: Sequence[Rung], pictures: str) -> str:

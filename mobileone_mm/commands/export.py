@@ -20,7 +20,11 @@ HELP = """example: %(prog)s ssd_mobileone_s2 best.pth --out detector.mlpackage
 
 Fuses the model, puts normalisation, softmax and box decoding into it, converts it into a Core ML program with a
 suppression stage behind it, as Apple's Vision wants a detector (docs/package.md, docs/swift.md), and compares every
-step with the trained model on the way. The package appears whole, or not at all."""
+step with the trained model on the way. The package appears whole, or not at all.
+
+If a check fails, nothing is written and the exit status is 1. With --keep-failed the package is written nevertheless,
+to try how fast a model is before it is trained, say: the status is 1 all the same, and the package itself, its page and
+every command that opens it begin with FAILED and the check."""
 OPTIONS = ('target', 'iou_threshold', 'confidence_threshold', 'pad_classes', 'weights', 'precision', 'fp32_ops', 'nms')
 SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 
@@ -47,7 +51,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.exporter.export import export
     from mobileone_mm.exporter.report import answer, summary, weak_at
 
-    done = export(config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress)
+    done = export(
+        config,
+        args.checkpoint,
+        out,
+        *options,
+        size,
+        args.images,
+        args.evaluate,
+        args.limit,
+        cli.progress,
+        args.keep_failed,
+    )
     for sentence in answer(done):
         cli.result(paragraph(sentence))
     cli.result(ladder.table(done.rungs))
@@ -59,8 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             cli.result(paragraph(weak))
     if args.report:
         cli.write_report(args.report, done.as_dict())
+    if done.info.failed:
+        cli.say(f'error: {done.artifact} failed a check; it was written all the same (--keep-failed)')
     cli.next_command(cli.command('verify', done.artifact))
-    return 0
+    return 1 if done.info.failed else 0
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -110,5 +127,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--evaluate', action='store_true', help="score it on the config's test data, beside the model")
     parser.add_argument('--limit', type=int, metavar='N', help='with --evaluate: the first N pictures only')
+    parser.add_argument('--keep-failed', action='store_true', help='write it although a check fails, marked FAILED')
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     return parser

@@ -55,6 +55,7 @@ class Scores:
         notes: what was left out or is not as expected.
         folder: where the pictures lie; empty where the data set does not say.
         class_metric: what the score of a class alone is called, such as AP.
+        failed: the verdict on an artefact that failed a check; empty on one that passed.
     """
 
     artifact: str
@@ -68,6 +69,7 @@ class Scores:
     notes: tuple[str, ...]
     folder: str = ''
     class_metric: str = ''
+    failed: str = ''
 
     @property
     def seconds(self) -> float:
@@ -133,6 +135,7 @@ class Scores:
             'rules': dict(self.rules),
             'seconds_a_picture': self.seconds,
             'notes': list(self.notes),
+            'failed': self.failed,
         }
 
     def table(self) -> str:
@@ -147,7 +150,8 @@ class Scores:
             columns[key] = width
         used = ', '.join(f'{name} {value:g}' for name, value in self.rules.items())
         titles = ''.join(f'{short(key):>{width}}' for key, width in columns.items())
-        lines = wrapped(f'{self.pictures} of {self.total} pictures; {used}', '  ', '')
+        lines = wrapped(self.failed, '  ', '')
+        lines += wrapped(f'{self.pictures} of {self.total} pictures; {used}', '  ', '')
         lines.append(f'{"":{rules}}{titles}  {SECONDS}')
         for name, rows in groupby(self.rows, lambda row: row.name):
             lines.append(name)
