@@ -9,7 +9,7 @@ import pytest
 from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.artifact.ladder import Rung, as_dicts, largest, plain_name, psnr_of, require_rungs, table
 from mobileone_mm.errors import ParityError
-from mobileone_mm.exporter.export import FUSED_RUNG
+from mobileone_mm.exporter.model_checks import FUSED_RUNG
 from mobileone_mm.targets.coreml import rungs
 
 RAMP = np.array([0.5, 0.25, 0.0, -0.5])

@@ -14,7 +14,8 @@ import torch
 from mmengine.config import Config
 
 from mobileone_mm.errors import CheckpointError, ConfigError, ExportError, MobileOneError, ParityError, UsageError
-from mobileone_mm.exporter.export import FUSED_RUNG, export
+from mobileone_mm.exporter.export import export
+from mobileone_mm.exporter.model_checks import FUSED_RUNG
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.exporter.verify import verify
 from mobileone_mm.openmmlab import configs

@@ -10,7 +10,7 @@ import torch
 from mobileone_mm.artifact.ladder import require_rungs
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.errors import ParityError
-from mobileone_mm.exporter.export import GRAPH_RUNG
+from mobileone_mm.exporter.model_checks import GRAPH_RUNG
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.pictures.synthetic import drawn_picture
