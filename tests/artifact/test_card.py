@@ -34,7 +34,7 @@ def test_the_card_of_the_saved_file(exported: Report, detector: tuple[Path, Path
 
 
 RUNG = {'name': 'r', 'value': 0.5, 'limit': 1.0, 'unit': 'px', 'note': '', 'psnr_db': None}
-RUNGS_EXPECTED = r'expected a list of rungs: name, value'
+RUNGS_EXPECTED = r'expected a list of checks: name, value'
 DEEP = '[' * 100_000
 
 

@@ -23,11 +23,12 @@ from mobileone_mm.targets.coreml import convert, detector, library, rungs
 from mobileone_mm.targets.coreml.cell import Cell
 from mobileone_mm.targets.coreml.contract import check_contract, shape_of
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
-from mobileone_mm.targets.coreml.layer_names import MODEL, named_by
+from mobileone_mm.targets.coreml.layer_names import named_by
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.coreml.package import SavedPackage, open_package
 from mobileone_mm.targets.coreml.runner import open_in_core_ml, runs_here
 from mobileone_mm.targets.target import Described, Draft, Target
+from mobileone_mm.tasks.layers import name_of
 from mobileone_mm.tasks.task import Graph, Task
 from mobileone_mm.weights.checkpoint import file_sha256
 
@@ -89,7 +90,7 @@ def _require(build: Callable[[], Graph], options: CoreMLOptions) -> None:
     if options.fp32_ops:
         named_by(
             options.fp32_ops,
-            (name.removeprefix(MODEL) for name, _ in build().named_modules() if name not in ('', 'model')),
+            (name_of(name) for name, _ in build().named_modules() if name not in ('', 'model')),
         )
 
 
