@@ -84,11 +84,11 @@ class Rounded:
         return is_named(name_of(module), self.fp32_ops)
 
 
-class _RoundsAll(TorchDispatchMode):
+class _RoundsAll(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's hook on subclasses is untyped
     """Rounds the output of every operation to float16, unless it is told that it is kept."""
 
     def __init__(self, kept: Callable[[], bool]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept = kept
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
