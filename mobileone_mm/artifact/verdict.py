@@ -7,7 +7,7 @@ from mobileone_mm.artifact.ladder import Rung, plain_name
 
 SAME = 'Same as the model you trained'
 SAME_AS_EXPORTED = 'Same as when it was exported'
-REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
+REPORT_IT = 'unless a layer of your own is the cause, the defect is ours: please report it, with the config'
 
 # What helps where a check fails, by the beginning of the rung's name; empty where the rung's note says it.
 CURES: Mapping[str, str] = {
@@ -95,7 +95,8 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
 
 
 def _cure(rung: Rung) -> str:
-    return next((cure for name, cure in CURES.items() if rung.name.startswith(name)), REPORT_IT)
+    cure = next((cure for name, cure in CURES.items() if rung.name.startswith(name)), REPORT_IT)
+    return f'What helps: {cure}' if cure else ''
 
 
 def checked(rungs: Sequence[Rung], pictures: str) -> str:
