@@ -3,9 +3,9 @@
     python benchmarks/same_exports.py store FOLDER --root CHECKOUT demo_ssd.py best.pth bccd.py best.pth
     python benchmarks/same_exports.py compare FOLDER OTHER
 
-`store` exports each config and checkpoint, and an 80-class S2 with random weights, as Core ML package and as ONNX file with
-the tools of CHECKOUT, and writes what came out as JSON: every comparison, the metadata less versions and paths, the digest
-of the weights, and that of the ONNX file's bytes less its metadata. `compare` says what differs.
+`store` exports each config and checkpoint, and an 80-class S2 with random weights, as a Core ML package and as ONNX
+files with the tools of CHECKOUT, and writes what came out as JSON: every check, the metadata less versions and paths,
+the digest of the weights, and that of the ONNX file's bytes less its metadata. `compare` says what differs.
 """
 
 import argparse
@@ -37,6 +37,7 @@ DIGITS = 6  # of what was measured
 
 
 def main() -> int:
+    """Store or compare."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('action', choices=('store', 'compare'))
     parser.add_argument('folder', type=Path)
@@ -60,11 +61,13 @@ def main() -> int:
 
 
 def run(root: Path, words: list[str]) -> None:
+    """Run Python with the package of a checkout."""
     environment = {**os.environ, 'PYTHONPATH': str(root.resolve())}
     subprocess.run([sys.executable, *words], cwd=root, env=environment, check=True)
 
 
 def store(args: argparse.Namespace, name: str, config: str, checkpoint: str, out: str, *options: str) -> None:
+    """Export, and write what came out."""
     path, report = (args.folder.resolve() / file for file in (out, f'{name}.report.json'))
     words = ['tools/export.py', config, checkpoint, '--out', str(path), '--report', str(report), *options]
     if 's2' in name and out.endswith('.mlpackage'):
@@ -78,6 +81,7 @@ def store(args: argparse.Namespace, name: str, config: str, checkpoint: str, out
 
 
 def digest(path: Path) -> str:
+    """SHA-256 of the weights of a package, or of an ONNX file without its metadata."""
     if path.is_dir():
         return hashlib.sha256(next(path.rglob('weight.bin')).read_bytes()).hexdigest()
     import onnx
@@ -88,6 +92,7 @@ def digest(path: Path) -> str:
 
 
 def rounded(value: Any) -> Any:
+    """The same, with numbers to some digits."""
     if isinstance(value, float):
         return float(f'{value:.{DIGITS}g}')
     if isinstance(value, dict):
@@ -96,6 +101,7 @@ def rounded(value: Any) -> Any:
 
 
 def compare(one: Path, other: Path) -> int:
+    """Print what differs; returns the exit status."""
     differing = 0
     for path in sorted(one.glob('*.json')):
         if path.name.endswith('.report.json'):

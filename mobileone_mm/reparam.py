@@ -7,7 +7,7 @@ followed by a norm in an `nn.Sequential`. BatchNorm and SyncBN both fold. Every 
 
 import copy
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import torch
@@ -83,13 +83,32 @@ def fuse_checked(
         FuseError: the model cannot be fused.
         ParityError: an output differs by more than the limit, or is NaN.
     """
+    fused, parity = fuse_compared(model, inputs)
+    return fused, require(parity, relative_limit, 'fused model against trained model')
+
+
+def fuse_compared(model: ModelT, inputs: Tensor) -> tuple[ModelT, Parity]:
+    """`fuse_checked`, but any parity will do."""
     trained = copy.deepcopy(model).eval()
+    reference = _outputs(trained, inputs)
+    fused = fuse(trained, inplace=True)
+    return fused, _worst(reference, _outputs(fused, inputs))
+
+
+def own_rounding(model: nn.Module, inputs: Tensor) -> Parity:
+    """How far a model in eval mode is from itself when the last digit of its inputs, and nothing else, is another."""
+    signs = torch.randint(0, 2, inputs.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    nudged = inputs * (1 + torch.finfo(inputs.dtype).eps * signs.to(inputs))
+    return _worst(_outputs(model, inputs), _outputs(model, nudged))
+
+
+def _outputs(model: nn.Module, inputs: Tensor) -> list[Tensor]:
     with torch.no_grad():
-        reference = list(_tensors(trained(inputs)))
-        fused = fuse(trained, inplace=True)
-        candidate = list(_tensors(fused(inputs)))
-    parities = [compare(a.cpu().numpy(), b.cpu().numpy()) for a, b in zip(reference, candidate, strict=True)]
-    return fused, require(worst(parities), relative_limit, 'fused model against trained model')
+        return list(_tensors(model(inputs)))
+
+
+def _worst(reference: Sequence[Tensor], candidate: Sequence[Tensor]) -> Parity:
+    return worst([compare(a.cpu().numpy(), b.cpu().numpy()) for a, b in zip(reference, candidate, strict=True)])
 
 
 def _tensors(outputs: Any) -> Iterator[Tensor]:

@@ -156,16 +156,50 @@ def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
     assert path.read_text() == 'kept'
 
 
-def test_a_missing_folder_is_refused_with_the_command_that_makes_it(tmp_path: Path) -> None:
-    path = tmp_path / 'no' / 'out.json'
-    with pytest.raises(UsageError, match=rf'{path}: the folder {path.parent} does not exist; make it: mkdir -p '):
-        require_writable(path)
+@WRITERS
+@pytest.mark.parametrize('linked', [False, True])
+def test_missing_folders_are_made(tmp_path: Path, write: Write, ours: Kind | None, linked: bool) -> None:
+    path = stored = tmp_path / 'new' / 'sub' / 'out.mlpackage'
+    if linked:
+        path = tmp_path / 'link.mlpackage'
+        path.symlink_to(stored)
+    require_writable(path, ours)
+    assert not (tmp_path / 'new').exists()  # asked for, not made yet
+    with replacing(path, ours) as fresh:
+        write(fresh, 'new')
+    assert text_of(path) == 'new'
+    assert list(stored.parent.iterdir()) == [stored]
+
+
+@WRITERS
+@pytest.mark.parametrize('fail', [fail_half_way, write_nothing])
+def test_a_failure_leaves_no_folder_that_it_made(
+    tmp_path: Path, write: Write, ours: Kind | None, fail: Callable[..., None]
+) -> None:
+    (tmp_path / 'there').mkdir()
+    with pytest.raises((RuntimeError, FileNotFoundError)):
+        fail(tmp_path / 'there' / 'new' / 'sub' / 'out.mlpackage', write, ours)
+    assert list(tmp_path.rglob('*')) == [tmp_path / 'there']
+
+
+def test_a_folder_that_something_else_lies_in_by_now_stays(tmp_path: Path) -> None:
+    path = tmp_path / 'new' / 'sub' / 'out.json'
+
+    def run() -> None:
+        with replacing(path):
+            (tmp_path / 'new' / 'notes.txt').write_text('kept')
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert list(tmp_path.rglob('*.*')) == [tmp_path / 'new' / 'notes.txt']
+    assert not path.parent.exists()
 
 
 def test_nothing_is_written_into_a_package(tmp_path: Path) -> None:
     (tmp_path / 'd.mlpackage' / 'Data').mkdir(parents=True)
     (tmp_path / 'link').symlink_to(tmp_path / 'd.mlpackage')
-    for inner in ('d.mlpackage/out.json', 'd.mlpackage/Data/out.json', 'link/out.json'):
+    for inner in ('d.mlpackage/out.json', 'd.mlpackage/Data/out.json', 'link/out.json', 'd.mlpackage/new/sub/out.json'):
         with pytest.raises(UsageError, match=rf'{tmp_path}/{inner}: lies in a package, which holds nothing else'):
             require_writable(tmp_path / inner)
 
@@ -180,6 +214,8 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / 'file').write_text('kept')
     with pytest.raises(UsageError, match=rf'{tmp_path}/file is a file, not a folder; choose another path'):
         require_writable(tmp_path / 'file' / 'out.json')
+    with pytest.raises(UsageError, match=rf'{tmp_path}/file is a file, not a folder; choose another path'):
+        require_writable(tmp_path / 'file' / 'new' / 'out.json')
 
 
 @pytest.mark.parametrize('name', ['new', 'old', 'lock', '.new', "it's 100 % {ü}[*]", 'x' * 240])
@@ -431,5 +467,6 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed_leaves_what_was_there(
 def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / 'locked'
     folder.mkdir(0o500)
-    with pytest.raises(MobileOneError, match=rf'the folder {folder} is not writable; choose another path'):
-        require_writable(folder / 'out.json')
+    for path in (folder / 'out.json', folder / 'new' / 'sub' / 'out.json'):
+        with pytest.raises(MobileOneError, match=rf'the folder {folder} is not writable; choose another path'):
+            require_writable(path)

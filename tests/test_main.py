@@ -19,7 +19,6 @@ def typed(*words: str, cwd: Path) -> 'subprocess.CompletedProcess[str]':
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
 
 
-@pytest.mark.xfail(strict=True, reason='the commands are still moving here from tools/')
 def test_every_verb_has_its_module() -> None:
     assert list(VERBS) == HERE
 

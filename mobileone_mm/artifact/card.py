@@ -7,10 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mobileone_mm.artifact.ladder import FAILED
 from mobileone_mm.errors import ExportError
 
 FORMAT_VERSION = 1
 PRECISIONS = ('float16', 'float32')  # in which a program may compute
+PASSED = 'passed'  # the verdict on a file that passed every check
 STORED = (*PRECISIONS, 'int8', 'palette8', 'palette6')  # how weights may be stored
 EXPERIMENTAL = ('palette6',)  # below 8 bits, scores fall unless a model is trained for it
 KEY_PREFIX = 'mobileone_mm.'  # of every key in the user-defined metadata
@@ -42,7 +44,9 @@ class Card:
         versions: of what made the file, by name.
         layers: layer of the torch model that an operation of the program computes, by the operation's output.
         probe: what the graph gives for the drawn picture: the task's `digest`.
-        parity: the checks that were made before it was saved (`ladder.Rung`), as dicts.
+        noise: how far rounding alone moves what the graph gives: by the type, then by the unit of a check.
+        parity: the checks that were made before it was saved (`ladder.Rung`), as dicts, and what failed later.
+        verdict: of all checks: `PASSED`, or `ladder.failure` of the first that failed, for a file that was kept.
         settings: what the task says beside that (thresholds, ...); each is an entry of its own in the metadata.
         format: version of this list.
     """
@@ -62,9 +66,20 @@ class Card:
     versions: Mapping[str, str]
     layers: Mapping[str, str]
     probe: Mapping[str, Any]
+    noise: Mapping[str, Mapping[str, float]]
     parity: tuple[Mapping[str, Any], ...]
+    verdict: str
     settings: Mapping[str, Any]
     format: int = FORMAT_VERSION
+
+    @property
+    def failed(self) -> bool:
+        """Whether it was written although a check failed."""
+        return self.verdict != PASSED
+
+    def described(self, text: str) -> str:
+        """A description of the file, which begins with the verdict where a check failed."""
+        return f'{self.verdict}. {text}'.strip() if self.failed else text
 
     def as_metadata(self) -> dict[str, str]:
         """The entries of the user-defined metadata, by name."""
@@ -115,6 +130,19 @@ def _is_rung(value: Any) -> bool:
     return numbers and all(isinstance(text, str) and text.isprintable() for text in texts)
 
 
+def _is_noise(value: Any) -> bool:
+    if not isinstance(value, dict) or not set(value) <= set(PRECISIONS):
+        return False
+    kinds = list(value.values())
+    return all(
+        isinstance(kind, dict) and all(is_number(moved) and moved >= 0 for moved in kind.values()) for kind in kinds
+    )
+
+
+def _is_verdict(value: Any) -> bool:
+    return value == PASSED or (_is_text(value) and value.startswith(f'{FAILED}: ') and value.isprintable())
+
+
 def _is_dict_of_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(_is_text(item) for item in value.values())
 
@@ -147,6 +175,8 @@ CHECKS: Mapping[str, Check] = {
     'weights_sha256': _SHA256,
     'versions': Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
     'layers': Check('layers as texts, by operation', _is_dict_of_texts),
+    'noise': Check('numbers from 0 by unit, for "float32" or "float16"', _is_noise),
+    'verdict': Check(f'{json.dumps(PASSED)}, or a text that begins with "{FAILED}: "', _is_verdict),
     'parity': Check(
         'a list of checks: name, value (a number from 0, or null), limit (a number), unit, note, psnr_db (or null)',
         lambda value: _is_list_of(_is_rung, value),
@@ -200,12 +230,15 @@ def card_of(metadata: Mapping[str, str], probe: Check, settings: Mapping[str, Ch
 
 
 def parity_faults(card: Card) -> Iterator[str]:
-    """What is wrong with the rungs that a file names: a rule of every format's contract."""
+    """What is wrong with the rungs that a file names: a rule of every format's contract.
+
+    One that failed is no fault of a file whose verdict says that it failed.
+    """
     made = [rung for rung in card.parity if rung['value'] is not None]
     if not made:
         yield f'none of the {len(card.parity)} checks in the metadata has a value, expected at least one'
     for rung in made:
-        if rung['value'] > rung['limit']:
+        if rung['value'] > rung['limit'] and not card.failed:
             yield f'check {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
 
 

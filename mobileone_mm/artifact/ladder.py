@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,18 +17,45 @@ Array = npt.NDArray[Any]
 # What readers see instead of the names that files keep: `{}` is how weights are stored. At most 42 characters.
 PLAIN_NAMES: Mapping[str, str] = {
     'trained -> fused, float64': 'fused = trained',
+    'trained -> graph, layer by layer': 'exported graph = trained, layer by layer',
     'trained -> graph, float32': 'exported graph = trained',
     'graph -> saved package, constants': "stored weights = the model's",
     'graph -> saved package, {} constants': "{} weights close to the model's",
+    'graph -> saved package, layer by layer': 'saved file = graph, layer by layer',
     'graph -> saved package, float32': 'saved file executed in float32 = graph',
     'graph -> saved package, float16': 'saved file in its own float16 = graph',
     'saved package, float32 -> float16': 'saved file in its own float16 = float32',
-    'graph -> saved package, {} weights': 'saved file, {} weights, close to graph',
+    'graph -> saved package, {} weights': 'file with {} weights close to graph',
+    'graph -> saved file, layer by layer': 'saved file = graph, layer by layer',
     'graph -> saved file, ONNX Runtime': 'saved file in ONNX Runtime = graph',
     'saved package, largest value': 'largest value fits float16',
     'saved file, suppression': 'suppression keeps the right boxes',
     'executed here -> Core ML': 'Core ML itself (macOS)',
     'stored probe -> saved file': 'saved file finds what its export found',
+}
+
+FAILED = 'FAILED'  # how the verdict on a file begins that failed a check
+REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
+CONVERTER = 'the converter changed the model: another version of {} may not'
+IN_FLOAT32 = '`precision` fp32 computes in float32, `fp32_ops` single layers'
+PICTURES = 'train the model first, or check on pictures like those it is for (`images`)'
+ROUNDING = f'if it holds layer by layer, it is rounding: {PICTURES}'
+# What helps where a check fails, by the beginning of the rung's name; empty where the rung's note says it.
+CURES: Mapping[str, str] = {
+    'trained -> graph, float32': ROUNDING,
+    'saved package, largest value': '',
+    'graph -> saved package, constants': 'the converter changed a weight, or it is of another model: export it again; '
+    'another version of coremltools may leave it as it is',
+    'graph -> saved package, layer by layer': CONVERTER.format('coremltools'),
+    'graph -> saved package, float32': ROUNDING,
+    'graph -> saved package, float16': IN_FLOAT32,
+    'saved package, float32 -> float16': IN_FLOAT32,
+    'executed here -> Core ML': IN_FLOAT32,
+    'graph -> saved package, int8': '`weights` fp16 stores them as they are',
+    'graph -> saved package, palette': '`weights` fp16 stores them as they are, palette8 more exactly than palette6',
+    'graph -> saved file, layer by layer': CONVERTER.format('onnxscript'),
+    'graph -> saved file, ONNX Runtime': ROUNDING,
+    'stored probe -> saved file': 'the file was changed since, or is of another version: export it again',
 }
 
 
@@ -38,6 +65,7 @@ class Rung:
 
     Attributes:
         psnr_db: of all that was compared, where it is rows; None for equal ones.
+        cure: what is likely to help if it does not hold; empty where its name alone says that (`CURES`).
     """
 
     name: str
@@ -46,6 +74,7 @@ class Rung:
     unit: str
     note: str = ''
     psnr_db: float | None = None
+    cure: str = ''
 
     @property
     def holds(self) -> bool:
@@ -77,18 +106,50 @@ def largest(differences: Array) -> float:
     return found if math.isfinite(found) else math.nan
 
 
+def first_failed(rungs: Iterable[Rung]) -> Rung | None:
+    """The first rung that was climbed and does not hold."""
+    return next((rung for rung in rungs if rung.value is not None and not rung.holds), None)
+
+
 def require_rungs(rungs: Iterable[Rung]) -> None:
     """Stop at the first rung that was climbed and does not hold.
 
     Raises:
-        ParityError: with the rung, its value and its limit.
+        ParityError: with the rung, its value, its limit and what is likely to help.
     """
-    for rung in rungs:
-        if rung.value is not None and not rung.holds:
-            note = f' ({rung.note})' if rung.note else ''
-            raise ParityError(
-                f'{plain_name(rung.name)}: {rung.value:.2e} {rung.unit}, limit {rung.limit:g} {rung.unit}{note}'
-            )
+    rung = first_failed(rungs)
+    if rung is not None:
+        why = '; '.join(filter(None, [rung.note, cure_of(rung)]))
+        raise ParityError(f'{plain_name(rung.name)}: {_beyond(rung)}{f" ({why})" if why else ""}')
+
+
+def failure(rung: Rung) -> str:
+    """What a rung that does not hold comes to, in a line: the verdict on its file."""
+    return f'{FAILED}: {plain_name(rung.name)} ({_beyond(rung)})'
+
+
+def cure_of(rung: Rung) -> str:
+    """What is likely to help where a rung fails; empty where its note says it."""
+    if rung.cure:
+        return rung.cure
+    return next((cure for name, cure in CURES.items() if rung.name.startswith(name)), REPORT_IT)
+
+
+def _beyond(rung: Rung) -> str:
+    assert rung.value is not None
+    if not math.isfinite(rung.value):
+        return f'no number, limit {rung.limit:g} {rung.unit}'
+    value, limit = _apart(rung.value, rung.limit)
+    return f'{value} {rung.unit}, limit {limit} {rung.unit}'
+
+
+def _apart(value: float, limit: float) -> tuple[str, str]:
+    """A value and the limit that it is beyond, with as many digits as it takes to tell them apart."""
+    for digits in range(2, 18):  # 17 tell any two doubles apart
+        shown, most = f'{value:.{digits}g}', f'{limit:.{max(digits, 6)}g}'
+        if float(shown) > float(most):
+            break
+    return shown, most
 
 
 def table(rungs: Iterable[Rung]) -> str:
@@ -98,7 +159,7 @@ def table(rungs: Iterable[Rung]) -> str:
     for rung in rungs:
         name = '' if rung.name == above else plain_name(rung.name)
         above = rung.name
-        value = '-' if rung.value is None else f'{rung.value:.1e}'
+        value = '-' if rung.value is None else f'{rung.value:.1e}' if rung.holds else _beyond(rung).split()[0]
         psnr_db = '' if rung.psnr_db is None else f'{rung.psnr_db:.0f}'
         lines.append(f'{name:42} {value:>7} {rung.limit:>7.1e}  {rung.unit:9} {psnr_db:>7}'.rstrip())
         lines += wrapped(rung.note, '    ')
@@ -106,5 +167,13 @@ def table(rungs: Iterable[Rung]) -> str:
 
 
 def as_dicts(rungs: Iterable[Rung]) -> tuple[dict[str, Any], ...]:
-    """Rungs as JSON can hold them."""
-    return tuple(asdict(rung) for rung in rungs)
+    """Rungs as JSON can hold them: what is no number is null, and the note says so."""
+    return tuple(_as_dict(rung) for rung in rungs)
+
+
+def _as_dict(rung: Rung) -> dict[str, Any]:
+    if not math.isfinite(rung.value or 0):
+        rung = replace(rung, value=None, note='; '.join(filter(None, ['failed: no number', rung.note])))
+    fields = asdict(rung)
+    del fields['cure']  # of use while it is printed
+    return fields

@@ -1,26 +1,12 @@
 """What the comparisons of an export come to, in a reader's words: whether the file is the model that was trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mobileone_mm.artifact.ladder import Rung, plain_name
+from mobileone_mm.artifact.ladder import Rung, cure_of, failure, first_failed, plain_name
 
 SAME = 'Same as the model you trained'
 SAME_AS_EXPORTED = 'Same as when it was exported'
-REPORT_IT = 'unless a layer of your own is the cause, the defect is ours: please report it, with the config'
-
-# What helps where a check fails, by the beginning of the rung's name; empty where the rung's note says it.
-CURES: Mapping[str, str] = {
-    'saved package, largest value': '',
-    'graph -> saved package, float16': '`precision` fp32 computes in float32, `fp32_ops` single layers',
-    'saved package, float32 -> float16': '`precision` fp32 computes in float32, `fp32_ops` single layers',
-    'graph -> saved package, float32': 'the converter changed the model: another version of coremltools may not',
-    'graph -> saved package, constants': 'the converter changed the weights: another version of coremltools may not',
-    'graph -> saved file, ONNX Runtime': 'another version of onnxruntime or onnxscript may not differ',
-    'graph -> saved package, int8': '`weights` fp16 stores them as they are',
-    'graph -> saved package, palette': '`weights` fp16 stores them as they are, palette8 more exactly than palette6',
-    'stored probe -> saved file': 'the file was changed since, or is of another version: export it again',
-}
 
 
 @dataclass(frozen=True)
@@ -84,19 +70,13 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
         stored: how the file stores its weights, one of `card.STORED`.
         question: what is asked.
     """
-    for check in checks_of(rungs):
-        if (rung := check.failed) is not None:
-            found = f'{rung.value:.2g} {rung.unit}, limit {rung.limit:g}'
-            return '. '.join(
-                filter(None, [f'{question}: NO', f'Failed: {check.title} ({found})', rung.note, _cure(rung)])
-            )
+    rung = first_failed(rungs)
+    if rung is not None:
+        cure = cure_of(rung)
+        said = [f'{question}: NO', failure(rung), rung.note[:1].upper() + rung.note[1:], cure and f'What helps: {cure}']
+        return '. '.join(filter(None, said))
     lossy = '' if stored.startswith('float') else f', as far as {stored} weights can be'
     return f'{question}: yes{lossy}'
-
-
-def _cure(rung: Rung) -> str:
-    cure = next((cure for name, cure in CURES.items() if rung.name.startswith(name)), REPORT_IT)
-    return f'What helps: {cure}' if cure else ''
 
 
 def checked(rungs: Sequence[Rung], pictures: str) -> str:

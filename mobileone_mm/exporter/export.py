@@ -18,7 +18,6 @@ from mobileone_mm import __version__
 from mobileone_mm.artifact import ladder
 from mobileone_mm.artifact.card import SCALE_FILL, Card
 from mobileone_mm.artifact.formats import size_of
-from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
@@ -26,29 +25,26 @@ from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
 from mobileone_mm.exporter.examples import Examples, examples_of
+from mobileone_mm.exporter.model_checks import Checked, checked_graph, fused_of
 from mobileone_mm.exporter.page import write_page
 from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
+from mobileone_mm.exporter.saving import save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.inputs import input_size_of, preprocessed, require_size
+from mobileone_mm.openmmlab.inputs import input_size_of, require_size
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.outputs import PAGE, page_of, require_outputs
-from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.reparam import fuse_checked
+from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Size, Task, run_graph
-from mobileone_mm.threads import one_thread
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
-
-FUSED_RUNG = 'trained -> fused, float64'
-GRAPH_RUNG = 'trained -> graph, float32'
 
 
 def export(
@@ -62,10 +58,12 @@ def export(
     evaluate: bool = False,
     limit: int | None = None,
     track: Track = untracked,
+    keep_failed: bool = False,
 ) -> Report:
     """Write a checked artifact from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
-    What stood at `out` before is replaced only when every check has passed. A page about it is written beside it.
+    What stood at `out` before is replaced only when every check has passed, or with `keep_failed`: then the file itself
+    says that it failed, and so does the page about it, which is written beside it.
 
     Args:
         config_path: of an mmdet, mmseg or mmpretrain model.
@@ -78,17 +76,20 @@ def export(
         evaluate: score it on the config's test data.
         limit: with `evaluate`, the first pictures only.
         track: says how far the scoring is.
+        keep_failed: write the file although a check failed, to try how fast it is, say.
 
     Raises:
         UsageError: `out` or an option is wrong.
         ConfigError: the config is unreadable, for a model that is not exported, or has no fixed input size.
         CheckpointError: the checkpoint is unreadable or belongs to something else.
         DataError: a picture cannot be read.
-        ParityError: two forms of the model differ by more than their limit.
+        ParityError: two forms of the model differ by more than their limit, unless `keep_failed`.
         ExportError: the conversion failed, or the saved file breaks a rule of its format.
     """
     if limit is not None and (limit < 1 or not evaluate):
         raise UsageError(f'`limit` {limit}: expected a number of pictures from 1, together with `evaluate`')
+    if input_size is not None and min(input_size) < 1:
+        raise UsageError(f'`input_size`: {input_size} given, expected a width and a height in pixels')
     out = Path(out)
     target = target_to_write(out)
     require_outputs([(out, target.kind), (page_of(out), PAGE)], [config_path, checkpoint_path, *images])
@@ -97,35 +98,28 @@ def export(
         made_with = target.made_with()
         supervision()  # draws the page
         source = _loaded(config_path, checkpoint_path, input_size)
+        task, target_options = source.task, target_options or target.options()
+        target.require(lambda: task.export.graph(fuse(source.model), source.size), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
         examples = examples_of(images, source.config, source.task, source.size, samples)
         pictures = examples.pictures
-    task = source.task
     settings = task.export.settings(task_options or task.options())
-    target_options = target_options or target.options()
-    with clock.station('fuse'), one_thread():
-        trained = [task.export.reference(source.model.double(), picture) for picture in pictures]
-        # One picture says all about a fold; the others are for what comes out.
-        fused, parity = fuse_checked(source.model, preprocessed(source.model, pictures[0]), FLOAT64_RELATIVE_LIMIT)
+    described = target.describe(target_options)
+    with clock.station('fuse'):
+        fused = fused_of(task, source.model, pictures, source.checkpoint.form == 'fused')
     with clock.station('graph'):
-        graph = task.export.graph(fused.float(), source.size).eval()
-        raw = [run_graph(graph, picture) for picture in pictures]
-        rungs = _lower_rungs(source, parity, trained, raw)
+        checked = checked_graph(task, fused, source.size, pictures, described)
+        if not keep_failed:
+            ladder.require_rungs(checked.rungs)
     with ExitStack() as room:
         with clock.station('convert'):
-            draft = room.enter_context(target.convert(graph, task, source.classes, settings, target_options))
-        probe = task.export.digest(run_graph(graph, drawn_picture(source.size)))
-        described = target.describe(target_options)
-        card = _card(source, draft, described, settings, probe, rungs, _versions(task, made_with))
+            draft = room.enter_context(target.convert(checked.graph, task, source.classes, settings, target_options))
+        card = _card(source, draft, described, settings, checked, _versions(task, made_with))
         with clock.station('save and check'), replacing(out, target.kind) as fresh:
-            draft.save(card, fresh)
-            opened = target.open(fresh)
-            target.check(opened)
-            rungs += target.rungs(opened, card, graph, pictures, raw)
-            ladder.require_rungs(rungs)
-            runner = opened.runner
-    pairs = _found(source.task, examples, card, runner, trained)
+            saved = save_checked(target, draft, card, fresh, checked, pictures, keep_failed)
+            card, runner = saved.card, saved.opened.runner
+    pairs = _found(source.task, examples, card, runner, fused.trained)
     scores = None
     if session is not None:
         with clock.station('score'):
@@ -133,7 +127,7 @@ def export(
     report = Report(
         artifact=out,
         info=card,
-        rungs=tuple(rungs),
+        rungs=(*checked.rungs, *saved.rungs),
         facts=task.export.facts(draft.shapes),
         operations=draft.operations,
         bytes=size_of(out),
@@ -202,26 +196,15 @@ def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tupl
     return classes
 
 
-def _lower_rungs(source: _Source, parity: Parity, trained: Sequence[Outputs], raw: Sequence[Outputs]) -> list[Rung]:
-    """Trained against fused model, both in float64, as a fraction of the output's range; and that against the graph."""
-    fused = Rung(FUSED_RUNG, parity.relative, FLOAT64_RELATIVE_LIMIT, 'of range')
-    if source.checkpoint.form == 'fused':
-        fused = Rung(FUSED_RUNG, None, FLOAT64_RELATIVE_LIMIT, 'of range', 'not run: the checkpoint was fused before')
-    pairs = list(zip(trained, raw, strict=True))
-    rungs = [fused, *source.task.export.compare(GRAPH_RUNG, pairs, source.size, 'graph')]
-    ladder.require_rungs(rungs)
-    return rungs
-
-
 def _card(
     source: _Source,
     draft: Draft,
     described: Described,
     settings: Mapping[str, Any],
-    probe: Mapping[str, Any],
-    rungs: Sequence[Rung],
+    checked: Checked,
     versions: Mapping[str, str],
 ) -> Card:
+    digest = source.task.export.digest
     return Card(
         task=source.task.name,
         config=source.config_path,
@@ -237,8 +220,10 @@ def _card(
         weights_sha256=draft.weights_sha256,
         versions=versions,
         layers=draft.layers,
-        probe=probe,
-        parity=ladder.as_dicts(rungs),
+        probe=digest(run_graph(checked.graph, drawn_picture(source.size))),
+        noise=checked.noise,
+        parity=ladder.as_dicts(checked.rungs),
+        verdict=verdict_on(checked.rungs),
         settings=settings,
     )
 

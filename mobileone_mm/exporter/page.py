@@ -88,7 +88,7 @@ def _facts(report: Report) -> str:
         ('', 'Outputs', ', '.join(f'{count:,} {name}' for name, count in report.facts.items()), ''),
         (wide, 'Config', info.config, ''),
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
-        *(('', _term(name), f'{value}', 'default of the file') for name, value in thresholds),
+        *(('', _titled(name), f'{value}', 'default of the file') for name, value in thresholds),
     ]
     facts = [
         f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
@@ -101,9 +101,9 @@ def _facts(report: Report) -> str:
     return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])
 
 
-def _term(name: str) -> str:
-    first, *rest = name.split('_')
-    return ' '.join(['IoU' if first == 'iou' else first.capitalize(), *rest])
+def _titled(name: str) -> str:
+    """The name of a setting as a title."""
+    return name.replace('_', ' ').capitalize().replace('Iou', 'IoU')
 
 
 def _use(intro: str, lines: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mobileone_mm.errors import ConfigError
@@ -16,7 +17,6 @@ from mobileone_mm.pictures.reading import Picture
 
 SEED = 0
 DEFAULT_SIDE = 224  # px; ImageNet's, where a config's test pipeline fixes no size
-GREYS = (16.0, 96.0, 224.0)  # of a picture's channels, different enough to tell which went where
 SAME = 1e-4  # of a normalised value: what float32 rounds
 
 
@@ -38,9 +38,10 @@ class Normalise(nn.Module):
             self.register_buffer('mean', data_preprocessor.mean[None].clone(), persistent=False)
             self.register_buffer('scale', 1 / data_preprocessor.std[None], persistent=False)
         self.flip = False
-        # Asked for an answer, since each host calls these settings something else.
-        rgb = torch.tensor(GREYS).view(1, 3, 1, 1)
-        expected = _prepared(data_preprocessor, rgb.flip(1))[..., :1, :1].to(rgb)  # the rest may be padding
+        # Asked for an answer, since each host calls these settings something else. No two numbers are the same, so that
+        # what goes elsewhere shows.
+        rgb = torch.linspace(0, 255, 3 * 4 * 6).view(1, 3, 4, 6)
+        expected = _prepared(data_preprocessor, rgb.flip(1))[..., :4, :6].to(rgb)  # the rest may be padding
         self.flip = not _same(self(rgb), expected)
         if not _same(self(rgb), expected):
             raise ConfigError(
@@ -55,12 +56,13 @@ class Normalise(nn.Module):
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    return bool((one - other).abs().max() <= SAME * other.abs().max().clamp(min=1))
+    return one.shape == other.shape and bool((one - other).abs().max() <= SAME * other.abs().max().clamp(min=1))
 
 
 def _prepared(data_preprocessor: Any, bgr: Tensor) -> Tensor:
     """What a data preprocessor makes of BGR planes (1, 3, H, W): (1, 3, H', W')."""
-    inputs: Tensor = data_preprocessor({'inputs': [bgr[0]]})['inputs']
+    data = {'inputs': [bgr[0]], 'data_samples': [BaseDataElement()]}  # mmseg's notes there how it pads
+    inputs: Tensor = data_preprocessor(data)['inputs']
     return inputs
 
 

@@ -39,10 +39,11 @@ class Graph(nn.Module):
 
 
 def run_graph(graph: Graph, picture: Picture) -> Outputs:
-    """What a graph gives for a picture of its size, in float32."""
+    """What a graph gives for a picture of its size, in its own precision."""
+    image = torch.from_numpy(as_planes(picture)).to(next(graph.parameters(), torch.empty(0)).dtype)
     # With as many threads everywhere: the last digit depends on it, and the metadata hold what comes out.
     with torch.no_grad(), one_thread():
-        tensors: Sequence[Tensor] = graph(torch.from_numpy(as_planes(picture)))
+        tensors: Sequence[Tensor] = graph(image)
     return {name: tensor.numpy() for name, tensor in zip(graph.outputs, tensors, strict=True)}
 
 
@@ -78,6 +79,7 @@ class Exporting:
         reference: what a model itself gives for a picture, by its host's code, in the model's own precision.
         compare: checks of what was found against what was expected, under a name, by the limits of a step: 'graph',
             'float32', 'float16' or a way to store weights.
+        most: the largest limits under which a comparison still says anything, by unit, for an input size.
         digest: what a card keeps of the outputs for the drawn picture.
         compare_digest: checks of such outputs, computed now, against what a card keeps, by the limits of a step.
         probe: the check of what `digest` gives, when it is read from a card.
@@ -91,6 +93,7 @@ class Exporting:
     graph: Callable[[Any, Size], Graph]
     reference: Callable[[Any, Picture], Outputs]
     compare: Callable[[str, Pairs, Size, str], list[Rung]]
+    most: Callable[[Size], Mapping[str, float]]
     digest: Callable[[Outputs], Mapping[str, Any]]
     compare_digest: Callable[[Card, Outputs, str], list[Rung]]
     probe: Check

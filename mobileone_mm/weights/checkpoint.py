@@ -244,9 +244,8 @@ def _require_fit(
     if not faults:
         return
     counts = matching.class_counts(model, checkpoint.classes, checkpoint.classifier_rows)
-    if counts:  # of all that differs, what the user knows and can mend
-        told = '; '.join([*counts, 'give the config it was trained with'])
-        raise CheckpointError(f'{checkpoint.path}: {told} ({"; ".join(faults)})')
+    if counts:  # of all that differs, what the user knows and can mend: not one of a thousand keys
+        raise CheckpointError(f'{checkpoint.path}: {"; ".join(counts)}; give the config it was trained with')
     wanted = names.describe(model.state_dict()) if matching.backbone_prefix(model) is not None else 'another network'
     raise CheckpointError(f'{checkpoint}; the config wants {wanted}: {"; ".join(faults)}')
 

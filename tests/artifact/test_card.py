@@ -7,36 +7,43 @@ from typing import Any
 
 import pytest
 
-from mobileone_mm.artifact.card import CHECKS, KEY_PREFIX, ArtifactInfo, info_of
+from mobileone_mm.artifact.card import CHECKS, KEY_PREFIX, Card
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.targets.coreml.package import open_package
+from mobileone_mm.tasks.by_name import read_card
 
 
-def test_info_round_trip(exported: Report) -> None:
-    assert info_of(exported.info.as_metadata()) == exported.info
+def test_a_card_round_trip(exported: Report) -> None:
+    assert read_card(exported.info.as_metadata()) == exported.info
 
 
-def test_info_of_the_saved_file(exported: Report, detector: tuple[Path, Path]) -> None:
-    info = info_of(open_package(exported.artifact).metadata)
-    assert info == exported.info
-    assert (info.config, info.checkpoint) == tuple(map(str, detector))
-    assert info.classes == ('circle', 'square', 'triangle')
-    assert (info.input_size, info.crop, info.clips_to_image, info.labels_per_box) == ((96, 64), 'scaleFill', False, 1)
-    assert [rung['value'] is not None for rung in info.parity] == [True, True, True]
+def test_the_card_of_the_saved_file(exported: Report, detector: tuple[Path, Path]) -> None:
+    card = read_card(open_package(exported.artifact).metadata)
+    assert card == exported.info
+    assert (card.config, card.checkpoint) == tuple(map(str, detector))
+    assert card.classes == ('circle', 'square', 'triangle')
+    assert (card.input_size, card.crop) == ((96, 64), 'scaleFill')
+    assert card.settings == {
+        'clips_to_image': False,
+        'labels_per_box': 1,
+        'iou_threshold': 0.45,
+        'confidence_threshold': 0.25,
+    }
+    assert [rung['value'] is not None for rung in card.parity] == [True, True, True]
 
 
 RUNG = {'name': 'r', 'value': 0.5, 'limit': 1.0, 'unit': 'px', 'note': '', 'psnr_db': None}
-RUNGS_EXPECTED = r'expected a list of rungs: name, value'
+RUNGS_EXPECTED = r'expected a list of checks: name, value'
 DEEP = '[' * 100_000
 
 
 @pytest.mark.parametrize(
     ('name', 'value', 'message'),
     [
-        ('format', 2, r'format is 2, expected 1; export again with this version'),
+        ('format', 2, r'format is 2, expected 1; export it again with this version'),
         ('format', True, r'format is true, expected 1'),
-        ('task', 'segmentation', r'task is "segmentation", expected "detection"'),
+        ('task', 'flight', r'task is "flight", expected "detection"'),
         ('config', None, r'config is null, expected a text'),
         ('checkpoint', '', r'checkpoint is "", expected a text'),
         ('checkpoint_sha256', 'zz', r'checkpoint_sha256 is "zz", expected 64 hex digits'),
@@ -86,14 +93,14 @@ DEEP = '[' * 100_000
 def test_a_wrong_value_is_named(name: str, value: Any, message: str, exported: Report) -> None:
     metadata = {**exported.info.as_metadata(), KEY_PREFIX + name: json.dumps(value)}
     with pytest.raises(ExportError, match=rf'^metadata: mobileone_mm\.(?={name} is ).*{message}'):
-        info_of(metadata)
+        read_card(metadata)
 
 
 @pytest.mark.parametrize('text', ['[circle', '', DEEP], ids=['open', 'empty', 'deep'])
 def test_what_is_no_json_is_named(text: str, exported: Report) -> None:
     metadata = {**exported.info.as_metadata(), KEY_PREFIX + 'classes': text}
     with pytest.raises(ExportError, match=r"mobileone_mm\.classes is '.{0,203}', expected JSON: a list of texts"):
-        info_of(metadata)
+        read_card(metadata)
 
 
 def test_missing_entries_are_all_named(exported: Report) -> None:
@@ -103,15 +110,15 @@ def test_missing_entries_are_all_named(exported: Report) -> None:
     with pytest.raises(
         ExportError, match=r'no entry mobileone_mm\.classes, expected .*; .*no entry mobileone_mm\.target'
     ):
-        info_of(metadata)
+        read_card(metadata)
 
 
 def test_other_keys_are_ignored(exported: Report) -> None:
-    assert info_of({**exported.info.as_metadata(), 'mobileone_mm.more': '1', 'mine': '['}) == exported.info
+    assert read_card({**exported.info.as_metadata(), 'mobileone_mm.more': '1', 'mine': '['}) == exported.info
 
 
 def test_each_field_has_a_check() -> None:
-    assert sorted(CHECKS) == sorted(field.name for field in fields(ArtifactInfo))
+    assert {*CHECKS, 'probe', 'settings'} == {field.name for field in fields(Card)}  # these two the task checks
 
 
 def test_metadata_are_json(exported: Report) -> None:

@@ -1,67 +1,48 @@
-"""The ladder's comparison of rows, its table, and where it stops."""
+"""The ladder: its numbers, its table, and where it stops."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from mobileone_mm.artifact.ladder import FLOAT16_LIMITS, FLOAT32_LIMITS, Boxes, Rung, require_rungs, row_rungs, table
+from mobileone_mm.artifact.columns import WIDTH
+from mobileone_mm.artifact.ladder import Rung, as_dicts, largest, plain_name, psnr_of, require_rungs, table
 from mobileone_mm.errors import ParityError
+from mobileone_mm.exporter.model_checks import FUSED_RUNG
+from mobileone_mm.targets.coreml import rungs
 
-SIZE = (96, 64)
-GRAPH = Boxes(np.array([[0.5, 0.25], [0.04, 0.01]]), np.array([[0.5, 0.5, 0.25, 0.25], [0.25, 0.25, 0.5, 0.5]]))
+RAMP = np.array([0.5, 0.25, 0.0, -0.5])
+LONG = 'in conv_12_cast_fp16 (conv), layer backbone.stage1.0.reparam_conv: ' + ', '.join(['it overflows float16'] * 9)
 
 
-def found(row: int, score: float = 0.0, width: float = 0.0) -> Boxes:
-    """GRAPH in a padded package, with one row off."""
-    confidence, coordinates = np.pad(GRAPH.confidence, ((0, 0), (0, 2))), GRAPH.coordinates.copy()
-    confidence[row, 0] += score
-    coordinates[row, 2] += width
-    return Boxes(confidence, coordinates)
+def test_psnr_is_of_the_range_of_what_is_expected() -> None:
+    off = RAMP.copy()
+    off[1] += 0.01
+    assert psnr_of(RAMP, off) == pytest.approx(20 * math.log10(1.0 / (0.01 / math.sqrt(4))))
+    assert psnr_of(RAMP, RAMP) is None
+    assert psnr_of(RAMP, np.full(4, math.nan)) is None
 
 
 @pytest.mark.parametrize(
-    ('boxes', 'score', 'box'),
+    ('values', 'expected'),
     [
-        pytest.param(found(0), 0, 0, id='nothing is off'),
-        pytest.param(found(0, 0.01, 0.5 / 96), 0.01, 0.5, id='a row that counts'),
-        pytest.param(found(1, 0.005, 0.5 / 96), 0.005, 0, id='where background lies says nothing'),
-        pytest.param(found(1, 0.5, 0.5 / 96), 0.5, 0.5, id='background for the graph alone'),
-        pytest.param(found(0, math.nan), math.nan, 0, id='NaN in score'),
-        pytest.param(found(1, 0, math.inf), 0, math.nan, id='infinity in a box of background'),
+        ([0.5, -2.0], 2.0),
+        ([[0.0, 0.0]], 0.0),
+        ([1.0, math.nan], math.nan),
+        ([math.nan, 1.0], math.nan),
+        ([-math.inf, 1.0], math.nan),
     ],
 )
-def test_rows_above_a_score(boxes: Boxes, score: float, box: float) -> None:
-    rungs = row_rungs('a -> b', [(GRAPH, found(0)), (GRAPH, boxes)], SIZE, FLOAT16_LIMITS, 0.05)
-    assert [rung.value for rung in rungs] == pytest.approx([score, box], abs=1e-9, nan_ok=True)
-    assert [rung.holds for rung in rungs] == [score <= 0.02, box <= 1]
+def test_the_largest_is_no_number_where_one_is_not(values: object, expected: float) -> None:
+    assert largest(np.array(values)) == pytest.approx(expected, nan_ok=True)
 
 
-def test_every_row_counts_without_a_score() -> None:
-    rungs = row_rungs('a -> b', [(GRAPH, found(1, 2e-4, 0.5 / 96))], SIZE, FLOAT32_LIMITS)
-    assert [rung.value for rung in rungs] == pytest.approx([2e-4, 0.5])
-    assert [rung.holds for rung in rungs] == [False, False]
-
-
-def test_background_only_is_said() -> None:
-    nothing = Boxes(GRAPH.confidence / 20, GRAPH.coordinates)
-    score, box = row_rungs('a -> b', [(nothing, nothing)], SIZE, FLOAT16_LIMITS, 0.05)
-    assert score.holds
-    assert (box.value, box.note) == (None, 'not run: no score above 0.05 in these pictures')
-
-
-def test_confidence_in_a_padding_column_shows() -> None:
-    boxes = found(0)
-    boxes.confidence[1, 3] = 0.5
-    assert not row_rungs('a -> b', [(GRAPH, boxes)], SIZE, FLOAT16_LIMITS, 0.05)[0].holds
-
-
-def test_psnr_is_of_all_rows() -> None:
-    # Scores 0.5, 0.25, 0.04, 0.01 and four padding zeros a picture: a range of 0.5, and one error in 16 entries.
-    score, box = row_rungs('a -> b', [(GRAPH, found(0, 0.01)), (GRAPH, found(0))], SIZE, FLOAT16_LIMITS)
-    assert score.psnr_db == pytest.approx(20 * math.log10(0.5 / (0.01 / math.sqrt(16))))
-    assert box.psnr_db is None  # equal
-    assert np.isfinite(score.psnr_db)
+def test_nan_does_not_hold() -> None:
+    rung = Rung('a', math.nan, 1.0, 'px')
+    assert not rung.holds
+    with pytest.raises(ParityError, match=r'^a: nan px, limit 1 px$'):
+        require_rungs([rung])
 
 
 def test_a_rung_that_was_not_made_stops_nothing_and_one_that_is_off_does() -> None:
@@ -70,9 +51,53 @@ def test_a_rung_that_was_not_made_stops_nothing_and_one_that_is_off_does() -> No
         require_rungs([Rung('a', 1.0, 1.0, 'px'), Rung('b', 2.0, 1.0, 'px', 'why'), Rung('c', 9.0, 1.0, 'px')])
 
 
-def test_table_has_a_line_a_rung() -> None:
-    lines = table([Rung('a -> b', 0.25, 1.0, 'px'), Rung('b -> c', None, 1.0, 'px', 'not run', 81.4)]).splitlines()
-    assert [line.split() for line in lines[1:]] == [
+def test_a_line_for_each_check() -> None:
+    lines = table([Rung('a -> b', 0.25, 1.0, 'px'), Rung('b -> c', None, 1.0, 'px', 'not run: why', 81.4)]).splitlines()
+    assert [line.split() for line in lines] == [
+        ['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'],
         ['a', '->', 'b', '2.5e-01', '1.0e+00', 'px'],
-        ['b', '->', 'c', '-', '1.0e+00', 'px', '81', '(not', 'run)'],
+        ['b', '->', 'c', '-', '1.0e+00', 'px', '81'],
+        ['not', 'run:', 'why'],
+    ]
+    assert lines[3].startswith('    not')
+
+
+def test_a_name_stands_once_above_its_units() -> None:
+    lines = table([Rung('a', 0.5, 1.0, 'score'), Rung('a', 0.25, 1.0, 'px'), Rung('b', 0.0, 1.0, 'px')]).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ['a', '2.5e-01', 'b']
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        (FUSED_RUNG, 'fused = trained'),
+        (rungs.COMPRESSED_RUNG.format('int8'), 'file with int8 weights close to graph'),
+        (rungs.PACKED_RUNG.format('palette6'), "palette6 weights close to the model's"),
+        ('mine -> yours', 'mine -> yours'),
+    ],
+)
+def test_names_are_plain_words(name: str, said: str) -> None:
+    assert plain_name(name) == said
+
+
+@pytest.mark.parametrize(
+    'name', [FUSED_RUNG, rungs.PACKED_RUNG.format('palette8'), rungs.COMPRESSED_RUNG.format('palette8')]
+)
+def test_it_fits_a_terminal_and_columns_stand_below_each_other(name: str) -> None:
+    lines = table([Rung(name, 65504.0, 1e-10, 'magnitude', LONG, 314.2), Rung('a', 1.0, 1.0, 'px')]).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    heads, first, *notes, last = lines
+    for title, value in (('worst', '6.6e+04'), ('limit', '1.0e-10')):
+        assert heads.index(title) + len(title) == first.index(value) + len(value)
+    assert first.index('magnitude') == heads.index('unit') == last.index('px')
+    assert len(first) == len(heads)
+    assert ' '.join(line.strip() for line in notes) == LONG
+    assert all(line.startswith('    ') for line in notes)
+
+
+def test_rungs_as_json_can_hold_them() -> None:
+    made = as_dicts([Rung('a', 0.25, 1.0, 'px'), Rung('b', None, 1.0, 'px', 'not run', 81.4)])
+    assert [Rung(**one) for one in json.loads(json.dumps(made))] == [
+        Rung('a', 0.25, 1.0, 'px'),
+        Rung('b', None, 1.0, 'px', 'not run', 81.4),
     ]

@@ -37,11 +37,15 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     stations = ('load', 'fuse', 'graph', 'convert', 'save and check')
     expected = [line for station in stations for line in (rf'{station} \.\.\.', rf'{station}: \d+\.\d s')][1:]
     expected.append(r'report: \d+\.\d s')
+    expected.insert(0, r'checked on a drawn picture, real ones say more \(--image\): .*expected test_dataloader.*')
     for line, pattern in zip(done.stderr.splitlines(), expected, strict=True):
         assert re.fullmatch(pattern, line), line
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ['check', 'worst', 'limit', 'unit', 'PSNR', 'dB']
-    assert lines[1].startswith('trained -> fused, float64')
+    assert lines[0] == 'Same as the model you trained: yes'
+    assert lines[1].startswith('checked here: ')
+    table = [line.split() for line in lines].index(['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'])
+    assert ' '.join(map(str.strip, lines[1:table])).startswith('checked here: 7 checks on a drawn picture; ')
+    assert lines[table + 1].startswith('fused = trained ')
     size = f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns'
     assert max(map(len, lines[: lines.index(size)])) <= WIDTH
     assert lines[-2] == f'report: {page_of(out)}'

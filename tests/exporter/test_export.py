@@ -14,7 +14,8 @@ import torch
 from mmengine.config import Config
 
 from mobileone_mm.errors import CheckpointError, ConfigError, ExportError, MobileOneError, ParityError, UsageError
-from mobileone_mm.exporter.export import FUSED_RUNG, export
+from mobileone_mm.exporter.export import export
+from mobileone_mm.exporter.model_checks import FUSED_RUNG
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.exporter.verify import verify
 from mobileone_mm.openmmlab import configs
@@ -262,7 +263,7 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
         pytest.param(
             of_changes(classes=('a', 'b', 'c', 'd')),
             CheckpointError,
-            r'best\.pth: the file has 3 classes, the config 4; ',
+            r'best\.pth: the file has 3 classes, the config 4; give the config it was trained with$',
             id='another model',
         ),
         pytest.param(
@@ -317,7 +318,7 @@ def test_a_graph_that_is_off_is_not_written(
     detector: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(graph, 'WH_RATIO_CLIP', 0.99)  # every box becomes as large as its prior
-    with pytest.raises(ParityError, match=r'trained -> graph, float32: .* px, limit 0\.5 px'):
+    with pytest.raises(ParityError, match=r'^exported graph = trained: .* px, limit 0\.5 px'):
         export_tiny(detector, tmp_path / 'd.mlpackage')
     assert list(tmp_path.iterdir()) == []
 
@@ -385,3 +386,12 @@ def test_the_cures_of_an_overflow_cure_it_as_printed(detector: tuple[Path, Path]
     assert all(layer.startswith('backbone.') for layer in layers)
     report = export_tiny(scaled, tmp_path / 'd.mlpackage', fp32_ops=layers)
     assert report.info.fp32_ops == layers
+
+
+def test_a_layer_that_is_not_there_is_refused_before_anything_slow(
+    detector: tuple[Path, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level('INFO', logger='mobileone_mm')
+    with pytest.raises(UsageError, match=r'`fp32_ops` nek: .*expected such as neck'):
+        export_tiny(detector, tmp_path / 'd.mlpackage', fp32_ops=('nek',))
+    assert not [record for record in caplog.records if record.getMessage().startswith('fuse')]

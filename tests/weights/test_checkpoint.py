@@ -475,9 +475,7 @@ def test_load_weights_leaves_the_head_to_a_file_without_one(
 
 def test_another_class_count_is_named(bare_file: Path) -> None:
     config = classifier_config(num_classes=5)
-    message = (
-        rf'^{bare_file}: the file has 3 classes, the config 5; give the config it was trained with \(of another shape'
-    )
+    message = rf'^{bare_file}: the file has 3 classes, the config 5; give the config it was trained with$'
     with pytest.raises(CheckpointError, match=message):
         open_model.open_model(config, bare_file)
     with pytest.raises(CheckpointError, match=message):

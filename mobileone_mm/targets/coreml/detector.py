@@ -10,6 +10,7 @@ from typing import Any
 from mobileone_mm.artifact.card import IMAGE, Card
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.room import FLOAT16, widened
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.targets.coreml import detector_contract
 from mobileone_mm.targets.coreml.cell import Cell
@@ -20,7 +21,7 @@ from mobileone_mm.targets.coreml.rungs import Execution
 from mobileone_mm.targets.coreml.runner import CoreMLRunner
 from mobileone_mm.targets.coreml.suppression_stage import Suppression, add_boxes, suppression_stage
 from mobileone_mm.tasks.detection.graph import DetectorGraph
-from mobileone_mm.tasks.detection.rows import PROBE_THRESHOLD, RAW_CONFIDENCE
+from mobileone_mm.tasks.detection.rows import PROBE_THRESHOLD, RAW_CONFIDENCE, most
 from mobileone_mm.tasks.detection.suppression import CONFIDENCE, CONFIDENCE_THRESHOLD, COORDINATES, IOU_THRESHOLD
 from mobileone_mm.tasks.detection.suppression_checks import COREML_RUNG, detection_rungs, distance, suppression_rung
 from mobileone_mm.tasks.task import Graph
@@ -83,7 +84,7 @@ def _describe(description: Any, first: Any, columns: int, thresholds: Mapping[st
 
 
 def _add_metadata(metadata: Any, card: Card) -> None:
-    metadata.shortDescription = (
+    metadata.shortDescription = card.described(
         f'SSD detector, {len(card.classes)} classes, {card.input_size[0]}x{card.input_size[1]} px'
     )
     metadata.author = f'mobileone_mm {card.versions["mobileone_mm"]}'
@@ -113,6 +114,13 @@ def _in_core_ml(
     runner: CoreMLRunner | str, card: Card, pictures: Sequence[Picture], runs: Sequence[Execution]
 ) -> list[Rung]:
     """What Core ML itself detects against the raw rows that were computed here."""
+    made = _of_core_ml(runner, card, pictures, runs)
+    return widened(made, FLOAT16, card.noise, most(card.input_size))
+
+
+def _of_core_ml(
+    runner: CoreMLRunner | str, card: Card, pictures: Sequence[Picture], runs: Sequence[Execution]
+) -> list[Rung]:
     if isinstance(runner, str):
         return detection_rungs(COREML_RUNG, [], runner)
     outputs = [runner.predict({IMAGE: picture, CONFIDENCE_THRESHOLD: PROBE_THRESHOLD}) for picture in pictures]

@@ -6,12 +6,11 @@ called as in the graph: normalise, runs.0.decode.
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
 from typing import Any
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.tasks.layers import is_named, name_of
 
-MODEL = 'model.'  # the graph's name of the detector, which the user's model does not have
 SUGGESTED = 3
 
 
@@ -20,7 +19,7 @@ def layers_of(exported: Any) -> dict[str, str]:
     layers = {}
     for node in exported.graph.nodes:
         stack = list((node.meta.get('nn_module_stack') or {}).values())
-        layer = stack[-1][0].removeprefix(MODEL) if stack else ''
+        layer = name_of(stack[-1][0]) if stack else ''
         if node.op == 'call_function' and layer:
             layers[node.name] = layer
     return layers
@@ -55,7 +54,7 @@ def named_by(patterns: Sequence[str], layers: Iterable[str]) -> set[str]:
     known = sorted(set(layers))
     found = set()
     for pattern in patterns:
-        of_pattern = {layer for layer in known if any(fnmatchcase(outer, pattern) for outer in _outwards(layer))}
+        of_pattern = {layer for layer in known if is_named(layer, [pattern])}
         if not of_pattern:
             near = difflib.get_close_matches(pattern, known, n=SUGGESTED, cutoff=0) or known[:SUGGESTED]
             raise UsageError(
@@ -64,10 +63,3 @@ def named_by(patterns: Sequence[str], layers: Iterable[str]) -> set[str]:
             )
         found |= of_pattern
     return found
-
-
-def _outwards(layer: str) -> Iterable[str]:
-    """The layer and all that it is inside of: a.b.c, a.b, a."""
-    while layer:
-        yield layer
-        layer = layer.rpartition('.')[0]

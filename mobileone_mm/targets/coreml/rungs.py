@@ -13,13 +13,15 @@ from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml.interpreter import Interpreter, Step
 from mobileone_mm.targets.coreml.stored import PACKED, as_stored
-from mobileone_mm.tasks.by_name import task_named
+from mobileone_mm.tasks.layers import Values, layer_rung
+from mobileone_mm.tasks.rounding import compared_by, probe_compared
 from mobileone_mm.tasks.task import Graph, Pairs, run_graph
 
 LARGEST_HALF = 65504.0  # largest float16
 NEAR_LARGEST = LARGEST_HALF / 4  # devices may accumulate in float16
-# RMS error of a constant as a fraction of its RMS, in the worst tensor: what the type rounds, or three to five times
-# what detectors showed (0.034, 0.009 and 0.038); a tensor of another model is off by 1 and more.
+# Error of a number as a fraction of it, in the worst constant: twice what the type rounds; and of compressed constants,
+# RMS error as a fraction of their RMS: three to five times what detectors showed (0.034, 0.009 and 0.038). A tensor of
+# another model is off by 1 and more.
 CONSTANT_LIMITS: Mapping[str, float] = {
     'float32': 0.0,
     'float16': 1e-3,
@@ -28,9 +30,12 @@ CONSTANT_LIMITS: Mapping[str, float] = {
     'palette6': 0.15,
 }
 
+WEIGHTED = ('conv', 'conv_transpose', 'linear')  # operations that are layers with weights
+
 OVERFLOW_RUNG = 'saved package, largest value'
 CONSTANTS_RUNG = 'graph -> saved package, constants'
 PACKED_RUNG = 'graph -> saved package, {} constants'
+LAYERS_RUNG = 'graph -> saved package, layer by layer'
 FLOAT32_RUNG = 'graph -> saved package, float32'
 FLOAT16_RUNG = 'graph -> saved package, float16'
 ROUNDING_RUNG = 'saved package, float32 -> float16'
@@ -87,7 +92,8 @@ def rungs_by_graph(
     return [
         *overflow_rungs(runs),
         *_constant_rungs(card, errors),
-        *task_named(card.task).export.compare(FLOAT32_RUNG, full, card.input_size, 'float32'),
+        layer_rung(LAYERS_RUNG, same, pictures[0], *layer_values(interpreter, pictures[0], card.layers)),
+        *compared_by(card, FLOAT32_RUNG, full, 'float32'),
         *_own_rungs(card, runs, raw),
     ]
 
@@ -96,10 +102,13 @@ def _constant_rungs(card: Card, errors: Mapping[str, float]) -> list[Rung]:
     """The worst constant; of compressed ones apart, whose limit would let a moved prior or mean through."""
     packed = {name: error for name, error in errors.items() if name.endswith(PACKED)}
     plain = {name: error for name, error in errors.items() if name not in packed}
-    parts = [(CONSTANTS_RUNG, plain, card.precision), (PACKED_RUNG.format(card.weights), packed, card.weights)]
+    parts = [
+        (CONSTANTS_RUNG, plain, card.precision, 'of number'),
+        (PACKED_RUNG.format(card.weights), packed, card.weights, 'of RMS'),
+    ]
     return [
-        Rung(name, error, CONSTANT_LIMITS[kind], 'of RMS', f'{constant} is farthest' if error else '')
-        for name, part, kind in parts
+        Rung(name, error, CONSTANT_LIMITS[kind], unit, f'{constant} is farthest' if error else '')
+        for name, part, kind, unit in parts
         for constant, error in sorted(part.items(), key=lambda item: -item[1])[:1]
     ]
 
@@ -107,13 +116,12 @@ def _constant_rungs(card: Card, errors: Mapping[str, float]) -> list[Rung]:
 def _own_rungs(card: Card, runs: Sequence[Execution], raw: Sequence[Outputs]) -> list[Rung]:
     """What the package's own precision and its compression cost, against the graph."""
     own = _pairs(raw, [run.own for run in runs])
-    compare = task_named(card.task).export.compare
     if card.weights != card.precision:
         name = COMPRESSED_RUNG.format(card.weights)
-        return [*rounding_rungs(card, runs), *compare(name, own, card.input_size, card.weights)]
+        return [*rounding_rungs(card, runs), *compared_by(card, name, own, card.weights)]
     if card.precision == 'float32':
         return []
-    return compare(FLOAT16_RUNG, own, card.input_size, 'float16')
+    return compared_by(card, FLOAT16_RUNG, own, 'float16')
 
 
 def rounding_rungs(card: Card, runs: Sequence[Execution]) -> list[Rung]:
@@ -121,7 +129,7 @@ def rounding_rungs(card: Card, runs: Sequence[Execution]) -> list[Rung]:
     if card.precision == 'float32':
         return []
     pairs = [(run.full, run.own) for run in runs]
-    return task_named(card.task).export.compare(ROUNDING_RUNG, pairs, card.input_size, 'float16')
+    return compared_by(card, ROUNDING_RUNG, pairs, 'float16')
 
 
 def rungs_by_itself(interpreter: Interpreter, card: Card, runs: Sequence[Execution]) -> list[Rung]:
@@ -129,7 +137,7 @@ def rungs_by_itself(interpreter: Interpreter, card: Card, runs: Sequence[Executi
     outputs = interpreter.raw({IMAGE: drawn_picture(card.input_size)})
     return [
         *overflow_rungs(runs),
-        *task_named(card.task).export.compare_digest(card, outputs, card.weights),
+        *probe_compared(card, outputs, card.weights),
         *rounding_rungs(card, runs),
     ]
 
@@ -147,6 +155,17 @@ def execute(interpreter: Interpreter, picture: Picture, layers: Mapping[str, str
 
     full = interpreter.raw(inputs, 'float32', watch)
     return Execution(full, interpreter.raw(inputs), tuple(peaks))
+
+
+def layer_values(interpreter: Interpreter, picture: Picture, layers: Mapping[str, str]) -> tuple[Outputs, Values]:
+    """What the ML program gives where nothing is rounded but the constants, and what its layers give on the way."""
+    values: dict[str, Tensor] = {}
+
+    def keep(step: Step, output: Tensor) -> None:
+        if step.operation in WEIGHTED and step.output in layers:
+            values[layers[step.output]] = output
+
+    return interpreter.raw({IMAGE: picture}, 'float32', keep), values
 
 
 def _readers(steps: Sequence[Step], layers: Mapping[str, str]) -> dict[str, list[str]]:

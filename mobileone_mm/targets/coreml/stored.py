@@ -9,7 +9,8 @@ from torch import Tensor
 
 from mobileone_mm.tasks.task import Graph
 
-SMALLEST = 1e-3  # RMS of a tensor below which its own errors say nothing: float16's steps do not get finer there
+SMALLEST = 2.0**-14  # magnitude below which float16's steps do not get finer
+LEAST = 1e-3  # of the largest number of a constant; smaller ones may be sums in which most cancels
 # What the converter adds to a constant's name, and what its compression adds.
 HALF = '_to_fp16'
 PACKED = ('_quantized', '_palettized')
@@ -21,7 +22,8 @@ def as_stored(graph: Graph, constants: Mapping[str, Any], half: bool) -> tuple[G
 
     Batch norms that fusing left are folded, as the converter does it.
     `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. How far is, by the
-    constant's name, its RMS error as a fraction of its RMS; infinite where it holds no number.
+    constant's name: of the worst number, as a fraction of it, so that a single prior counts; of a compressed constant,
+    which says little about a single number, its RMS error as a fraction of its RMS. Infinite where it holds no number.
     """
     from mmcv.cnn import fuse_conv_bn
 
@@ -29,11 +31,20 @@ def as_stored(graph: Graph, constants: Mapping[str, Any], half: bool) -> tuple[G
     errors = {}
     for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
         constant, stored = _stored(name, tensor.detach(), constants, half)
-        error = _rms(stored - tensor.detach()) / _rms(tensor.detach()).clamp(min=SMALLEST)
+        error = (_rms_error if constant.endswith(PACKED) else _worst_error)(tensor.detach(), stored)
         errors[constant] = float(error) if error.isfinite() else math.inf
         tensor.data = stored
     copy.round_numbers(lambda name: f'b_{name}{HALF}'.replace('.', '_') in constants)
     return copy, errors
+
+
+def _worst_error(expected: Tensor, stored: Tensor) -> Tensor:
+    magnitude = expected.abs()
+    return ((stored - expected).abs() / magnitude.clamp(min=max(LEAST * float(magnitude.max()), SMALLEST))).max()
+
+
+def _rms_error(expected: Tensor, stored: Tensor) -> Tensor:
+    return _rms(stored - expected) / _rms(expected).clamp(min=SMALLEST)
 
 
 def _rms(tensor: Tensor) -> Tensor:

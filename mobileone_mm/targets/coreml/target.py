@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,10 +23,12 @@ from mobileone_mm.targets.coreml import convert, detector, library, rungs
 from mobileone_mm.targets.coreml.cell import Cell
 from mobileone_mm.targets.coreml.contract import check_contract, shape_of
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
+from mobileone_mm.targets.coreml.layer_names import named_by
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.coreml.package import SavedPackage, open_package
 from mobileone_mm.targets.coreml.runner import open_in_core_ml, runs_here
 from mobileone_mm.targets.target import Described, Draft, Target
+from mobileone_mm.tasks.layers import name_of
 from mobileone_mm.tasks.task import Graph, Task
 from mobileone_mm.weights.checkpoint import file_sha256
 
@@ -81,6 +83,14 @@ def _convert(
             weights_sha256=file_sha256(Path(program.weights_dir) / 'weight.bin'),
             shapes={name: shape_of(spec.description.output, name) for name in graph.outputs},
             save=save,
+        )
+
+
+def _require(build: Callable[[], Graph], options: CoreMLOptions) -> None:
+    if options.fp32_ops:
+        named_by(
+            options.fp32_ops,
+            (name_of(name) for name, _ in build().named_modules() if name not in ('', 'model')),
         )
 
 
@@ -139,6 +149,7 @@ TARGET = Target(
     options=CoreMLOptions,
     kind=outputs.PACKAGE,
     made_with=lambda: (library.coremltools(),),
+    require=_require,
     describe=lambda options: Described(options.target, options.floats, options.stored, options.fp32_ops),
     convert=_convert,
     open=_open,

@@ -13,6 +13,8 @@ from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.onnx.file import INSTALL, IR_VERSION, OPSET, one_line, onnx
 from mobileone_mm.tasks.task import Graph
 
+WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')  # operations that are layers with weights
+
 
 def to_onnx(graph: Graph, name: str, extend: Callable[[Any], None] | None = None) -> Any:
     """Convert a graph into an ONNX model (`onnx.ModelProto`) in float32.
@@ -62,6 +64,20 @@ def onnxscript() -> ModuleType:
 def operations(model: Any) -> Counter[str]:
     """How often each operation stands in an ONNX model."""
     return Counter(node.op_type for node in model.graph.node)
+
+
+def show_layers(model: Any) -> dict[str, str]:
+    """Make what layers with weights give outputs of an ONNX model, in place; the layers, by the output's name."""
+    weights = {constant.name for constant in model.graph.initializer}
+    layers = {
+        node.output[0]: node.input[1].removesuffix('.weight')
+        for node in model.graph.node
+        if node.op_type in WEIGHTED and node.input[1] in weights
+    }
+    model.graph.output.extend(
+        onnx().helper.make_tensor_value_info(output, onnx().TensorProto.FLOAT, None) for output in layers
+    )
+    return layers
 
 
 def _converted(graph: Graph, image: torch.Tensor) -> Any:

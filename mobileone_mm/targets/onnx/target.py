@@ -9,6 +9,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import torch
+
 from mobileone_mm import outputs
 from mobileone_mm.artifact.card import IMAGE, Card, require_weights, task_of
 from mobileone_mm.artifact.formats import ONNX
@@ -20,16 +22,18 @@ from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.onnx import detector
 from mobileone_mm.targets.onnx.cell import Cell
 from mobileone_mm.targets.onnx.contract import check_contract
-from mobileone_mm.targets.onnx.convert import onnxscript, operations, to_onnx
+from mobileone_mm.targets.onnx.convert import onnxscript, operations, show_layers, to_onnx
 from mobileone_mm.targets.onnx.file import FLOATS, metadata_of, onnx, read_onnx, save_onnx, weights_digest
 from mobileone_mm.targets.onnx.file import TARGET as READS
 from mobileone_mm.targets.onnx.options import OnnxOptions
 from mobileone_mm.targets.onnx.runner import OnnxRunner, onnxruntime, open_in_runtime
 from mobileone_mm.targets.target import Described, Draft, Target
-from mobileone_mm.tasks.by_name import task_named
+from mobileone_mm.tasks.layers import Values, layer_rung, name_of
+from mobileone_mm.tasks.rounding import compared_by, probe_compared
 from mobileone_mm.tasks.task import Graph, Task
 
 CELLS: Mapping[str, Cell] = {'detection': detector.CELL}
+LAYERS_RUNG = 'graph -> saved file, layer by layer'
 ONNX_RUNG = 'graph -> saved file, ONNX Runtime'
 
 
@@ -75,6 +79,14 @@ class OpenOnnx:
         """What runs its graph, without what stands behind it."""
         return open_in_runtime(self.path, self._cell.cut(self.model), self._cell.numbers)
 
+    def layer_values(self, picture: Picture) -> tuple[Outputs, Values]:
+        """What its graph gives for a picture, and what its convolutions give on the way."""
+        shown = self._cell.cut(self.model)
+        layers = show_layers(shown)
+        found = open_in_runtime(self.path, shown, self._cell.numbers).predict({IMAGE: picture})
+        values = {name_of(layer): torch.from_numpy(found[output]) for output, layer in layers.items()}
+        return found, values
+
 
 @contextmanager
 def _convert(
@@ -87,7 +99,7 @@ def _convert(
         layers={},
         weights_sha256=weights_digest(model),
         shapes=_shapes(cell.cut(model)),
-        save=lambda card, path: save_onnx(model, card.as_metadata(), path),
+        save=lambda card, path: save_onnx(model, card.as_metadata(), path, card.described('')),
     )
 
 
@@ -115,12 +127,13 @@ def _check(opened: OpenOnnx) -> Card:
 
 
 def _rungs(
-    opened: OpenOnnx, card: Card, _graph: Graph, pictures: Sequence[Picture], raw: Sequence[Outputs]
+    opened: OpenOnnx, card: Card, graph: Graph, pictures: Sequence[Picture], raw: Sequence[Outputs]
 ) -> list[Rung]:
     found = [opened.raw.predict({IMAGE: picture}) for picture in pictures]
     pairs = list(zip(raw, found, strict=True))
     return [
-        *task_named(card.task).export.compare(ONNX_RUNG, pairs, card.input_size, 'float32'),
+        layer_rung(LAYERS_RUNG, graph, pictures[0], *opened.layer_values(pictures[0])),
+        *compared_by(card, ONNX_RUNG, pairs, 'float32'),
         *CELLS[card.task].behind(opened.whole, card, pictures, found),
     ]
 
@@ -130,7 +143,7 @@ def _recheck(opened: OpenOnnx, card: Card, pictures: Sequence[Picture]) -> list[
     pictures = pictures or [drawn]
     found = [opened.raw.predict({IMAGE: picture}) for picture in pictures]
     return [
-        *task_named(card.task).export.compare_digest(card, opened.raw.predict({IMAGE: drawn}), 'float32'),
+        *probe_compared(card, opened.raw.predict({IMAGE: drawn}), 'float32'),
         *CELLS[card.task].behind(opened.whole, card, pictures, found),
     ]
 
@@ -149,6 +162,7 @@ TARGET = Target(
     options=OnnxOptions,
     kind=outputs.ONNX,
     made_with=lambda: (onnx(), onnxruntime(), onnxscript()),
+    require=lambda _build, _options: None,
     describe=lambda _: Described(READS, FLOATS, FLOATS),
     convert=_convert,
     open=_open,

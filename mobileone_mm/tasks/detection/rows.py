@@ -22,6 +22,7 @@ from mobileone_mm.openmmlab.inputs import preprocessed
 
 RAW_CONFIDENCE, RAW_COORDINATES = 'raw_confidence', 'raw_coordinates'
 BOX = 4  # numbers a box: centre x, centre y, width, height
+MOST_SCORE, MOST_BOX = 0.5, 0.25  # in score, and of the shorter side: by chance alone, boxes are about as close
 PROBE_THRESHOLD = 0.05  # score; boxes below it are background, and where they lie says nothing
 
 Size = tuple[int, int]
@@ -46,6 +47,11 @@ LIMITS: Mapping[str, Limits] = {
     'palette8': Limits(0.25, 16.0, PROBE_THRESHOLD),
     'palette6': Limits(0.5, 32.0, PROBE_THRESHOLD),
 }
+
+
+def most(size: Size) -> Mapping[str, float]:
+    """The largest limits under which a comparison says anything."""
+    return {'score': MOST_SCORE, 'px': MOST_BOX * min(size)}
 
 
 def reference(model: Any, picture: Picture) -> Outputs:

@@ -48,6 +48,7 @@ TASK = Task(
         graph=DetectorGraph,
         reference=rows.reference,
         compare=rows.compare,
+        most=rows.most,
         digest=fingerprint.fingerprint,
         compare_digest=fingerprint.fingerprint_rungs,
         probe=Check('a fingerprint: rows and sums', fingerprint.is_fingerprint),

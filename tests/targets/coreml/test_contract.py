@@ -115,11 +115,11 @@ def offset_beyond_the_weights(spec: Any) -> None:
         (saying(target='iOS99'), r"target 'iOS99', expected one of iOS15"),
         (saying(task='flight', crop=5), r'task is "flight", expected "detection"$'),  # no other rule can be asked then
         (saying(crop=5, precision=7), r'crop is 5, expected "scaleFill"; .*precision is 7, expected "float16"'),
-        (saying(parity=[rung(0.5), rung(9)]), r"rung 'some rung': 9 px, expected 1 at most"),
-        (saying(parity=[rung(1e-3, 1e-4)]), r"rung 'some rung': 0\.001 px, expected 0\.0001 at most"),
+        (saying(parity=[rung(0.5), rung(9)]), r"check 'some rung': 9 px, expected 1 at most"),
+        (saying(parity=[rung(1e-3, 1e-4)]), r"check 'some rung': 0\.001 px, expected 0\.0001 at most"),
         (
             saying(parity=[rung(None), rung(None)]),
-            r'none of the 2 rungs in the metadata has a value, expected at least',
+            r'none of the 2 checks in the metadata has a value, expected at least',
         ),
         (optional_picture, r'package: image is optional, expected a required input'),
         (a_range_of_sizes, r'package: image has a flexible size \(imageSizeRange\), expected a fixed one'),

@@ -113,12 +113,12 @@ def scaled_weights(model: Any) -> None:
 @pytest.mark.parametrize(
     ('change', 'error', 'message'),
     [
-        (shifted, ParityError, f'^{fingerprint.RUNG}: '),
-        (dilated, ParityError, f'^{fingerprint.RUNG}: '),
+        (shifted, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (dilated, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
         (in_other_groups, ExportError, r'changed\.onnx: ONNX Runtime cannot run it: .*group'),
-        (without_activation, ParityError, f'^{fingerprint.RUNG}: '),
-        (softmax_over_boxes, ParityError, f'^{fingerprint.RUNG}: '),
-        (scaled_weights, ParityError, f'^{fingerprint.RUNG}: '),
+        (without_activation, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (softmax_over_boxes, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (scaled_weights, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
     ],
 )
 def test_a_file_that_computes_something_else_is_refused(
@@ -165,7 +165,7 @@ def saved_wrong(monkeypatch: pytest.MonkeyPatch, change: Change) -> Iterator[Non
 @pytest.mark.parametrize(
     ('change', 'error', 'message'),
     [
-        pytest.param(shifted, ParityError, f'^{ONNX_RUNG}: ', id='a rung'),
+        pytest.param(shifted, ParityError, f'^{ladder.plain_name(ONNX_RUNG)}: ', id='a rung'),
         pytest.param(
             lambda model: attribute(of_a_kind(model, 'NonMaxSuppression')[0], 'center_point_box').__setattr__('i', 0),
             ExportError,

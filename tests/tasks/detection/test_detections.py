@@ -1,9 +1,8 @@
 """One rule for whatever predicts, against torchvision's suppression; thresholds come from the config."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,11 @@ from mmengine.config import Config
 from torchvision.ops import batched_nms, box_convert
 
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.exporter import verify
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs, open_model
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.opening import open_artifact
-from mobileone_mm.tasks.detection import detections
+from mobileone_mm.targets.artifact import open_artifact
+from mobileone_mm.tasks.detection import detections, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 
 SIZE = (96, 64)
@@ -50,8 +48,7 @@ class RawArtifact:
 
     confidence: Any
     coordinates: Any
-    metadata: Mapping[str, str]
-    inputs: Any = (SimpleNamespace(name='image'),)
+    inputs: Sequence[str] = ('image',)
 
     def predict(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         assert set(inputs) == {'image'}, 'it takes no thresholds'
@@ -69,7 +66,7 @@ def random_rows(seed: int) -> Iterator[tuple[Any, Any]]:
 @pytest.mark.parametrize('rules', [EVERYTHING, Rules(0.5, 0.45, 1000), Rules(0.02, 0.3, 10)], ids=str)
 def test_raw_rows_are_suppressed_as_torchvision_does_it(rules: Rules) -> None:
     for confidence, coordinates in random_rows(0):
-        found = detections.of_artifact(RawArtifact(confidence, coordinates, {}), drawn_picture(SIZE), rules)
+        found = detections.predict(RawArtifact(confidence, coordinates), drawn_picture(SIZE), rules)
         require_same(found, expected(confidence, coordinates, rules))
 
 
@@ -77,9 +74,9 @@ def test_the_model_itself_gives_one_label_a_box(detector: tuple[Path, Path]) -> 
     config = configs.load_config(detector[0])
     model, _ = open_model.open_model(config, detector[1])
     rules, picture = detections.rules_of(config), drawn_picture(SIZE)
-    raw = verify.trained_boxes(model, picture)
-    found = detections.of_model(model, picture, rules)
-    require_same(found, expected(raw.confidence, raw.coordinates, rules))
+    raw = rows.reference(model, picture)
+    found = detections.decode(raw, rules)
+    require_same(found, expected(raw['raw_confidence'], raw['raw_coordinates'], rules))
     assert len(found.labels) > 10
     assert set(found.labels) == {0, 1, 2}
 
@@ -88,18 +85,19 @@ def test_a_package_finds_what_the_model_finds_whatever_its_own_thresholds(
     detector: tuple[Path, Path], exported: Report
 ) -> None:
     model, _ = open_model.open_model(configs.load_config(detector[0]), detector[1])
-    package, picture = open_artifact(exported.artifact), drawn_picture(SIZE)
-    assert exported.info.confidence_threshold == 0.25  # the default, which may not matter here
+    package, picture = open_artifact(exported.artifact).saved.runner, drawn_picture(SIZE)
+    raw = rows.reference(model, picture)
+    assert exported.info.settings['confidence_threshold'] == 0.25  # the default, which may not matter here
     for score, least in ((0.05, 20), (0.6, 1)):
         rules = Rules(score, 1.0, 1000)  # nothing overlaps that much, so rounding changes no box's fate
-        found, wanted = detections.of_artifact(package, picture, rules), detections.of_model(model, picture, rules)
+        found, wanted = detections.predict(package, picture, rules), detections.decode(raw, rules)
         assert len(wanted.scores) >= least
         common = min(len(found.scores), len(wanted.scores))
         assert abs(len(found.scores) - len(wanted.scores)) <= 2  # rounding at the threshold
         np.testing.assert_allclose(found.scores[:common], wanted.scores[:common], rtol=0, atol=PACKAGE_SCORE)
         assert found.boxes.min() >= 0
         assert found.boxes.max() <= 1
-    best = detections.of_artifact(package, picture, Rules(0.05, 0.45, 1))
+    best = detections.predict(package, picture, Rules(0.05, 0.45, 1))
     np.testing.assert_allclose(best.boxes, wanted.boxes[:1], rtol=0, atol=PACKAGE_BOX)
 
 

@@ -12,9 +12,10 @@ from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.pictures.reading import Picture, drawn_picture, read_picture
+from mobileone_mm.pictures.reading import Picture, read_picture, stretched
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse
-from mobileone_mm.tasks.detection.graph import BoxDecoder, DetectorGraph, as_stored, require_ssd
+from mobileone_mm.tasks.detection.graph import BoxDecoder, DetectorGraph, require_ssd
 from tiny_detector import MIXED_RATIOS, lively, write_config
 
 DOCUMENTED = (1e-3, 0.5)  # score, px: docs/package.md
@@ -50,7 +51,7 @@ def detector_of(folder: Path, **changes: Any) -> Any:
 
 
 def graph_of(model: Any, size: tuple[int, int], columns: int) -> DetectorGraph:
-    return DetectorGraph(fuse(model), size, columns).eval()
+    return DetectorGraph(fuse(model), size).eval().padded(columns)
 
 
 def predicted(model: Any, picture: Picture) -> Any:
@@ -138,66 +139,6 @@ def test_graph_takes_another_size_than_the_config(tmp_path: Path) -> None:
     assert assert_every_detection_is_a_row(model, graph_of(model, (64, 128), 3), drawn_picture((64, 128))) >= 50
 
 
-GAIN = {'b_runs_0_decode_gain_to_fp16': None}  # says that the decoder is in float16
-
-
-def test_as_stored_rounds_every_constant_that_float16_holds(tmp_path: Path) -> None:
-    graph = graph_of(detector_of(tmp_path), (96, 64), 3)
-    weight = graph.model.backbone.stage0.reparam_conv.weight
-    with torch.no_grad():
-        weight[0, 0, 0, 0] = 1e6
-    stored, errors = as_stored(graph, GAIN, half=True)
-    kept = stored.model.backbone.stage0.reparam_conv
-    assert torch.equal(kept.weight, weight)
-    others = [tensor for tensor in (*stored.parameters(), *stored.buffers()) if tensor is not kept.weight]
-    assert len(others) > 50
-    assert all(torch.equal(tensor, tensor.half().float()) for tensor in others)
-    assert 1e-5 < max(errors.values()) < 2**-11
-    assert stored.runs[0].decode.limit == 4.13671875  # log(1000 / 16) to 11 bits
-    assert graph.runs[0].decode.limit == pytest.approx(4.1351666)
-    assert not torch.equal(graph.normalise.mean, stored.normalise.mean)
-
-
-def test_as_stored_changes_nothing_for_a_float32_program(tmp_path: Path) -> None:
-    graph = graph_of(detector_of(tmp_path), (96, 64), 3)
-    stored, errors = as_stored(graph, {}, half=False)
-    assert set(errors.values()) == {0}
-    for exact, same in zip(
-        run_graph(graph, drawn_picture((96, 64))), run_graph(stored, drawn_picture((96, 64))), strict=True
-    ):
-        assert torch.equal(exact, same)
-
-
-@pytest.mark.parametrize('ending', ['', '_to_fp16', '_to_fp16_quantized', '_palettized'])
-def test_as_stored_takes_the_programs_constants(ending: str, tmp_path: Path) -> None:
-    graph = graph_of(detector_of(tmp_path), (96, 64), 3)
-    weight = graph.model.neck.extra_layers[0][0].conv.weight.detach()
-    key = f'p_model_neck_extra_layers_0_0_conv_weight{ending}'
-    stored, errors = as_stored(graph, {key: weight * 1.25}, half=False)
-    assert torch.equal(stored.model.neck.extra_layers[0][0].conv.weight, weight * 1.25)
-    assert errors.pop(key) == pytest.approx(0.25, rel=1e-5)
-    assert set(errors.values()) == {0}  # each is named and judged by itself
-    _, of_another_shape = as_stored(graph, {key: weight[:1] * 1.25}, half=False)
-    assert set(of_another_shape.values()) == {0}
-    _, of_no_numbers = as_stored(graph, {key: weight * torch.nan}, half=False)
-    assert of_no_numbers[key] == torch.inf
-
-
-def test_as_stored_folds_norms_that_fusing_leaves(tmp_path: Path) -> None:
-    config = configs.load_config(write_config(tmp_path))
-    config.model.backbone = {'type': 'ResNet', 'depth': 18, 'base_channels': 8, 'out_indices': (2, 3)}
-    config.model.neck.in_channels = config.model.neck.out_channels[:2]
-    model = lively(configs.build_model(config), (96, 64))
-    graph = graph_of(model, (96, 64), 3)
-    assert any(isinstance(module, torch.nn.BatchNorm2d) for module in graph.modules())
-    stored, _ = as_stored(graph, GAIN, half=True)
-    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in stored.modules())
-    for exact, rounded in zip(
-        run_graph(graph, drawn_picture((96, 64))), run_graph(stored, drawn_picture((96, 64))), strict=True
-    ):
-        torch.testing.assert_close(rounded, exact, rtol=0, atol=0.02)
-
-
 REAL_PICTURES = 6
 REAL_SIZE = (320, 320)
 
@@ -213,7 +154,8 @@ def test_every_detection_on_real_pictures(real_data: Path, tmp_path: Path) -> No
     pictures = sorted((real_data / 'data' / 'bccd_voc' / 'JPEGImages').glob('*.jpg'))[:REAL_PICTURES]
     assert len(pictures) == REAL_PICTURES
     found = sum(
-        assert_every_detection_is_a_row(model, graph, read_picture(path, REAL_SIZE), DOCUMENTED) for path in pictures
+        assert_every_detection_is_a_row(model, graph, stretched(read_picture(path), REAL_SIZE), DOCUMENTED)
+        for path in pictures
     )
     assert found >= 100 * REAL_PICTURES
 

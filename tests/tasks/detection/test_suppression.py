@@ -1,4 +1,4 @@
-"""The suppression stage against a naive one in exact fractions: thousands of small sets, with ties of every kind."""
+"""Which rows stay, against a naive one in exact fractions: thousands of small sets, with ties of every kind."""
 
 from fractions import Fraction
 
@@ -6,10 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from mobileone_mm.errors import ExportError
-from mobileone_mm.exporter.report import Report
-from mobileone_mm.targets.coreml.package import open_package
-from mobileone_mm.tasks.detection.suppression import Suppression, read_suppression, rows_to_keep
+from mobileone_mm.tasks.detection.suppression import rows_to_keep
 from random_boxes import CONFIDENCE_THRESHOLDS, IOU_THRESHOLDS, SIDE_BY_SIDE, random_boxes
 
 Array = npt.NDArray[np.float32]
@@ -81,29 +78,3 @@ def test_what_is_gone_suppresses_no_other() -> None:
     # In a row, each overlaps its neighbour by 1/3; the second goes, so the third stays.
     coordinates = np.array([[x, 0.5, 0.5, 0.5] for x in (0.25, 0.5, 0.75)], np.float32)
     assert rows_to_keep(np.array([[0.75], [0.5], [0.25]], np.float32), coordinates, 0.25, 0.0).tolist() == [0, 2]
-
-
-@pytest.fixture
-def stage(exported: Report) -> Suppression:
-    return read_suppression(open_package(exported.artifact).spec.pipeline.models[1])
-
-
-def test_defaults_are_the_packages(stage: Suppression) -> None:
-    values = {
-        'raw_confidence': np.array([[0.25, 0], [0.24, 0], [0.3, 0]], np.float32),
-        'raw_coordinates': np.array([[0.2, 0.2, 0.1, 0.1], [0.8, 0.8, 0.1, 0.1], [0.2, 0.2, 0.1, 0.1]], np.float32),
-    }
-    found = stage(values)
-    assert found['confidence'].tolist() == values['raw_confidence'][[2]].tolist()
-    assert found['coordinates'].tolist() == values['raw_coordinates'][[2]].tolist()
-    lower = stage({**values, 'confidenceThreshold': 0.2})
-    assert lower['confidence'].tolist() == values['raw_confidence'][[2, 1]].tolist()
-    more = stage({**values, 'iouThreshold': 1.0})
-    assert more['confidence'].tolist() == values['raw_confidence'][[2, 0]].tolist()
-
-
-def test_a_limited_number_of_boxes_is_refused(exported: Report) -> None:
-    spec = open_package(exported.artifact).spec.pipeline.models[1]
-    spec.description.output[0].type.multiArrayType.shapeRange.sizeRanges[0].upperBound = 100
-    with pytest.raises(ExportError, match='confidence has a limited number of boxes, expected any number'):
-        read_suppression(spec)

@@ -7,19 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileone_mm.artifact.card import ArtifactInfo
-from mobileone_mm.artifact.ladder import Boxes, Rung
+from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.targets.coreml.package import open_package
-from mobileone_mm.tasks.detection import kept
-from mobileone_mm.tasks.detection.suppression import Suppression, read_suppression
+from mobileone_mm.targets.coreml.suppression_stage import Suppression, read_suppression
+from mobileone_mm.tasks.detection import suppression_checks
 
 SIZE = (96, 64)
 
 
-def rung_of(spec: Any, raw: list[dict[str, Any]], info: ArtifactInfo) -> Rung:
+def rung_of(spec: Any, raw: list[dict[str, Any]], card: Card) -> Rung:
     stage = read_suppression(spec)
-    return kept.suppression_rung([(partial(rows_kept, stage, outputs), outputs) for outputs in raw], info)
+    return suppression_checks.suppression_rung([(partial(rows_kept, stage, outputs), outputs) for outputs in raw], card)
 
 
 def rows_kept(stage: Suppression, outputs: dict[str, Any], thresholds: dict[str, float]) -> dict[str, Any]:
@@ -49,10 +49,10 @@ def test_no_boxes_are_suppressed_alike(exported: Report) -> None:
     assert rung_of(spec, [raw], exported.info).value == 0
 
 
-RAW = Boxes(
-    np.array([[0.9, 0.05], [0.2, 0.7], [0.2, 0.7]]),
-    np.array([[0.5, 0.5, 0.2, 0.2], [0.3, 0.3, 0.1, 0.1], [0.7, 0.3, 0.1, 0.1]]),
-)
+RAW = {
+    'raw_confidence': np.array([[0.9, 0.05], [0.2, 0.7], [0.2, 0.7]]),
+    'raw_coordinates': np.array([[0.5, 0.5, 0.2, 0.2], [0.3, 0.3, 0.1, 0.1], [0.7, 0.3, 0.1, 0.1]]),
+}
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,15 @@ RAW = Boxes(
     ],
 )
 def test_distance(confidence: object, coordinates: object, expected: tuple[float, float]) -> None:
-    found = kept.distance(Boxes(np.asarray(confidence), np.asarray(coordinates)), RAW, SIZE)
+    detections = {'confidence': np.asarray(confidence), 'coordinates': np.asarray(coordinates)}
+    found = suppression_checks.distance(detections, RAW, SIZE)
     assert found == pytest.approx(expected, abs=1e-9)
 
 
 def test_detection_rungs_take_the_worst_picture() -> None:
-    score, box = kept.detection_rungs('a -> b', [(0.001, 0.9), (0.03, 0.1)], 'not run')
+    score, box = suppression_checks.detection_rungs('a -> b', [(0.001, 0.9), (0.03, 0.1)], 'not run')
     assert (score.value, score.holds, score.note) == (0.03, False, '')
     assert (box.value, box.holds, box.note) == (0.9, True, '')
-    assert not kept.detection_rungs('a -> b', [(0.0, math.nan), (0.0, 0.0)], 'not run')[1].holds
-    assert [(rung.value, rung.note) for rung in kept.detection_rungs('a -> b', [], 'no box')] == [(None, 'no box')] * 2
+    assert not suppression_checks.detection_rungs('a -> b', [(0.0, math.nan), (0.0, 0.0)], 'not run')[1].holds
+    without = suppression_checks.detection_rungs('a -> b', [], 'no box')
+    assert [(rung.value, rung.note) for rung in without] == [(None, 'no box')] * 2

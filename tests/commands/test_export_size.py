@@ -1,0 +1,16 @@
+"""The input size as it is typed."""
+
+import pytest
+
+from mobileone_mm.commands.export import parse_size
+from mobileone_mm.errors import UsageError
+
+
+def test_size_is_width_by_height() -> None:
+    assert parse_size('320x240') == (320, 240)
+
+
+@pytest.mark.parametrize('text', ['', '320', '320x', '0x320', '320x-1', '320X240', ' 320x240', '3.2x4', '320x240x3'])
+def test_bad_size(text: str) -> None:
+    with pytest.raises(UsageError, match='expected WIDTHxHEIGHT in pixels, such as 320x320'):
+        parse_size(text)
