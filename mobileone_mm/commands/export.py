@@ -37,21 +37,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
     options = split_options('detection', out.suffix, given)
-    config = find_config(args.config)
     require_outputs(
         [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
-        [config, args.checkpoint, *args.images],
+        [find_config(args.config), args.checkpoint, *args.images],
     )
     # After the options: a wrong one shall not wait for torch and mmdet.
     from mobileone_mm.artifact import ladder
     from mobileone_mm.exporter.export import export
     from mobileone_mm.exporter.report import answer, summary, weak_at
 
-    done = export(config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress)
+    done = export(
+        args.config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress
+    )
     for sentence in answer(done):
         cli.result(paragraph(sentence))
     cli.result(ladder.table(done.rungs))
-    cli.result(summary(done))
+    for line in summary(done).splitlines():
+        cli.result(paragraph(line))
     cli.result(f'report: {page_of(done.artifact)}')
     if done.scores:
         cli.result(done.scores.table())
