@@ -30,12 +30,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.exporter.verify import verify
 
     card, rungs = verify(args.artifact, args.images)
+    if card.failed:
+        cli.result(paragraph(f'{card.verdict}, when it was exported'))
     cli.result(paragraph(verdict(rungs, card.weights, SAME_AS_EXPORTED)))
     cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
     cli.result(ladder.table([*(ladder.Rung(**rung) for rung in card.parity), *rungs]))
     ladder.require_rungs(rungs)
     if args.report:
         cli.write_report(args.report, {**card.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
+    if card.failed:
+        cli.result(f'{args.artifact}: kept although it failed; train the model and export it again')
+        return 1
     width, height = card.input_size
     cli.result(f'{args.artifact}: sound; {card.task}, {len(card.classes)} classes, {width}x{height} px')
     # Not the paths that the file names: whoever made it chose them, and a config is executed.
