@@ -47,7 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.exporter.report import answer, summary, weak_at
 
     done = export(
-        args.config, args.checkpoint, out, *options, size, args.images, args.evaluate, args.limit, cli.progress
+        args.config,
+        args.checkpoint,
+        out,
+        *options,
+        size,
+        args.images,
+        args.evaluate,
+        args.limit,
+        cli.progress,
+        args.keep_failed,
     )
     for sentence in answer(done):
         cli.result(paragraph(sentence))
@@ -61,6 +70,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             cli.result(paragraph(weak))
     if args.report:
         cli.write_report(args.report, done.as_dict())
+    if done.info.failed:
+        cli.next_command(cli.command('train', args.config))
+        return 1
     cli.next_command(cli.command('verify', done.artifact))
     return 0
 
@@ -112,5 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument('--evaluate', action='store_true', help="score it on the config's test data, beside the model")
     parser.add_argument('--limit', type=int, metavar='N', help='with --evaluate: the first N pictures only')
+    parser.add_argument(
+        '--keep-failed',
+        action='store_true',
+        help='write the file though a check fails, to try its speed; it says that it failed, and the status is 1',
+    )
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     return parser

@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.exporter.verify import verify
 
     card, rungs = verify(args.artifact, args.images)
+    if card.failed:
+        cli.result(paragraph(f'{card.verdict}, when it was exported'))
     cli.result(paragraph(verdict(rungs, card.weights, SAME_AS_EXPORTED)))
     if card.failed:
         cli.result(paragraph(f'when it was exported: {card.verdict}'))
@@ -38,6 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     ladder.require_rungs(rungs)
     if args.report:
         cli.write_report(args.report, {**card.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
+    if card.failed:
+        cli.result(f'{args.artifact}: kept although it failed; train the model and export it again')
+        return 1
     width, height = card.input_size
     state = 'kept although it failed' if card.failed else 'sound'
     cli.result(f'{args.artifact}: {state}; {card.task}, {len(card.classes)} classes, {width}x{height} px')

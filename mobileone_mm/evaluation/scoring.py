@@ -5,7 +5,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +106,10 @@ def evaluate(
     if is_artifact(path):
         artifact = open_artifact(path)
         candidates = [*beside, exported(session, path, artifact.card, artifact.saved.runner)]
-        notes = _notes(path, artifact.card, source)
+        notes, verdict = _notes(path, artifact.card, source), artifact.card.verdict if artifact.card.failed else ''
     else:
-        candidates, notes = [*beside, *_opened(session, path, path.name)[0]], []
-    return score(session, path, candidates, notes, track)
+        candidates, notes, verdict = [*beside, *_opened(session, path, path.name)[0]], [], ''
+    return replace(score(session, path, candidates, notes, track), verdict=verdict)
 
 
 def open_session(config: Config, limit: int | None = None) -> Session:
@@ -154,6 +154,7 @@ def score(
         notes=tuple(notes),
         folder=session.samples.folder,
         class_metric=session.task.predict.class_metric,
+        rule_change=session.task.predict.rule_change(len(class_names(session.config))),
     )
 
 

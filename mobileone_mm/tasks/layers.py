@@ -7,6 +7,7 @@ each of its layers is compared, and what comes next computes on with the other f
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from copy import deepcopy
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -21,6 +22,7 @@ from mobileone_mm.tasks.task import Graph, run_graph
 
 MODEL = 'model.'  # the graph's name of the model, which the user's model does not have
 KINDS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+OF_MAX = 'of max'  # a layer's error, as a fraction of the largest value that it gives
 SMALLEST = 1e-30  # of a layer's largest value, below which float32 has few digits left
 
 Values = Mapping[str, Tensor]  # what layers give, by name
@@ -41,6 +43,14 @@ def is_named(layer: str, patterns: Sequence[str]) -> bool:
 def name_of(module: str) -> str:
     """A module of a graph as it is called in the user's model."""
     return module.removeprefix(MODEL)
+
+
+def folded(graph: Graph) -> Graph:
+    """A copy in which the batch norms that fusing left are part of their convolutions, as converters make them."""
+    from mmcv.cnn import fuse_conv_bn  # late: it brings much with it
+
+    copy: Graph = fuse_conv_bn(deepcopy(graph))
+    return copy
 
 
 def followed_layers(model: nn.Module) -> dict[str, nn.Module]:
@@ -73,7 +83,7 @@ def layer_rung(name: str, graph: Graph, picture: Picture, outputs: Outputs, valu
     errors |= {key: _error(value, _cropped(outputs[key], value.shape)) for key, value in followed.items()}
     layer = max(errors, key=lambda key: np.nan_to_num(errors[key], nan=np.inf))
     note = f'{layer} is farthest' if errors[layer] else ''
-    return Rung(name, errors[layer], FLOAT32_RELATIVE_LIMIT, 'of max', note)
+    return Rung(name, errors[layer], FLOAT32_RELATIVE_LIMIT, OF_MAX, note)
 
 
 def _follow(graph: Graph, picture: Picture, values: Values) -> tuple[Outputs, dict[str, float]]:

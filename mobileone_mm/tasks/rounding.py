@@ -1,5 +1,6 @@
 """How far rounding alone moves what a graph gives, and comparisons whose limits leave room for it."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
@@ -14,8 +15,10 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.room import FLOAT16, FLOAT32, Noise, widened
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.tasks.by_name import task_named
-from mobileone_mm.tasks.layers import is_named, name_of
+from mobileone_mm.tasks.layers import folded, is_named, name_of
 from mobileone_mm.tasks.task import Graph, Pairs, Size, Task, run_graph
+
+MOST_RELIEF = 3  # parts of a model that are worth naming one by one
 
 
 def compared(task: Task, name: str, pairs: Pairs, size: Size, step: str, noise: Noise) -> list[Rung]:
@@ -58,15 +61,47 @@ def _distances(
     return {rung.unit: rung.value for rung in rungs if rung.value is not None and rung.value < float('inf')}
 
 
+def relief(
+    task: Task, graph: Graph, pictures: Sequence[Picture], rungs: Sequence[Rung], fp32_ops: Sequence[str]
+) -> str:
+    """Which layers would bring float16 rungs within their limits, if they stayed in float32: as options, in words.
+
+    Tried in torch, the most telling part of the model first.
+    """
+    full = [run_graph(graph, picture) for picture in pictures]
+
+    def excess(kept: Sequence[str], of: Sequence[int]) -> float:
+        rounded = Rounded(graph, kept)
+        found = _distances(
+            task, graph.size, [full[index] for index in of], [rounded(pictures[index]) for index in of], FLOAT16
+        )
+        return max(found.get(rung.unit, math.inf) / rung.limit for rung in rungs)
+
+    kept = list(fp32_ops)
+    worst = max(range(len(pictures)), key=lambda index: excess(kept, [index]))
+    for _ in range(MOST_RELIEF):
+        found = {part: excess([*kept, part], [worst]) for part in _parts(graph) if part not in kept}
+        kept.append(min(found, key=lambda part: found[part]))
+        if found[kept[-1]] <= 1 and excess(kept, range(len(pictures))) <= 1:
+            options = ' '.join(f"`fp32_ops` '{part}'" for part in kept)
+            return f'{options} keeps enough in float32, `precision` fp32 the whole program'
+    first = kept[len(fp32_ops)]
+    return f'float16 loses most in {first}, but not there alone: `precision` fp32 keeps the whole program in float32'
+
+
+def _parts(graph: Graph) -> list[str]:
+    """The parts of a model that are kept in float32 together: backbone.stage1, neck.extra_layers, runs.0, ..."""
+    names = (name_of(name) for name, module in graph.named_modules() if not any(module.children()))
+    return sorted({'.'.join(name.split('.')[:2]) for name in names})
+
+
 class Rounded:
     """A graph as a float16 program computes it, in torch: constants and the output of every operation are rounded."""
 
     def __init__(self, graph: Graph, fp32_ops: Sequence[str] = ()) -> None:
         """Take a copy of `graph`; the layers that `fp32_ops` name stay in float32."""
-        from mmcv.cnn import fuse_conv_bn  # late: it brings much with it
-
         self.fp32_ops = fp32_ops
-        self.graph: Graph = fuse_conv_bn(deepcopy(graph))  # as a converter folds what fusing left
+        self.graph = folded(graph)
         for name, tensor in (*self.graph.named_parameters(), *self.graph.named_buffers()):
             half = _half(tensor.detach())
             # A converter leaves in float32 what float16 cannot hold.
@@ -84,11 +119,11 @@ class Rounded:
         return is_named(name_of(module), self.fp32_ops)
 
 
-class _RoundsAll(TorchDispatchMode):
+class _RoundsAll(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
     """Rounds the output of every operation to float16, unless it is told that it is kept."""
 
     def __init__(self, kept: Callable[[], bool]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept = kept
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

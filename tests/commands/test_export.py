@@ -44,7 +44,7 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     assert lines[0] == 'Same as the model you trained: yes'
     assert lines[1].startswith('checked here: ')
     table = [line.split() for line in lines].index(['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'])
-    assert ' '.join(map(str.strip, lines[1:table])).startswith('checked here: 7 checks on a drawn picture; ')
+    assert ' '.join(map(str.strip, lines[1:table])).startswith('checked here: 9 checks on a drawn picture; ')
     assert lines[table + 1].startswith('fused = trained ')
     size = f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns'
     assert max(map(len, lines[: lines.index(size)])) <= WIDTH
@@ -52,7 +52,10 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     assert page_of(out).is_file()
     assert lines[-1].endswith(f'mobileone_mm verify {out}') or lines[-1] == f'next: mobileone verify {out}'
     report = json.loads((tmp_path / 'report.json').read_text())
-    units = ['of range', 'score', 'px', 'magnitude', 'of RMS', 'score', 'px', 'score', 'px', 'rows', 'score', 'px']
+    units = [
+        *('of range', 'of max', 'score', 'px', 'magnitude', 'of number'),
+        *('of max', 'score', 'px', 'score', 'px', 'rows', 'score', 'px'),
+    ]
     assert [rung['unit'] for rung in report['ladder']] == units
 
 

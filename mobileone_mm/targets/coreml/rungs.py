@@ -2,19 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
 from mobileone_mm.artifact.card import IMAGE, Card
 from mobileone_mm.artifact.inputs import Picture
-from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.ladder import Rung, first_failed
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml.interpreter import Interpreter, Step
 from mobileone_mm.targets.coreml.stored import PACKED, as_stored
+from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.layers import Values, layer_rung
-from mobileone_mm.tasks.rounding import compared_by, probe_compared
+from mobileone_mm.tasks.rounding import compared_by, probe_compared, relief
 from mobileone_mm.tasks.task import Graph, Pairs, run_graph
 
 LARGEST_HALF = 65504.0  # largest float16
@@ -94,8 +95,17 @@ def rungs_by_graph(
         *_constant_rungs(card, errors),
         layer_rung(LAYERS_RUNG, same, pictures[0], *layer_values(interpreter, pictures[0], card.layers)),
         *compared_by(card, FLOAT32_RUNG, full, 'float32'),
-        *_own_rungs(card, runs, raw),
+        *_relieved(card, graph, pictures, _own_rungs(card, runs, raw)),
     ]
+
+
+def _relieved(card: Card, graph: Graph, pictures: Sequence[Picture], made: list[Rung]) -> list[Rung]:
+    """The same rungs; those that float16 fails name the layers that help."""
+    failed = [rung for rung in made if rung.name in (FLOAT16_RUNG, ROUNDING_RUNG) and first_failed([rung])]
+    if not failed:
+        return made
+    cure = relief(task_named(card.task), graph, pictures, failed, card.fp32_ops)
+    return [replace(rung, cure=cure) if rung in failed else rung for rung in made]
 
 
 def _constant_rungs(card: Card, errors: Mapping[str, float]) -> list[Rung]:

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
 from torch import Tensor
 
+from mobileone_mm.tasks.layers import folded
 from mobileone_mm.tasks.task import Graph
 
 SMALLEST = 2.0**-14  # magnitude below which float16's steps do not get finer
@@ -20,15 +20,12 @@ ENDINGS = tuple(half + packed for half in ('', HALF) for packed in ('', *PACKED)
 def as_stored(graph: Graph, constants: Mapping[str, Any], half: bool) -> tuple[Graph, dict[str, float]]:
     """A copy that computes in float32 with the constants that a program stores, and how far they are from the graph's.
 
-    Batch norms that fusing left are folded, as the converter does it.
+    Batch norms that fusing left are folded.
     `constants` are the program's, unpacked, by name; `half` says whether it computes in float16. How far is, by the
     constant's name: of the worst number, as a fraction of it, so that a single prior counts; of a compressed constant,
     which says little about a single number, its RMS error as a fraction of its RMS. Infinite where it holds no number.
     """
-    from mmcv.cnn import fuse_conv_bn
-
-    copy: Graph = fuse_conv_bn(deepcopy(graph))
-    errors = {}
+    copy, errors = folded(graph), {}
     for name, tensor in (*copy.named_parameters(), *copy.named_buffers()):
         constant, stored = _stored(name, tensor.detach(), constants, half)
         error = (_rms_error if constant.endswith(PACKED) else _worst_error)(tensor.detach(), stored)

@@ -44,14 +44,13 @@ def metadata_of(model: Any) -> dict[str, str]:
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
-def save_onnx(model: Any, metadata: Mapping[str, str], path: str | Path, description: str = '') -> None:
-    """Write a model (`onnx.ModelProto`) with these entries as its metadata and a description, once onnx finds it sound.
+def save_onnx(model: Any, metadata: Mapping[str, str], path: str | Path) -> None:
+    """Write a model (`onnx.ModelProto`) with these entries as its metadata, once onnx finds it sound.
 
     Raises:
         ExportError: onnx finds a fault.
     """
     onnx().helper.set_model_props(model, dict(metadata))
-    model.doc_string = description
     _require_sound(model)
     Path(path).write_bytes(model.SerializeToString(deterministic=True))
 

@@ -71,6 +71,7 @@ TASK = Task(
         by=detections.predict,
         own_rule=metric.OWN_RULE,
         exported_rule=metric.EXPORTED_RULE,
+        rule_change=metric.rule_change,
         to_sample=metric.to_sample,
         limit_metric=metric.limit_metric,
         evaluated=metric.evaluated,
