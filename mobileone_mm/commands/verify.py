@@ -33,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if card.failed:
         cli.result(paragraph(f'{card.verdict}, when it was exported'))
     cli.result(paragraph(verdict(rungs, card.weights, SAME_AS_EXPORTED)))
+    if card.failed:
+        cli.result(paragraph(f'when it was exported: {card.verdict}'))
     cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
     cli.result(ladder.table([*(ladder.Rung(**rung) for rung in card.parity), *rungs]))
     ladder.require_rungs(rungs)
@@ -42,7 +44,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'{args.artifact}: kept although it failed; train the model and export it again')
         return 1
     width, height = card.input_size
-    cli.result(f'{args.artifact}: sound; {card.task}, {len(card.classes)} classes, {width}x{height} px')
+    state = 'kept although it failed' if card.failed else 'sound'
+    cli.result(f'{args.artifact}: {state}; {card.task}, {len(card.classes)} classes, {width}x{height} px')
     # Not the paths that the file names: whoever made it chose them, and a config is executed.
     cli.next_command(cli.command('evaluate', args.artifact, 'CONFIG', '--checkpoint', 'CHECKPOINT'))
     return 0
