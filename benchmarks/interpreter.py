@@ -5,10 +5,9 @@ import os
 import statistics
 import time
 
-from mobileone_mm.artifact.card import IMAGE, info_of
-from mobileone_mm.pictures.reading import drawn_picture
-from mobileone_mm.targets.coreml.package import open_package
-from mobileone_mm.targets.opening import open_artifact
+from mobileone_mm import open_artifact
+from mobileone_mm.artifact.card import IMAGE
+from mobileone_mm.pictures.synthetic import drawn_picture
 
 WARM_UP = 3
 
@@ -20,7 +19,7 @@ args = parser.parse_args()
 start = time.perf_counter()
 artifact = open_artifact(args.package)
 print(f'opened in {time.perf_counter() - start:.2f} s')
-picture = drawn_picture(info_of(open_package(args.package).metadata).input_size)
+picture = drawn_picture(artifact.card.input_size)
 times = []
 for _ in range(WARM_UP + args.runs):
     start = time.perf_counter()

@@ -25,6 +25,7 @@ import torch
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.verify import verify
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.threads import one_thread
 from mobileone_mm.weights import checkpoint
 from mobileone_mm.weights.checkpoint import file_sha256
@@ -40,7 +41,7 @@ def make_checkpoint(config_file: Path, path: Path, seed: int) -> Path:
     torch.manual_seed(seed)
     config = configs.load_config(config_file)
     state = configs.build_model(config).state_dict()
-    checkpoint.save_checkpoint(path, state, {'dataset_meta': {'classes': list(configs.class_names(config))}})
+    checkpoint.save_checkpoint(path, state, {'dataset_meta': {'classes': list(class_names(config))}})
     return path
 
 
@@ -79,7 +80,7 @@ def held(out: Path, old: dict[str, str], weights: str) -> str:
     if contents(out) == old:
         return 'old'
     try:
-        return 'new' if verify(out).checkpoint_sha256 == weights else 'HALF'
+        return 'new' if verify(out)[0].checkpoint_sha256 == weights else 'HALF'
     except ExportError as error:
         print(error)
         return 'HALF'

@@ -53,6 +53,12 @@ def blocked_beside(extra: str) -> set[str]:
     }
 
 
+@pytest.fixture(autouse=True)
+def _installed_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import of setuptools puts its own copies of packages on the path, which no extra brings or lacks."""
+    monkeypatch.setattr(sys, 'path', [entry for entry in sys.path if Path(entry).name != '_vendor'])
+
+
 def test_every_extra_is_checked() -> None:
     extras = metadata.metadata(PACKAGE).get_all('Provides-Extra') or []
     assert set(extra_checks.CHECKS) == set(extras) - TOGETHER

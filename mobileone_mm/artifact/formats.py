@@ -22,8 +22,12 @@ KINDS = {PACKAGE: A_PACKAGE, ONNX: AN_ONNX_FILE, CONFIG: A_CONFIG, **dict.fromke
 
 
 def ending_of(path: str | Path) -> str:
-    """The ending that says which kind of file a path names; a link may be called anything."""
-    return Path(path).resolve().suffix
+    """The ending that says which kind of file a path names; a link may be called anything.
+
+    Where what a link leads to has no ending that is known, as in a store of files by their hash, the link's own counts.
+    """
+    ending = Path(path).resolve().suffix
+    return ending if ending in KINDS else Path(path).suffix
 
 
 def is_artifact(path: str | Path) -> bool:

@@ -25,7 +25,7 @@ PLAIN_NAMES: Mapping[str, str] = {
     'graph -> saved package, float32': 'saved file executed in float32 = graph',
     'graph -> saved package, float16': 'saved file in its own float16 = graph',
     'saved package, float32 -> float16': 'saved file in its own float16 = float32',
-    'graph -> saved package, {} weights': 'saved file, {} weights, close to graph',
+    'graph -> saved package, {} weights': 'file with {} weights close to graph',
     'graph -> saved file, layer by layer': 'saved file = graph, layer by layer',
     'graph -> saved file, ONNX Runtime': 'saved file in ONNX Runtime = graph',
     'saved package, largest value': 'largest value fits float16',

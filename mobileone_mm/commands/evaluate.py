@@ -12,7 +12,7 @@ HELP = """example: %(prog)s detector.mlpackage CONFIG.py --checkpoint best.pth
 
 Computes the config's own metric on its own test data from the outputs of a package, an ONNX file or a checkpoint
 (trained or fused), and with --checkpoint beside it from the model that it was made from: what the export changes, and
-what one label a box costs. Thresholds and the number of boxes are those of the config's model.test_cfg
+what Core ML's suppression does. Thresholds and the number of boxes are those of the config's model.test_cfg
 (docs/evaluate.md)."""
 
 

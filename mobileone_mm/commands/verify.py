@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.columns import paragraph
-from mobileone_mm.errors import ParityError
 from mobileone_mm.outputs import REPORT, require_outputs
 
 HELP = """example: %(prog)s detector.mlpackage --image street.jpg
 
 Judges a package or an ONNX file by itself: names, shapes, types, labels, thresholds, weights and metadata; then
 executes it, and its suppression, and compares what it finds with what its metadata say it has to find. Prints the
-comparisons with the trained model that its export made, and those that were made now. Exit status 1: a check fails, or
-one failed at export and the file was kept (--keep-failed)."""
+comparisons with the trained model that its export made, and those that were made now."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -35,15 +33,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if card.failed:
         cli.result(paragraph(f'{card.verdict}, when it was exported'))
     cli.result(paragraph(verdict(rungs, card.weights, SAME_AS_EXPORTED)))
+    if card.failed:
+        cli.result(paragraph(f'when it was exported: {card.verdict}'))
     cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
     cli.result(ladder.table([*(ladder.Rung(**rung) for rung in card.parity), *rungs]))
     ladder.require_rungs(rungs)
     if args.report:
         cli.write_report(args.report, {**card.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
     if card.failed:
-        raise ParityError(f'{args.artifact}: it failed a check when it was exported, and was kept all the same')
+        cli.result(f'{args.artifact}: kept although it failed; train the model and export it again')
+        return 1
     width, height = card.input_size
-    cli.result(f'{args.artifact}: sound; {card.task}, {len(card.classes)} classes, {width}x{height} px')
+    state = 'kept although it failed' if card.failed else 'sound'
+    cli.result(f'{args.artifact}: {state}; {card.task}, {len(card.classes)} classes, {width}x{height} px')
     # Not the paths that the file names: whoever made it chose them, and a config is executed.
     cli.next_command(cli.command('evaluate', args.artifact, 'CONFIG', '--checkpoint', 'CHECKPOINT'))
     return 0

@@ -55,7 +55,8 @@ class Scores:
         notes: what was left out or is not as expected.
         folder: where the pictures lie; empty where the data set does not say.
         class_metric: what the score of a class alone is called, such as AP.
-        failed: the verdict on an artefact that failed a check; empty on one that passed.
+        rule_change: what the second rule does otherwise than the first.
+        verdict: on an artefact that failed a check when it was exported and was kept; empty for any other.
     """
 
     artifact: str
@@ -69,7 +70,8 @@ class Scores:
     notes: tuple[str, ...]
     folder: str = ''
     class_metric: str = ''
-    failed: str = ''
+    rule_change: str = ''
+    verdict: str = ''
 
     @property
     def seconds(self) -> float:
@@ -87,11 +89,19 @@ class Scores:
         ends = (self.rows[0], self.rows[-1])
         if len(pairs) > 1:
             pairs.append(ends)
-        return tuple(Difference(_what(one, other), self._change(one, other)) for one, other in pairs)
+        return tuple(Difference(self._what(one, other), self._change(one, other)) for one, other in pairs)
 
     def _change(self, one: Row, other: Row) -> float | None:
         before, after = self.points(one, self.main), self.points(other, self.main)
         return None if before is None or after is None else after - before
+
+    def _what(self, one: Row, other: Row) -> str:
+        if one.name == other.name:
+            why = f': {self.rule_change}' if self.rule_change else ''
+            return f'{other.rule} instead of {one.rule}, in {one.name}{why}'
+        if one.rule == other.rule:
+            return f'{other.name} instead of {one.name}, both with {one.rule}'
+        return 'in all, from the first row to the last'
 
     def points(self, row: Row, metric: str) -> float | None:
         """A metric of a row in points of 100; None where it has none: COCO's are -1 where there is nothing to find."""
@@ -135,7 +145,7 @@ class Scores:
             'rules': dict(self.rules),
             'seconds_a_picture': self.seconds,
             'notes': list(self.notes),
-            'failed': self.failed,
+            'verdict': self.verdict,
         }
 
     def table(self) -> str:
@@ -150,7 +160,7 @@ class Scores:
             columns[key] = width
         used = ', '.join(f'{name} {value:g}' for name, value in self.rules.items())
         titles = ''.join(f'{short(key):>{width}}' for key, width in columns.items())
-        lines = wrapped(self.failed, '  ', '')
+        lines = wrapped(self.verdict, '  ', '') if self.verdict else []
         lines += wrapped(f'{self.pictures} of {self.total} pictures; {used}', '  ', '')
         lines.append(f'{"":{rules}}{titles}  {SECONDS}')
         for name, rows in groupby(self.rows, lambda row: row.name):
@@ -177,14 +187,6 @@ def _as_json(values: Mapping[str, float]) -> dict[str, float | None]:
 def short(metric: str) -> str:
     """The name of a metric without the prefix of its evaluator."""
     return metric.rpartition('/')[2]
-
-
-def _what(one: Row, other: Row) -> str:
-    if one.name == other.name:
-        return f'{other.rule} instead of {one.rule}, in {one.name}'
-    if one.rule == other.rule:
-        return f'{other.name} instead of {one.name}, both with {one.rule}'
-    return 'in all, from the first row to the last'
 
 
 def _points(value: float | None) -> str:

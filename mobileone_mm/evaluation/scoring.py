@@ -5,7 +5,7 @@ import logging
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,10 +106,10 @@ def evaluate(
     if is_artifact(path):
         artifact = open_artifact(path)
         candidates = [*beside, exported(session, path, artifact.card, artifact.saved.runner)]
-        notes, failed = _notes(path, artifact.card, source), artifact.card.verdict if artifact.card.failed else ''
+        notes, verdict = _notes(path, artifact.card, source), artifact.card.verdict if artifact.card.failed else ''
     else:
-        candidates, notes, failed = [*beside, *_opened(session, path, path.name)[0]], [], ''
-    return score(session, path, candidates, notes, track, failed)
+        candidates, notes, verdict = [*beside, *_opened(session, path, path.name)[0]], [], ''
+    return replace(score(session, path, candidates, notes, track), verdict=verdict)
 
 
 def open_session(config: Config, limit: int | None = None) -> Session:
@@ -132,9 +132,8 @@ def score(
     candidates: Sequence[Candidate],
     notes: Sequence[str] = (),
     track: Track = untracked,
-    failed: str = '',
 ) -> Scores:
-    """Score candidates, the one of `path` last; `failed` is the verdict on it, if it failed a check.
+    """Score candidates, the one of `path` last.
 
     Raises:
         ConfigError: a picture is not what an artifact takes.
@@ -155,7 +154,7 @@ def score(
         notes=tuple(notes),
         folder=session.samples.folder,
         class_metric=session.task.predict.class_metric,
-        failed=failed,
+        rule_change=session.task.predict.rule_change(len(class_names(session.config))),
     )
 
 
@@ -179,17 +178,15 @@ def _opened(session: Session, path: str | Path, name: str | None = None) -> tupl
 def of_model(session: Session, model: Any, name: str) -> list[Candidate]:
     """A model in torch, as its host tests it, and, where that is something else, as an artifact predicts."""
     task, rules = session.task, session.rules
-    classes = len(class_names(session.config))
-    own_rule, exported_rule = task.predict.own_rule(classes), task.predict.exported_rule(classes)
-    own = Candidate(name, own_rule, _own(model))
-    if own_rule == exported_rule:
+    own = Candidate(name, task.predict.own_rule, _own(model))
+    if task.predict.own_rule == task.predict.exported_rule:
         return [own]
 
     def as_exported(item: Item) -> Any:
         outputs = task.export.reference(model, picture_of(item['inputs']))
         return task.predict.to_sample(task.predict.decode(outputs, rules), item['data_samples'])
 
-    return [own, Candidate(name, exported_rule, as_exported)]
+    return [own, Candidate(name, task.predict.exported_rule, as_exported)]
 
 
 def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candidate:
@@ -212,7 +209,7 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
             )
         return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
 
-    return Candidate(path.name, task.predict.exported_rule(len(card.classes)), predict)
+    return Candidate(path.name, task.predict.exported_rule, predict)
 
 
 def require_classes(session: Session, path: Path, classes: Sequence[str]) -> None:

@@ -18,16 +18,16 @@ def weakness(scores: Scores, number: Callable[[float], str]) -> str:
     """
     row = scores.rows[0]
     if (points := scores.points(row, scores.main)) is not None and points < WEAK:
-        return f'a weak model: {short(scores.main)} {number(points)} on {_pictures(scores)}'
+        return f'a weak model: {short(scores.main)} {number(points)}, on {_pictures(scores)}'
     classes = scores.class_points(row)
     mean = sum(classes.values()) / max(len(classes), 1)
     weak = sorted((value, name) for name, value in classes.items() if value < max(WEAK, FAR_BELOW * mean))
     if not weak:
         return ''
-    named = [f'{name} {scores.class_metric} {number(value)}' for value, name in weak[:MOST_NAMED]]
-    more = [f'{len(weak) - MOST_NAMED} more'] if len(weak) > MOST_NAMED else []
-    mean_said = f'the mean over its classes is {number(mean)}'
-    return f'a model that is weak in places: {", ".join([*named, *more])} on {_pictures(scores)}; {mean_said}'
+    named = ', '.join(f'{name} {scores.class_metric} {number(value)}' for value, name in weak[:MOST_NAMED])
+    more = f' and {len(weak) - MOST_NAMED} more' if len(weak) > MOST_NAMED else ''
+    said = f'a model that is weak in places: {named}{more}, on {_pictures(scores)}'
+    return f'{said}; the mean over its classes is {number(mean)}'
 
 
 def _pictures(scores: Scores) -> str:

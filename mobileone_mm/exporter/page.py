@@ -12,7 +12,7 @@ from mobileone_mm.artifact.card import EXPERIMENTAL
 from mobileone_mm.artifact.verdict import checks_of
 from mobileone_mm.atomic import replacing
 from mobileone_mm.exporter.page_checks import checks_section
-from mobileone_mm.exporter.page_parts import bars, fold, plain, prose, section, small
+from mobileone_mm.exporter.page_parts import bars, begun, fold, plain, prose, section, small
 from mobileone_mm.exporter.page_pictures import Pair, pictures_section
 from mobileone_mm.exporter.page_scores import points_of_100, scored, scores_section
 from mobileone_mm.exporter.report import Report, answer, weak_at
@@ -63,10 +63,10 @@ def _verdict(report: Report) -> str:
     same, checked = answer(report)
     answered, _, why = same.partition('. ')
     mood = 'bad' if any(check.failed for check in checks_of(report.rungs)) else 'good'
-    lines = [f'<p><b>{plain(answered)}</b></p>', *([f'<p>{prose(why)}.</p>'] if why else [])]
-    lines += [f'<p>{plain(checked)}</p>', *([f'<p>{scored(report.scores)}</p>'] if report.scores else [])]
+    lines = [f'<p><b>{plain(answered)}</b></p>', *([f'<p class="why">{prose(why)}.</p>'] if why else [])]
+    lines += [f'<p>{plain(begun(checked))}</p>', *([f'<p>{scored(report.scores)}</p>'] if report.scores else [])]
     weak = weak_at(report, points_of_100)
-    warning = f'\n<p class="verdict weak"><b>{plain(weak)}.</b> Another export does not change that; training does.</p>'
+    warning = f'\n<p class="verdict weak"><b>{plain(weak)}.</b> No export mends that; training may.</p>'
     return f'<div class="verdict {mood}">{"".join(lines)}</div>{warning if weak else ""}'
 
 
@@ -88,7 +88,7 @@ def _facts(report: Report) -> str:
         ('', 'Outputs', ', '.join(f'{count:,} {name}' for name, count in report.facts.items()), ''),
         (wide, 'Config', info.config, ''),
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
-        *(('', name.replace('_', ' ').capitalize(), f'{value}', 'default of the file') for name, value in thresholds),
+        *(('', _titled(name), f'{value}', 'default of the file') for name, value in thresholds),
     ]
     facts = [
         f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
@@ -99,6 +99,11 @@ def _facts(report: Report) -> str:
     )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
     return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])
+
+
+def _titled(name: str) -> str:
+    """The name of a setting as a title."""
+    return name.replace('_', ' ').capitalize().replace('Iou', 'IoU')
 
 
 def _use(intro: str, lines: str) -> str:

@@ -45,6 +45,6 @@ def _number_row(rung: Rung) -> str:
     return (
         f'<tr><th scope="row">{plain(rung.name.replace("->", "→"))}{said}</th>'
         f'<td class="number">{number(rung.value)}</td>'
-        f'<td class="number">{number(rung.limit)} <span class="unit">{plain(rung.unit)}</span></td>'
+        f'<td class="number limit">{number(rung.limit)} <span class="unit">{plain(rung.unit)}</span></td>'
         f'<td class="number">{share}</td></tr>'
     )

@@ -24,6 +24,11 @@ def prose(text: str) -> str:
     return OPTION.sub(r'<code>\1</code>', plain(text))
 
 
+def begun(sentence: str) -> str:
+    """A text, not escaped, that begins a sentence."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def fold(title: str, body: str) -> str:
     """What is there for those who ask; title and body are HTML."""
     return f'<details>\n<summary>{title}</summary>\n{body}\n</details>'

@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 
 from mobileone_mm.artifact.card import Card
-from mobileone_mm.exporter.page_parts import plain, section
+from mobileone_mm.exporter.page_parts import begun, plain, section
 from mobileone_mm.pictures.drawing import resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 from mobileone_mm.tasks.by_name import task_named
@@ -58,7 +58,7 @@ def pictures_section(pairs: Sequence[Pair], info: Card, source: str, lacking: st
     order = sorted(range(len(pairs)), key=lambda index: -_differing(compared[index]))  # stable
     shown = order[:MOST_PAIRS]
     total = look.total(compared)
-    intro = f'{source[0].upper()}{source[1:]}. Trained model against exported file: {total.said(*SIDES)}.'
+    intro = f'{begun(source)}. {begun(total.said(*SIDES))}.'
     if any(map(_differing, compared)):
         intro += ' What differs has a red frame.'
     if total.pixels and not total.complete:

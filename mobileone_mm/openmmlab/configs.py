@@ -30,7 +30,7 @@ def load_config(path: str | Path) -> Config:
     path = find_config(path)
     try:
         # mmengine tells formats by the ending of a name, and a link may be called anything.
-        config = Config.fromfile(path if path.suffix else path.resolve())
+        config = Config.fromfile(path if path.suffix == '.py' else path.resolve())
     except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:

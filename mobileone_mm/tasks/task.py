@@ -114,8 +114,9 @@ class Predicting:
         as_dict: rules by the names that a report has for them.
         decode: the prediction in outputs.
         by: the prediction of an artifact for a picture of its size, under rules.
-        own_rule: how a host's own model predicts with so many classes, in words.
+        own_rule: how a host's own model predicts, in words.
         exported_rule: how an artifact does, in words; the same where there is no difference.
+        rule_change: what it does otherwise, in words, for a number of classes.
         to_sample: a copy of a host's data sample that holds a prediction, for its metrics.
         limit_metric: has an evaluator count no more than the pictures that are used.
         evaluated: what an evaluator makes of the predictions that it was given, for a number of pictures and these
@@ -132,8 +133,9 @@ class Predicting:
     as_dict: Callable[[Any], Mapping[str, float]]
     decode: Callable[[Outputs, Any], Any]
     by: Callable[[Runner, Picture, Any], Any]
-    own_rule: Callable[[int], str]
-    exported_rule: Callable[[int], str]
+    own_rule: str
+    exported_rule: str
+    rule_change: Callable[[int], str]
     to_sample: Callable[[Any, Any], Any]
     limit_metric: Callable[[Evaluator, Samples], None]
     evaluated: Callable[[Evaluator, int, Sequence[str]], tuple[Mapping[str, float], Mapping[str, float]]]

@@ -100,6 +100,12 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
     assert is_artifact(tmp_path / 'newest')
 
 
+def test_a_link_into_a_store_of_hashes_is_what_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / '74cd9e').touch()
+    (tmp_path / 'best.pth').symlink_to('74cd9e')
+    assert ending_of(tmp_path / 'best.pth') == '.pth'
+
+
 def test_size_counts_every_file(tmp_path: Path) -> None:
     (tmp_path / 'a' / 'b').mkdir(parents=True)
     (tmp_path / 'a' / 'b' / 'c').write_bytes(b'12345')

@@ -6,10 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from mobileone_mm.artifact.ladder import Rung, as_dicts, largest, psnr_of, require_rungs, table
+from mobileone_mm.artifact.columns import WIDTH
+from mobileone_mm.artifact.ladder import Rung, as_dicts, largest, plain_name, psnr_of, require_rungs, table
 from mobileone_mm.errors import ParityError
+from mobileone_mm.exporter.model_checks import FUSED_RUNG
+from mobileone_mm.targets.coreml import rungs
 
 RAMP = np.array([0.5, 0.25, 0.0, -0.5])
+LONG = 'in conv_12_cast_fp16 (conv), layer backbone.stage1.0.reparam_conv: ' + ', '.join(['it overflows float16'] * 9)
 
 
 def test_psnr_is_of_the_range_of_what_is_expected() -> None:
@@ -37,22 +41,60 @@ def test_the_largest_is_no_number_where_one_is_not(values: object, expected: flo
 def test_nan_does_not_hold() -> None:
     rung = Rung('a', math.nan, 1.0, 'px')
     assert not rung.holds
-    with pytest.raises(ParityError, match=r'^a: nan px, limit 1 px$'):
+    with pytest.raises(ParityError, match=r'^a: no number, limit 1 px \('):
         require_rungs([rung])
 
 
 def test_a_rung_that_was_not_made_stops_nothing_and_one_that_is_off_does() -> None:
     require_rungs([Rung('a', None, 1.0, 'px', 'not run'), Rung('b', 1.0, 1.0, 'px')])
-    with pytest.raises(ParityError, match=r'^b: 2\.00e\+00 px, limit 1 px \(why\)$'):
-        require_rungs([Rung('a', 1.0, 1.0, 'px'), Rung('b', 2.0, 1.0, 'px', 'why'), Rung('c', 9.0, 1.0, 'px')])
+    with pytest.raises(ParityError, match=r'^b: 2 px, limit 1 px \(why; what helps\)$'):
+        require_rungs(
+            [Rung('a', 1.0, 1.0, 'px'), Rung('b', 2.0, 1.0, 'px', 'why', cure='what helps'), Rung('c', 9.0, 1.0, 'px')]
+        )
 
 
-def test_table_has_a_line_a_rung() -> None:
-    lines = table([Rung('a -> b', 0.25, 1.0, 'px'), Rung('b -> c', None, 1.0, 'px', 'not run', 81.4)]).splitlines()
-    assert [line.split() for line in lines[1:]] == [
+def test_a_line_for_each_check() -> None:
+    lines = table([Rung('a -> b', 0.25, 1.0, 'px'), Rung('b -> c', None, 1.0, 'px', 'not run: why', 81.4)]).splitlines()
+    assert [line.split() for line in lines] == [
+        ['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'],
         ['a', '->', 'b', '2.5e-01', '1.0e+00', 'px'],
-        ['b', '->', 'c', '-', '1.0e+00', 'px', '81', '(not', 'run)'],
+        ['b', '->', 'c', '-', '1.0e+00', 'px', '81'],
+        ['not', 'run:', 'why'],
     ]
+    assert lines[3].startswith('    not')
+
+
+def test_a_name_stands_once_above_its_units() -> None:
+    lines = table([Rung('a', 0.5, 1.0, 'score'), Rung('a', 0.25, 1.0, 'px'), Rung('b', 0.0, 1.0, 'px')]).splitlines()
+    assert [line.split()[0] for line in lines[1:]] == ['a', '2.5e-01', 'b']
+
+
+@pytest.mark.parametrize(
+    ('name', 'said'),
+    [
+        (FUSED_RUNG, 'fused = trained'),
+        (rungs.COMPRESSED_RUNG.format('int8'), 'file with int8 weights close to graph'),
+        (rungs.PACKED_RUNG.format('palette6'), "palette6 weights close to the model's"),
+        ('mine -> yours', 'mine -> yours'),
+    ],
+)
+def test_names_are_plain_words(name: str, said: str) -> None:
+    assert plain_name(name) == said
+
+
+@pytest.mark.parametrize(
+    'name', [FUSED_RUNG, rungs.PACKED_RUNG.format('palette8'), rungs.COMPRESSED_RUNG.format('palette8')]
+)
+def test_it_fits_a_terminal_and_columns_stand_below_each_other(name: str) -> None:
+    lines = table([Rung(name, 65504.0, 1e-10, 'magnitude', LONG, 314.2), Rung('a', 1.0, 1.0, 'px')]).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    heads, first, *notes, last = lines
+    for title, value in (('worst', '6.6e+04'), ('limit', '1.0e-10')):
+        assert heads.index(title) + len(title) == first.index(value) + len(value)
+    assert first.index('magnitude') == heads.index('unit') == last.index('px')
+    assert len(first) == len(heads)
+    assert ' '.join(line.strip() for line in notes) == LONG
+    assert all(line.startswith('    ') for line in notes)
 
 
 def test_rungs_as_json_can_hold_them() -> None:

@@ -11,34 +11,16 @@ import pytest
 from mobileone_mm import cli
 from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.commands.evaluate import main
-from mobileone_mm.datasets import toy
-from mobileone_mm.datasets.toy_options import ToyOptions
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.test_data import open_samples
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'evaluate.py'
-CONFIG = """
-_base_ = '{base}'
-test_dataloader = dict(
-    dataset=dict(data_root='{data}/', ann_file='annotations/val.json', data_prefix=dict(img='images/val/'))
-)
-test_evaluator = dict(type='CocoMetric', ann_file='{data}/annotations/val.json', metric='bbox')
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', save_best='coco/bbox_mAP_50'))
-"""
 
 
 def call(*arguments: object) -> 'subprocess.CompletedProcess[str]':
     command = [sys.executable, str(TOOL), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-@pytest.fixture(scope='module')
-def config_file(detector: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp('toy')
-    toy.write_coco(folder / 'data', ToyOptions(images=1, val=4))
-    (folder / 'toy.py').write_text(CONFIG.format(base=detector[0], data=folder / 'data'))
-    return folder / 'toy.py'
 
 
 def rows_of(lines: list[str]) -> list[str]:

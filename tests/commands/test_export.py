@@ -37,18 +37,28 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     stations = ('load', 'fuse', 'graph', 'convert', 'save and check')
     expected = [line for station in stations for line in (rf'{station} \.\.\.', rf'{station}: \d+\.\d s')][1:]
     expected.append(r'report: \d+\.\d s')
+    expected.insert(0, r'checked on a drawn picture, real ones say more \(--image\): .*expected test_dataloader.*')
     for line, pattern in zip(done.stderr.splitlines(), expected, strict=True):
         assert re.fullmatch(pattern, line), line
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ['check', 'worst', 'limit', 'unit', 'PSNR', 'dB']
-    assert lines[1].startswith('trained -> fused, float64')
-    size = f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns'
-    assert max(map(len, lines[: lines.index(size)])) <= WIDTH
+    assert lines[0] == 'Same as the model you trained: yes'
+    assert lines[1].startswith('checked here: ')
+    table = [line.split() for line in lines].index(['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'])
+    assert ' '.join(map(str.strip, lines[1:table])).startswith('checked here: 9 checks on a drawn picture; ')
+    assert lines[table + 1].startswith('fused = trained ')
+    facts = (
+        f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns operations: 31 conv'
+    )
+    assert facts in ' '.join(done.stdout.split())
+    assert [line for line in lines if len(line) > WIDTH and str(tmp_path) not in line] == []
     assert lines[-2] == f'report: {page_of(out)}'
     assert page_of(out).is_file()
     assert lines[-1].endswith(f'mobileone_mm verify {out}') or lines[-1] == f'next: mobileone verify {out}'
     report = json.loads((tmp_path / 'report.json').read_text())
-    units = ['of range', 'score', 'px', 'magnitude', 'of RMS', 'score', 'px', 'score', 'px', 'rows', 'score', 'px']
+    units = [
+        *('of range', 'of max', 'score', 'px', 'magnitude', 'of number'),
+        *('of max', 'score', 'px', 'score', 'px', 'rows', 'score', 'px'),
+    ]
     assert [rung['unit'] for rung in report['ladder']] == units
 
 

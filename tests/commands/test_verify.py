@@ -27,7 +27,12 @@ def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert cli.run(main, [str(package), '--image', str(tmp_path / 'a.png'), '--report', str(tmp_path / 'r.json')]) == 0
     out, err = capsys.readouterr()
     assert err == ''
-    assert out.splitlines()[1].startswith('trained -> fused, float64')
+    assert out.splitlines()[0] == 'Same as when it was exported: yes'
+    assert out.splitlines()[1].startswith('checked here: 4 checks on 1 picture given; ')
+    # What its export compared, then what was compared now.
+    names = ['fused = trained', 'largest value fits float16', 'suppression keeps the right boxes']
+    places = [out.index(f'\n{name} ') for name in names]
+    assert places == sorted(places)
     assert max(map(len, out.splitlines()[:-2])) <= WIDTH
     assert out.splitlines()[-2] == f'{package}: sound; detection, 3 classes, 96x64 px'
     assert out.splitlines()[-1] == next_line(package)
@@ -61,7 +66,7 @@ def test_verify_of_a_package_that_fails_is_status_1(
     out, err = capsys.readouterr()
     assert 'sound' not in out
     assert re.fullmatch(
-        r'error: saved package, largest value: .*mul_cast_fp16 \(mul\), layer normalise: it overflows float16.*\n', err
+        r'error: largest value fits float16: .*mul_cast_fp16 \(mul\), layer normalise: it overflows float16.*\n', err
     )
     assert not (tmp_path / 'r.json').exists()
 
@@ -86,7 +91,7 @@ def test_verify_of_an_onnx_file(
 
 @pytest.mark.parametrize(
     ('kind', 'message'),
-    [('weights', r'd\.onnx: the weights are not those'), ('Relu', 'stored probe -> saved file: .*')],
+    [('weights', r'd\.onnx: the weights are not those'), ('Relu', 'saved file finds what its export found: .*')],
 )
 def test_verify_of_a_changed_onnx_file_is_status_1(
     kind: str, message: str, onnx_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -34,7 +34,7 @@ from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.tasks.detection import rows
 from mobileone_mm.tasks.detection.detections import Detections
-from mobileone_mm.tasks.detection.metric import EXPORTED_RULE, OWN_RULE
+from mobileone_mm.tasks.detection.metric import EXPORTED_RULE, OWN_RULE, rule_change
 from mobileone_mm.tasks.detection.rows import RAW_CONFIDENCE, RAW_COORDINATES
 from mobileone_mm.tasks.detection.suppression import rows_to_keep
 from mobileone_mm.tasks.detection.task import TASK
@@ -414,7 +414,9 @@ def test_a_fused_checkpoint_scores_what_the_trained_one_does(
     np.testing.assert_allclose(scored, expected, rtol=0, atol=TORCH_POINTS / 100)
     alone = scoring.evaluate(tmp_path / 'fused.pth', coco_config)
     assert [row.metrics for row in alone.rows] == [row.metrics for row in found.rows[2:]]
-    assert [change.what for change in alone.differences] == [f'{EXPORTED_RULE} instead of {OWN_RULE}, in fused.pth']
+    why = rule_change(3)
+    said = [f'{EXPORTED_RULE} instead of {OWN_RULE}, in fused.pth: {why}']
+    assert [change.what for change in alone.differences] == said
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """Options of an export: some are the task's, some the format's, and no format takes another's."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.exporter.export import export
 from mobileone_mm.exporter.options import split_options
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.onnx.options import OnnxOptions
@@ -59,3 +61,9 @@ def test_a_wrong_value_is_refused_by_its_owner() -> None:
         split_options('detection', '.onnx', {'iou_threshold': 1.2})
     with pytest.raises(UsageError, match=r"^`weights`: 'int4' given"):
         split_options('detection', '.mlpackage', {'weights': 'int4'})
+
+
+@pytest.mark.parametrize('size', [(0, 96), (96, -1)])
+def test_an_input_size_is_in_pixels(size: tuple[int, int], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'^`input_size`: \(.*\) given, expected a width and a height in pixels$'):
+        export('none.py', 'none.pth', tmp_path / 'd.onnx', input_size=size)

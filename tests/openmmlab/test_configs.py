@@ -57,9 +57,10 @@ def test_a_model_that_its_host_cannot_build_is_named(tmp_path):
         build_model(config)
 
 
-def test_a_link_to_a_config_may_be_called_anything(tmp_path):
+@pytest.mark.parametrize('name', ['mine', 'mine.best'])
+def test_a_link_to_a_config_may_be_called_anything(tmp_path, name):
     (tmp_path / 'base.py').write_text("default_scope = 'mmdet'")
     (tmp_path / 'config.py').write_text("_base_ = 'base.py'\nmodel = dict()")
     (tmp_path / 'links').mkdir()
-    (tmp_path / 'links/mine').symlink_to(tmp_path / 'config.py')
-    assert load_config(tmp_path / 'links/mine').default_scope == 'mmdet'
+    (tmp_path / 'links' / name).symlink_to(tmp_path / 'config.py')
+    assert load_config(tmp_path / 'links' / name).default_scope == 'mmdet'

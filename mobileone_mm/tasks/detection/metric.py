@@ -14,23 +14,14 @@ from mobileone_mm.openmmlab.test_data import Samples
 from mobileone_mm.tasks.detection.detections import Detections
 from mobileone_mm.tasks.detection.rows import in_pixels
 
-# Core ML's suppression gives a box one label; mmdet's own counts a box once for each class that it is sure of. Of a
-# single class there are no several labels. What is left is that mmdet clips boxes to the picture before it suppresses
-# them, which changes their overlaps: so clipped, every one of 1741 boxes of BCCD's red cells was mmdet's.
-OWN_RULE = 'several labels a box (mmdet)'
-EXPORTED_RULE = 'one label a box (Core ML)'
-OWN_RULE_OF_ONE_CLASS = 'clipped, then suppressed (mmdet)'
-EXPORTED_RULE_OF_ONE_CLASS = 'suppressed, then clipped (Core ML)'
+OWN_RULE = "mmdet's suppression"
+EXPORTED_RULE = "Core ML's suppression"
 
 
-def own_rule(classes: int) -> str:
-    """How mmdet's own model predicts, by what differs from `exported_rule`."""
-    return OWN_RULE if classes > 1 else OWN_RULE_OF_ONE_CLASS
-
-
-def exported_rule(classes: int) -> str:
-    """How an artifact predicts, by what differs from `own_rule`."""
-    return EXPORTED_RULE if classes > 1 else EXPORTED_RULE_OF_ONE_CLASS
+def rule_change(classes: int) -> str:
+    """What Core ML's suppression does otherwise than mmdet's, for a detector of so many classes."""
+    label = 'a box has one label, not one for each class that it is sure of; ' if classes > 1 else ''
+    return f'{label}boxes are clipped to the picture after it, not before; all take part, not the nms_pre best'
 
 
 def to_sample(found: Detections, data_sample: Any) -> Any:

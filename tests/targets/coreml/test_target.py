@@ -58,7 +58,7 @@ def dilated(operations: Any) -> None:
     ('change', 'error', 'message'),
     [
         (shifted, ExportError, r'conv\w* \(conv with .*\): pad \[2, 0, 2, 0\] given, one that is the same'),
-        (dilated, ParityError, f'^{fingerprint.RUNG}: '),
+        (dilated, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
     ],
 )
 def test_a_package_that_computes_something_else_is_refused(

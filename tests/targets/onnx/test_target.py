@@ -18,7 +18,7 @@ from mobileone_mm.exporter.verify import verify
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.onnx import target
 from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx, weights_digest
-from mobileone_mm.targets.onnx.target import ONNX_RUNG, TARGET
+from mobileone_mm.targets.onnx.target import LAYERS_RUNG, ONNX_RUNG, TARGET
 from mobileone_mm.tasks.by_name import read_card
 from mobileone_mm.tasks.detection import fingerprint
 from mobileone_mm.tasks.detection.suppression_checks import SUPPRESSION_RUNG
@@ -46,7 +46,7 @@ def test_what_an_export_says_of_a_file(form: str, onnx_reports: dict[str, Report
 @pytest.mark.parametrize(('form', 'behind'), [('raw', []), ('nms', [(SUPPRESSION_RUNG, 'rows')])])
 def test_the_rungs_of_a_file(form: str, behind: list[tuple[str, str]], onnx_reports: dict[str, Report]) -> None:
     report = onnx_reports[form]
-    rungs = report.rungs[3:]
+    rungs = report.rungs[5:]
     assert [(rung.name, rung.unit) for rung in rungs] == [(ONNX_RUNG, 'score'), (ONNX_RUNG, 'px'), *behind]
     assert all(rung.holds for rung in report.rungs)
     assert rungs[0].value is not None
@@ -113,12 +113,12 @@ def scaled_weights(model: Any) -> None:
 @pytest.mark.parametrize(
     ('change', 'error', 'message'),
     [
-        (shifted, ParityError, f'^{fingerprint.RUNG}: '),
-        (dilated, ParityError, f'^{fingerprint.RUNG}: '),
+        (shifted, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (dilated, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
         (in_other_groups, ExportError, r'changed\.onnx: ONNX Runtime cannot run it: .*group'),
-        (without_activation, ParityError, f'^{fingerprint.RUNG}: '),
-        (softmax_over_boxes, ParityError, f'^{fingerprint.RUNG}: '),
-        (scaled_weights, ParityError, f'^{fingerprint.RUNG}: '),
+        (without_activation, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (softmax_over_boxes, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (scaled_weights, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
     ],
 )
 def test_a_file_that_computes_something_else_is_refused(
@@ -153,9 +153,9 @@ def test_the_suppression_is_judged_by_the_thresholds(
 def saved_wrong(monkeypatch: pytest.MonkeyPatch, change: Change) -> Iterator[None]:
     """On its way to the disk, a model changes: only what reads the file can see that."""
 
-    def save(model: Any, metadata: Any, path: Path) -> None:
+    def save(model: Any, *given: Any) -> None:
         change(model)
-        save_onnx(model, metadata, path)
+        save_onnx(model, *given)
 
     with monkeypatch.context() as faulty:
         faulty.setattr(target, 'save_onnx', save)
@@ -165,7 +165,7 @@ def saved_wrong(monkeypatch: pytest.MonkeyPatch, change: Change) -> Iterator[Non
 @pytest.mark.parametrize(
     ('change', 'error', 'message'),
     [
-        pytest.param(shifted, ParityError, f'^{ONNX_RUNG}: ', id='a rung'),
+        pytest.param(shifted, ParityError, f'^{ladder.plain_name(LAYERS_RUNG)}: ', id='a rung'),
         pytest.param(
             lambda model: attribute(of_a_kind(model, 'NonMaxSuppression')[0], 'center_point_box').__setattr__('i', 0),
             ExportError,

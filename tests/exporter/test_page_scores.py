@@ -1,0 +1,99 @@
+"""The scores of the page, against numbers written by hand."""
+
+import math
+import re
+
+import pytest
+from page_reader import EVIL, Reader, html_of
+
+from mobileone_mm.evaluation.scores import Row, Scores
+from mobileone_mm.exporter.page_scores import MOST_CLASSES, OPEN_CLASSES, scored, scores_section
+from mobileone_mm.exporter.report import Report
+
+DASH, MINUS = '\N{EN DASH}', '\N{MINUS SIGN}'
+
+
+def scores_of(*rows: Row, percent: bool = False, notes: tuple[str, ...] = ()) -> Scores:
+    return Scores('d.mlpackage', 'c.py', 'coco/mAP', rows, 4, 9, {}, percent, notes, class_metric='AP')
+
+
+@pytest.mark.parametrize(('percent', 'whole'), [(False, 1.0), (True, 100.0)])
+@pytest.mark.parametrize(
+    ('shares', 'sentence'),
+    [
+        ([0.61234, 0.6, 0.60107], 'It scores 60.11 points of mAP, the model that it was made from 61.23.'),
+        ([0.60107], 'It scores 60.11 points of mAP.'),
+        ([0.6, None], 'It scores &ndash; points of mAP, the model that it was made from 60.00.'),
+    ],
+)
+def test_the_score_in_a_sentence(shares: list[float | None], sentence: str, percent: bool, whole: float) -> None:
+    rows = [Row('x', 'y', {} if share is None else {'coco/mAP': share * whole, 'b': 0.9}, 0.1) for share in shares]
+    assert scored(scores_of(*rows, percent=percent)) == sentence
+
+
+def test_the_score_stands_at_the_top(shown: Report) -> None:
+    texts = Reader(html_of(shown, scores=scores_of(Row('x', 'y', {'coco/mAP': 0.6}, 0.1)))).texts
+    assert 'It scores 60.00 points of mAP.' in texts[: texts.index('Checks')]
+
+
+def row(name: str, rule: str, main: float | None, small: float | None = None) -> Row:
+    metrics = {'coco/mAP': main, 'coco/mAP_s': small}
+    return Row(name, rule, {key: value for key, value in metrics.items() if value is not None}, 0.1)
+
+
+def texts_of(scores: Scores) -> list[str]:
+    return Reader(scores_section(scores)).texts
+
+
+def test_scores_are_points_with_the_difference_from_the_row_above() -> None:
+    rows = [
+        row('trained', 'several', 0.61234, -1.0),
+        row('trained', 'one label', 0.6),
+        row(EVIL, 'one label', 0.60107, math.nan),
+        row(EVIL, 'in less', 0.601069, math.nan),
+        row('nothing found', 'one label', None),
+    ]
+    title, intro, *table = texts_of(scores_of(*rows, notes=('A note.',)))
+    assert title == 'Scores'
+    assert '4 of 9 pictures' in intro
+    assert intro.endswith('A note.')
+    assert table == [
+        *('model', 'mAP', 'mAP_s'),
+        *('trained', 'several', '61.23', DASH),
+        *('trained', 'one label', '60.00', f'{MINUS}1.23', DASH),
+        *(EVIL, 'one label', '60.11', '+0.11', DASH),
+        *(EVIL, 'in less', '60.11', '+0.00', DASH),
+        *('nothing found', 'one label', DASH, DASH),
+    ]
+
+
+def test_a_metric_in_percent_is_in_points_as_it_stands() -> None:
+    _, _, *table = texts_of(scores_of(row('a', 'r', 74.1), row('b', 'r', 73.85), percent=True))
+    assert table == ['model', 'mAP', 'a', 'r', '74.10', 'b', 'r', '73.85', f'{MINUS}0.25']
+
+
+def with_classes(name: str, classes: dict[str, float]) -> Row:
+    return Row(name, 'r', {'coco/mAP': 0.5}, 0.1, classes)
+
+
+def test_each_class_alone_the_lowest_first() -> None:
+    trained = with_classes('trained', {'cat': 0.9, 'dog': 0.4, EVIL: 0.1})
+    file = with_classes('file', {'cat': 0.875, 'dog': 0.4, EVIL: 0.2, 'new': 0.3, 'not there': -1.0})
+    html = scores_section(scores_of(trained, file))
+    texts = Reader(html).texts
+    assert texts[texts.index('AP of each class') + 2 :] == [
+        *(EVIL, '20.0 (+10.00)'),
+        *('new', '30.0'),
+        *('dog', '40.0 (+0.00)'),
+        *('cat', '87.5 (-2.50)'),
+    ]
+    assert re.findall(r'<i style="width:([\d.]+)%">', html) == ['20.00', '30.00', '40.00', '87.50']
+
+
+@pytest.mark.parametrize(('count', 'folded'), [(MOST_CLASSES, 0), (MOST_CLASSES + 1, MOST_CLASSES + 1 - OPEN_CLASSES)])
+def test_of_many_classes_the_best_are_folded_away(count: int, folded: int) -> None:
+    classes = {f'class {index}': index / 100 for index in range(count)}
+    html = scores_section(scores_of(with_classes('file', classes)))
+    before, _, behind = html.partition('<details>')
+    assert [part.count('<li>') for part in (before, behind)] == [count - folded, folded]
+    assert (f'{folded} more classes' in behind) == (folded > 0)
