@@ -72,9 +72,8 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
     """
     rung = first_failed(rungs)
     if rung is not None:
-        cure = cure_of(rung)
-        said = [f'{question}: NO', failure(rung), rung.note[:1].upper() + rung.note[1:], cure and f'What helps: {cure}']
-        return '. '.join(filter(None, said))
+        why, cure = '; '.join(filter(None, [failure(rung), rung.note])), cure_of(rung)
+        return '. '.join(filter(None, [f'{question}: NO', why, cure and f'What helps: {cure}']))
     lossy = '' if stored.startswith('float') else f', as far as {stored} weights can be'
     return f'{question}: yes{lossy}'
 

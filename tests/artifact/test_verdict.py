@@ -22,18 +22,18 @@ def rung(name: str, value: float | None, limit: float = 1.0, **others: Any) -> R
         (
             [rung('a', 0.1), rung('b', 3, note='why', cure='do that'), rung('c', 9)],
             'int8',
-            'FAILED: b (3 px, limit 1 px). Same as the model you trained: NO. why. do that',
+            'Same as the model you trained: NO. FAILED: b (3 px, limit 1 px); why. What helps: do that',
         ),
         (
             [rung('a', math.nan, cure='do that')],
             'float16',
-            'FAILED: a (no number, limit 1 px). Same as the model you trained: NO. do that',
+            'Same as the model you trained: NO. FAILED: a (no number, limit 1 px). What helps: do that',
         ),
         (
             [rung('graph -> saved package, palette6 weights', 3.0)],
             'palette6',
-            'FAILED: file with palette6 weights close to graph (3 px, limit 1 px). Same as the model you trained: NO. '
-            '`weights` fp16 stores them as they are, palette8 more exactly than palette6',
+            'Same as the model you trained: NO. FAILED: file with palette6 weights close to graph (3 px, limit 1 px). '
+            'What helps: `weights` fp16 stores them as they are, palette8 more exactly than palette6',
         ),
     ],
 )

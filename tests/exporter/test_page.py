@@ -55,7 +55,7 @@ def test_every_value_is_there(shown: Report, exported: Report) -> None:
     assert {exported.info.config, exported.info.checkpoint, *exported.info.versions.values()} <= texts
     assert f'sha256 {exported.info.checkpoint_sha256[:12]}' in texts
     assert {'96x64 px', 'iOS16', '198 rows, 80 columns', f'{exported.bytes:,} bytes', '3 classes'} <= texts
-    assert {'Iou threshold', '0.45', 'Confidence threshold', '0.25'} <= texts
+    assert {'IoU threshold', '0.45', 'Confidence threshold', '0.25'} <= texts
     assert set(SNIPPET) <= texts
     assert f'{EVIL} 0.90' in str(reader.images[0]['alt'])
 
@@ -135,7 +135,7 @@ def test_the_answer_stands_first(shown: Report) -> None:
     said = Reader(html).between('tiny.mlpackage', 'Size')
     assert said == [
         'Same as the model you trained: yes',
-        'checked here: 1 check on 2 pictures given; b: not run, no Mac',
+        'Checked here: 1 check on 2 pictures given; b: not run, no Mac',
     ]
     assert '<div class="verdict good">' in html
 
@@ -145,8 +145,8 @@ def test_a_check_that_failed_is_the_answer(shown: Report) -> None:
     html = html_of(shown, rungs=rungs, pictures='a drawn picture')
     said = ' '.join(Reader(html).between('tiny.mlpackage', 'Size'))
     assert said == (
-        'FAILED: b (3 px, limit 1 px) Same as the model you trained: NO. fp32_ops a helps. train it. '
-        'checked here: 3 checks on a drawn picture'
+        'Same as the model you trained: NO FAILED: b (3 px, limit 1 px); fp32_ops a helps. What helps: train it. '
+        'Checked here: 3 checks on a drawn picture'
     )
     assert '<code>fp32_ops</code>' in html
     assert '<div class="verdict bad">' in html
@@ -154,7 +154,7 @@ def test_a_check_that_failed_is_the_answer(shown: Report) -> None:
 
 def test_a_weak_model_is_warned_of_beside_a_faithful_export(shown: Report) -> None:
     (warning,) = re.findall(r'<p class="verdict weak">(.*?)</p>', html_of(shown, scores=SCORES))
-    assert 'Faithful export of a model that is weak in places: circle AP 5.0 of 100 on 4 pictures' in warning
+    assert 'Faithful export of a model that is weak in places: circle AP 5.0 of 100, on 4 pictures' in warning
     sound = replace(SCORES, rows=(replace(ROW, classes={'circle': 0.5, 'square': 0.6}),))
     assert 'class="verdict weak"' not in html_of(shown, scores=sound)
 

@@ -51,7 +51,7 @@ def test_a_check_is_called_by_its_plain_name_and_its_numbers_by_the_one_in_the_f
 
 def test_the_numbers_are_short() -> None:
     rungs = [rung('a', 2.07371e-15, 1e-10), rung('b', 255.0, 65504.0), rung('c', 0.078716, 0.05), rung('d', None, 1)]
-    cells = re.findall(r'<td class="number">(.*?)(?: <span.*?)?</td>', checks_section(rungs, 'pictures'))
+    cells = re.findall(r'<td class="number(?: limit)?">(.*?)(?: <span.*?)?</td>', checks_section(rungs, 'pictures'))
     small, limit = '2.1 &times; 10<sup>&minus;15</sup>', '10<sup>&minus;10</sup>'
     assert cells == [
         *(small, limit, 'under 0.1 %'),
