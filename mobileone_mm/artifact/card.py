@@ -10,7 +10,7 @@ from typing import Any
 from mobileone_mm.artifact.ladder import FAILED
 from mobileone_mm.errors import ExportError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 PRECISIONS = ('float16', 'float32')  # in which a program may compute
 PASSED = 'passed'  # the verdict on a file that passed every check
 STORED = (*PRECISIONS, 'int8', 'palette8', 'palette6')  # how weights may be stored

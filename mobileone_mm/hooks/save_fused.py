@@ -22,7 +22,7 @@ SUFFIX = '_fused'  # NAME.pth has its fused form in NAME_fused.pth
 class SaveFusedHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     """At the end of training writes `NAME_fused.pth` beside the last and the best checkpoints, and its config `.py`.
 
-    `mim test mmdet NAME_fused.py --checkpoint NAME_fused.pth` tests it. An interrupted run has none: tools/fuse.py
+    `mim test mmdet NAME_fused.py --checkpoint NAME_fused.pth` tests it. An interrupted run has none: `mobileone fuse`
     makes the same files from any checkpoint. Where a resumed run deletes a checkpoint of the run before (a better one
     was found), its fused files go with it; those whose checkpoint was gone already are the user's, and stay. So is
     whatever lies outside the folders that the run itself saves to: a run resumed in a copy of a work folder still knows

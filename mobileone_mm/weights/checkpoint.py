@@ -256,7 +256,7 @@ def _require_known_format(meta: Mapping[str, Any]) -> None:
     if type(version) is not int:
         raise CheckpointError(
             f"meta[{BLOCK!r}] = {block!r} given, expected a dict whose 'format_version' is a whole number up to "
-            f'{FORMAT_VERSION}; write the file again with tools/fuse.py'
+            f'{FORMAT_VERSION}; fuse the trained checkpoint again'
         )
     if version > FORMAT_VERSION:
         raise CheckpointError(

@@ -133,8 +133,7 @@ def parse(state: State) -> Weights:
     weights = Weights(layout.name, prefix, backbone, classifier, rest)
     if weights.form == 'fused' and any('.rbr_' in key for key in backbone):
         raise CheckpointError(
-            'some blocks of this file are fused and some are not; expected all or none: fuse the trained file again '
-            'with tools/fuse.py'
+            'some blocks of this file are fused and some are not; expected all or none: fuse the trained file again'
         )
     return weights
 

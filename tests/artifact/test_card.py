@@ -41,8 +41,8 @@ DEEP = '[' * 100_000
 @pytest.mark.parametrize(
     ('name', 'value', 'message'),
     [
-        ('format', 2, r'format is 2, expected 1; export it again with this version'),
-        ('format', True, r'format is true, expected 1'),
+        ('format', 1, r'format is 1, expected 2; export it again with this version'),
+        ('format', True, r'format is true, expected 2'),
         ('task', 'flight', r'task is "flight", expected "detection"'),
         ('config', None, r'config is null, expected a text'),
         ('checkpoint', '', r'checkpoint is "", expected a text'),

@@ -46,8 +46,11 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     table = [line.split() for line in lines].index(['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'])
     assert ' '.join(map(str.strip, lines[1:table])).startswith('checked here: 9 checks on a drawn picture; ')
     assert lines[table + 1].startswith('fused = trained ')
-    size = f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns'
-    assert max(map(len, lines[: lines.index(size)])) <= WIDTH
+    facts = (
+        f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns operations: 31 conv'
+    )
+    assert facts in ' '.join(done.stdout.split())
+    assert [line for line in lines if len(line) > WIDTH and str(tmp_path) not in line] == []
     assert lines[-2] == f'report: {page_of(out)}'
     assert page_of(out).is_file()
     assert lines[-1].endswith(f'mobileone_mm verify {out}') or lines[-1] == f'next: mobileone verify {out}'

@@ -111,7 +111,7 @@ def offset_beyond_the_weights(spec: Any) -> None:
         (another_picture_size, r'ML program: image is 64x96, the metadata say 96x64'),
         (newer_than_the_target, r'specification version 8 with stages up to 7, .* <= 7 \(iOS16\)'),
         (older_than_its_stages, r'specification version 6 with stages up to 7'),
-        (no_metadata, r'no entry mobileone_mm\.format, expected 1'),
+        (no_metadata, r'no entry mobileone_mm\.format, expected 2'),
         (saying(target='iOS99'), r"target 'iOS99', expected one of iOS15"),
         (saying(task='flight', crop=5), r'task is "flight", expected "detection"$'),  # no other rule can be asked then
         (saying(crop=5, precision=7), r'crop is 5, expected "scaleFill"; .*precision is 7, expected "float16"'),
