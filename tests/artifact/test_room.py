@@ -20,7 +20,9 @@ def one(made: Rung, step: str, noise: Noise) -> Rung:
     return wide
 
 
-@pytest.mark.parametrize('noise', [{}, {FLOAT16: {}}, {FLOAT16: {'px': 1.0}}, {FLOAT16: {'score': 0.02 / ROOM[FLOAT16]}}])
+@pytest.mark.parametrize(
+    'noise', [{}, {FLOAT16: {}}, {FLOAT16: {'px': 1.0}}, {FLOAT16: {'score': 0.02 / ROOM[FLOAT16]}}]
+)
 @pytest.mark.parametrize('value', [0.0, 0.02, 0.03, math.nan, None])
 def test_a_model_that_rounds_little_has_the_limit_of_the_table(value: float | None, noise: Noise) -> None:
     made = rung(value)
