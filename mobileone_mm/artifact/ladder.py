@@ -35,6 +35,7 @@ PLAIN_NAMES: Mapping[str, str] = {
     'stored probe -> saved file': 'saved file finds what its export found',
 }
 
+NO_NUMBER = 'NaN'  # and infinity, in the table
 REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
 CONVERTER = 'the converter changed the model: another version of {} may not'
 IN_FLOAT32 = '`precision` fp32 computes in float32, `fp32_ops` single layers'
@@ -139,7 +140,8 @@ def cure_of(rung: Rung) -> str:
 
 def _beyond(rung: Rung) -> str:
     value, limit = _apart(rung)
-    return f'{value} {rung.unit}, limit {limit} {rung.unit}'
+    found = 'no number' if value == NO_NUMBER else f'{value} {rung.unit}'
+    return f'{found}, limit {limit} {rung.unit}'
 
 
 def _apart(rung: Rung) -> tuple[str, str]:
@@ -147,7 +149,7 @@ def _apart(rung: Rung) -> tuple[str, str]:
     value, limit = rung.value, rung.limit
     assert value is not None
     if not math.isfinite(value):
-        return 'NaN', f'{limit:g}'
+        return NO_NUMBER, f'{limit:g}'
     for digits in range(2, 18):  # 17 tell any two doubles apart
         shown, most = f'{value:.{digits}g}', f'{limit:.{max(digits, 6)}g}'
         if float(shown) > float(most):

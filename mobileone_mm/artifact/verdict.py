@@ -73,7 +73,7 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
     rung = first_failed(rungs)
     if rung is not None:
         cure = cure_of(rung)
-        said = [f'{question}: NO', failure(rung), rung.note[:1].upper() + rung.note[1:], cure and f'What helps: {cure}']
+        said = [failure(rung), f'{question}: NO', rung.note[:1].upper() + rung.note[1:], cure and f'What helps: {cure}']
         return '. '.join(filter(None, said))
     lossy = [] if stored.startswith('float') else [f'{stored} weights']
     lossy += dict.fromkeys(rung.rounding for rung in rungs if rung.rounding)
