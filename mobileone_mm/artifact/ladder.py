@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mobileone_mm.artifact.card import FAILED
 from mobileone_mm.artifact.columns import wrapped
 from mobileone_mm.errors import ParityError
 from mobileone_mm.parity import compare
@@ -34,7 +35,6 @@ PLAIN_NAMES: Mapping[str, str] = {
     'stored probe -> saved file': 'saved file finds what its export found',
 }
 
-FAILED = 'FAILED'  # how the verdict on a file begins that failed a check
 NO_NUMBER = 'NaN'  # and infinity, in the table
 REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
 CONVERTER = 'the converter changed the model: another version of {} may not'

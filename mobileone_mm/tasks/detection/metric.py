@@ -65,9 +65,19 @@ def evaluated(evaluator: Evaluator, count: int, classes: Sequence[str]) -> tuple
     metrics: dict[str, float] = dict(evaluator.evaluate(count))
     for judge in evaluator.metrics:
         if isinstance(judge, CocoMetric):
-            keys = {name: '/'.join(filter(None, [judge.prefix, f'{name}_precision'])) for name in classes}
-            of_classes |= {name: float(metrics.pop(key)) for name, key in keys.items() if key in metrics}
+            of_classes |= _coco_classes(judge, metrics, classes)
     return metrics, of_classes
+
+
+def _coco_classes(judge: Any, metrics: dict[str, float], classes: Sequence[str]) -> dict[str, float]:
+    """The AP of each class alone, taken out of the metrics."""
+    names = {'/'.join(filter(None, [judge.prefix, f'{name}_precision'])): name for name in classes}
+    found = {names[key]: float(metrics.pop(key)) for key in [*metrics] if key in names}
+    if len(found) != len(judge.cat_ids or ()):  # two categories of one name
+        return {}
+    # mmdet names them in the order of `cat_ids`, that of the annotation file, but pycocotools gives them by rising id.
+    name_of = dict(zip(judge.cat_ids or (), found, strict=True))
+    return {name_of[number]: value for number, value in zip(sorted(name_of), found.values(), strict=True)}
 
 
 def _voc_classes(judge: Any, classes: Sequence[str]) -> dict[str, float]:
