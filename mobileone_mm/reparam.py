@@ -96,10 +96,19 @@ def fuse_compared(model: ModelT, inputs: Tensor) -> tuple[ModelT, Parity]:
 
 
 def own_rounding(model: nn.Module, inputs: Tensor) -> Parity:
-    """How far a model in eval mode is from itself when the last digit of its inputs, and nothing else, is another."""
-    signs = torch.randint(0, 2, inputs.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    nudged = inputs * (1 + torch.finfo(inputs.dtype).eps * signs.to(inputs))
-    return _worst(_outputs(model, inputs), _outputs(model, nudged))
+    """How far a model in eval mode is from itself with another last digit of its inputs and of all its numbers."""
+    generator = torch.Generator().manual_seed(0)
+
+    def nudged(tensor: Tensor) -> Tensor:
+        if not tensor.is_floating_point():
+            return tensor
+        signs = torch.randint(0, 2, tensor.shape, generator=generator) * 2 - 1
+        return tensor * (1 + torch.finfo(tensor.dtype).eps * signs.to(tensor))
+
+    other = copy.deepcopy(model)
+    for tensor in (*other.parameters(), *other.buffers()):
+        tensor.data = nudged(tensor.data)
+    return _worst(_outputs(model, inputs), _outputs(other, nudged(inputs)))
 
 
 def _outputs(model: nn.Module, inputs: Tensor) -> list[Tensor]:

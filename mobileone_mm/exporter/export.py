@@ -1,6 +1,7 @@
 """An export, station by station; nobody else knows their order."""
 
 import logging
+import math
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -83,7 +84,8 @@ def export(
         ConfigError: the config is unreadable, for a model that is not exported, or has no fixed input size.
         CheckpointError: the checkpoint is unreadable or belongs to something else.
         DataError: a picture cannot be read.
-        ParityError: two forms of the model differ by more than their limit, unless `keep_failed`.
+        ParityError: two forms of the model differ by more than their limit, unless `keep_failed`; or in float32 it
+            gives no numbers.
         ExportError: the conversion failed, or the saved file breaks a rule of its format.
     """
     if limit is not None and (limit < 1 or not evaluate):
@@ -110,8 +112,8 @@ def export(
         fused = fused_of(task, source.model, pictures, source.checkpoint.form == 'fused')
     with clock.station('graph'):
         checked = checked_graph(task, fused, source.size, pictures, described)
-        if not keep_failed:
-            ladder.require_rungs(checked.rungs)
+        # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
+        ladder.require_rungs(rung for rung in checked.rungs if not keep_failed or not math.isfinite(rung.value or 0))
     with ExitStack() as room:
         with clock.station('convert'):
             draft = room.enter_context(target.convert(checked.graph, task, source.classes, settings, target_options))

@@ -22,6 +22,7 @@ from mobileone_mm.tasks.task import Graph, run_graph
 
 MODEL = 'model.'  # the graph's name of the model, which the user's model does not have
 KINDS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+NO_NUMBERS = 'what it gives is beyond float32, or no number: look at the weights of the checkpoint'
 OF_MAX = 'of max'  # a layer's error, as a fraction of the largest value that it gives
 SMALLEST = 1e-30  # of a layer's largest value, below which float32 has few digits left
 
@@ -83,7 +84,8 @@ def layer_rung(name: str, graph: Graph, picture: Picture, outputs: Outputs, valu
     errors |= {key: _error(value, _cropped(outputs[key], value.shape)) for key, value in followed.items()}
     layer = max(errors, key=lambda key: np.nan_to_num(errors[key], nan=np.inf))
     note = f'{layer} is farthest' if errors[layer] else ''
-    return Rung(name, errors[layer], FLOAT32_RELATIVE_LIMIT, OF_MAX, note)
+    cure = '' if np.isfinite(errors[layer]) else NO_NUMBERS
+    return Rung(name, errors[layer], FLOAT32_RELATIVE_LIMIT, OF_MAX, note, cure=cure)
 
 
 def _follow(graph: Graph, picture: Picture, values: Values) -> tuple[Outputs, dict[str, float]]:
