@@ -1,13 +1,13 @@
 """What a package says about itself can be written and read back."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mobileone_mm.artifact.card import CHECKS, KEY_PREFIX, Card
+from mobileone_mm.artifact.card import CHECKS, KEY_PREFIX, Card, parity_faults
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.targets.coreml.package import open_package
@@ -76,6 +76,14 @@ DEEP = '[' * 100_000
         ('versions', None, r'versions is null, expected versions as texts, by name'),
         ('versions', {}, r'versions is \{\}, expected versions'),
         ('versions', {'torch': 2}, r'versions is \{"torch": 2\}, expected versions'),
+        ('noise', [], r'noise is \[\], expected numbers from 0 by unit'),
+        ('noise', {'float64': {}}, r'expected numbers from 0 by unit, for "float32" or "float16"'),
+        ('noise', {'float32': {'px': -1}}, r'expected numbers from 0'),
+        ('noise', {'float32': {'px': True}}, r'expected numbers from 0'),
+        ('noise', {'float16': {'score': float('nan')}}, r'expected numbers from 0'),
+        ('verdict', 'sound', r'verdict is "sound", expected "passed", or a text that begins with "FAILED: "'),
+        ('verdict', 'FAILED: a\nb', r'expected "passed", or'),
+        ('verdict', None, r'verdict is null, expected "passed", or'),
         ('parity', 'a', rf'parity is "a", {RUNGS_EXPECTED}'),
         ('parity', [], rf'parity is \[\], {RUNGS_EXPECTED}'),
         ('parity', [{}], rf'parity is \[\{{\}}\], {RUNGS_EXPECTED}'),
@@ -123,3 +131,34 @@ def test_each_field_has_a_check() -> None:
 
 def test_metadata_are_json(exported: Report) -> None:
     assert json.loads(exported.info.as_metadata()['mobileone_mm.input_size']) == [96, 64]
+
+
+OVER = {**RUNG, 'value': 2.0}
+FAILED = 'FAILED: r (2 px, limit 1 px)'
+
+
+@pytest.mark.parametrize(
+    ('verdict', 'rungs', 'faults'),
+    [
+        ('passed', (RUNG,), []),
+        ('passed', (RUNG, OVER), ["check 'r': 2 px, expected 1 at most"]),
+        (FAILED, (RUNG, OVER), []),
+        (FAILED, (RUNG,), []),  # what failed may be no number, which JSON does not have
+        (
+            FAILED,
+            ({**RUNG, 'value': None},),
+            ['none of the 1 checks in the metadata has a value, expected at least one'],
+        ),
+    ],
+)
+def test_a_check_that_failed_may_be_told_and_not_hidden(
+    verdict: str, rungs: tuple[Any, ...], faults: list[str], exported: Report
+) -> None:
+    assert list(parity_faults(replace(exported.info, verdict=verdict, parity=rungs))) == faults
+
+
+def test_a_description_begins_with_what_failed(exported: Report) -> None:
+    assert exported.info.described('SSD detector') == 'SSD detector'
+    failed = replace(exported.info, verdict=FAILED)
+    assert failed.described('SSD detector') == f'{FAILED}. SSD detector'
+    assert failed.described('') == f'{FAILED}.'

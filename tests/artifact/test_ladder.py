@@ -2,12 +2,24 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 
 from mobileone_mm.artifact.columns import WIDTH
-from mobileone_mm.artifact.ladder import Rung, as_dicts, largest, plain_name, psnr_of, require_rungs, table
+from mobileone_mm.artifact.ladder import (
+    PLAIN_NAMES,
+    Rung,
+    as_dicts,
+    cure_of,
+    failure,
+    largest,
+    plain_name,
+    psnr_of,
+    require_rungs,
+    table,
+)
 from mobileone_mm.errors import ParityError
 from mobileone_mm.exporter.model_checks import FUSED_RUNG
 from mobileone_mm.targets.coreml import rungs
@@ -103,3 +115,37 @@ def test_rungs_as_json_can_hold_them() -> None:
         Rung('a', 0.25, 1.0, 'px'),
         Rung('b', None, 1.0, 'px', 'not run', 81.4),
     ]
+
+
+@pytest.mark.parametrize(
+    ('value', 'limit', 'said'),
+    [
+        (1.0000001, 1.0, '1.0000001 px, limit 1 px'),
+        (1.0 + 2**-52, 1.0, '1.0000000000000002 px, limit 1 px'),
+        (1.04, 1.0, '1.04 px, limit 1 px'),
+        (0.031, 0.02, '0.031 px, limit 0.02 px'),
+        (65505.0, 65504.0, '6.6e+04 px, limit 65504 px'),
+        (3.0, 0, '3 px, limit 0 px'),
+    ],
+)
+def test_a_value_beyond_its_limit_looks_like_it(value: float, limit: float, said: str) -> None:
+    rung = Rung('a', value, limit, 'px', cure='do that')
+    with pytest.raises(ParityError, match=f'^a: {re.escape(said)} \\(do that\\)$'):
+        require_rungs([rung])
+    assert failure(rung) == f'FAILED: a ({said})'
+    assert table([rung]).splitlines()[1].split()[1] == said.split()[0]
+
+
+def test_every_failure_names_what_is_likely_to_help() -> None:
+    for name in (*PLAIN_NAMES, 'of a task to come'):
+        for kind in ('int8', 'palette8'):
+            rung = Rung(name.format(kind), 2.0, 1.0, 'px', 'it overflows; `precision` fp32')
+            assert cure_of(rung) or name == 'saved package, largest value', name  # whose note says it
+    assert cure_of(Rung('a', 2.0, 1.0, 'px', cure='this')) == 'this'
+
+
+def test_json_has_no_number_where_there_is_none() -> None:
+    (known, unknown) = as_dicts([Rung('a', 2.0, 1.0, 'px'), Rung('b', math.nan, 1.0, 'px', 'why')])
+    assert known == {'name': 'a', 'value': 2.0, 'limit': 1.0, 'unit': 'px', 'note': '', 'psnr_db': None}
+    assert (unknown['value'], unknown['note']) == (None, 'failed: no number; why')
+    json.dumps((known, unknown), allow_nan=False)

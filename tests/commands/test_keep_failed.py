@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.commands import evaluate, export, verify
+from mobileone_mm.commands import evaluate, export, predict, verify
 from mobileone_mm.outputs import page_of
 from mobileone_mm.targets.artifact import open_artifact
 from tiny_detector import overflowing
@@ -36,6 +36,10 @@ def test_a_file_that_was_kept_says_so_everywhere(
     assert FAILED in capsys.readouterr().out.splitlines()[0]
 
     assert cli.run(evaluate.main, [str(out), str(config_file), '--limit', '2']) == 0
+    assert capsys.readouterr().out.startswith(FAILED)
+
+    pictures = config_file.parent / 'data' / 'images' / 'val'
+    assert cli.run(predict.main, [str(out), str(pictures), '--out', str(tmp_path / 'looked_at')]) == 0
     assert capsys.readouterr().out.startswith(FAILED)
 
 
