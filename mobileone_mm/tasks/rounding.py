@@ -1,7 +1,7 @@
 """How far rounding alone moves what a graph gives, and comparisons whose limits leave room for it."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from copy import deepcopy
 from typing import Any
@@ -68,7 +68,7 @@ def relief(
 ) -> str:
     """Which layers would bring float16 rungs within their limits, if they stayed in float32: as options, in words.
 
-    Tried in torch: each part of the model alone, then those that tell most together.
+    Tried in torch: each part of the model rounded alone, then those that do most harm in float32 together.
     """
     full = [run_graph(graph, picture) for picture in pictures]
 
@@ -81,7 +81,9 @@ def relief(
 
     with one_thread():
         worst = max(range(len(pictures)), key=lambda index: excess(fp32_ops, [index]))
-        parts = sorted(_parts(graph), key=lambda part: excess([*fp32_ops, part], [worst]))
+        names = _parts(graph)
+        alone = {part: excess([*fp32_ops, *(name for name in names if name != part)], [worst]) for part in names}
+        parts = sorted(names, key=lambda part: -alone[part])
         for count in range(1, MOST_RELIEF + 1):
             kept = [*fp32_ops, *parts[:count]]
             if excess(kept, range(len(pictures))) <= 1:
@@ -115,7 +117,9 @@ class Rounded:
     def __call__(self, picture: Picture) -> Outputs:
         """What it gives for a picture of its size, in float32."""
         where: list[str] = []
-        with _entered(self.graph, where), _RoundsAll(lambda: self._kept(where[-1] if where else '')):
+        constants = {tensor.data_ptr() for tensor in (*self.graph.parameters(), *self.graph.buffers())}
+        # What is computed outside of the graph is not its own.
+        with _entered(self.graph, where), _RoundsAll(lambda: not where or self._kept(where[-1]), constants):
             return run_graph(self.graph, picture)
 
     def _kept(self, module: str) -> bool:
@@ -123,21 +127,29 @@ class Rounded:
 
 
 class _RoundsAll(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch does not type it
-    """Rounds the output of every operation to float16, unless it is told that it is kept."""
+    """Rounds what every operation takes and gives to float16, but constants, and unless it is told that it is kept."""
 
-    def __init__(self, kept: Callable[[], bool]) -> None:
+    def __init__(self, kept: Callable[[], bool], constants: Collection[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.kept = kept
+        self.constants = constants
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        output = operation(*args, **(kwargs or {}))
         if self.kept():
-            return output
-        if operation._schema.is_mutable and isinstance(output, Tensor):  # an activation in place
-            return output.copy_(_half(output))
-        if isinstance(output, tuple | list):
-            return type(output)(map(_half, output))
-        return _half(output)
+            return operation(*args, **(kwargs or {}))
+        if operation._schema.is_mutable:  # an activation in place
+            output = operation(*args, **(kwargs or {}))
+            return output.copy_(_half(output)) if isinstance(output, Tensor) else output
+        return _each(_half, operation(*_each(self._taken, args), **(kwargs or {})))
+
+    def _taken(self, value: Any) -> Any:
+        # What comes from a layer that was kept is rounded where it is read.
+        return value if isinstance(value, Tensor) and value.data_ptr() in self.constants else _half(value)
+
+
+def _each(change: Callable[[Any], Any], value: Any) -> Any:
+    """A value changed, or each of several."""
+    return type(value)(_each(change, item) for item in value) if isinstance(value, tuple | list) else change(value)
 
 
 def _half(value: Any) -> Any:
