@@ -40,7 +40,8 @@ ROOMS: dict[str, set[str]] = {
     'doctor': set(),
 }
 ROOMS['commands'] = set(ROOMS)
-FACES = {'by_name', 'task', 'by_ending', 'target', 'artifact'}  # of `tasks` and `targets`: the same for all of them
+# Of `tasks` and `targets`: the same for all of them.
+FACES = {'by_name', 'task', 'layers', 'rounding', 'by_ending', 'target', 'artifact'}
 OPTIONS = 'options'  # of a task or a format: known to who offers them
 
 # Packages that not everyone has installed, and who may name them.

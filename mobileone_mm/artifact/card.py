@@ -7,12 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mobileone_mm.artifact.ladder import FAILED
 from mobileone_mm.errors import ExportError
 
 FORMAT_VERSION = 2
 PRECISIONS = ('float16', 'float32')  # in which a program may compute
 PASSED = 'passed'  # the verdict on a file that passed every check
+FAILED = 'FAILED'  # how that on a file begins that failed one
 STORED = (*PRECISIONS, 'int8', 'palette8', 'palette6')  # how weights may be stored
 EXPERIMENTAL = ('palette6',)  # below 8 bits, scores fall unless a model is trained for it
 KEY_PREFIX = 'mobileone_mm.'  # of every key in the user-defined metadata

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mobileone_mm.artifact.card import FAILED
 from mobileone_mm.artifact.columns import wrapped
 from mobileone_mm.errors import ParityError
 from mobileone_mm.parity import compare
@@ -34,7 +35,7 @@ PLAIN_NAMES: Mapping[str, str] = {
     'stored probe -> saved file': 'saved file finds what its export found',
 }
 
-FAILED = 'FAILED'  # how the verdict on a file begins that failed a check
+NO_NUMBER = 'NaN'  # and infinity, in the table
 REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
 CONVERTER = 'the converter changed the model: another version of {} may not'
 IN_FLOAT32 = '`precision` fp32 computes in float32, `fp32_ops` single layers'
@@ -66,6 +67,7 @@ class Rung:
     Attributes:
         psnr_db: of all that was compared, where it is rows; None for equal ones.
         cure: what is likely to help if it does not hold; empty where its name alone says that (`CURES`).
+        rounding: the type that has to round for it to be where it is, if it holds in a widened limit alone (`room`).
     """
 
     name: str
@@ -75,6 +77,7 @@ class Rung:
     note: str = ''
     psnr_db: float | None = None
     cure: str = ''
+    rounding: str = ''
 
     @property
     def holds(self) -> bool:
@@ -136,15 +139,17 @@ def cure_of(rung: Rung) -> str:
 
 
 def _beyond(rung: Rung) -> str:
-    assert rung.value is not None
-    if not math.isfinite(rung.value):
-        return f'no number, limit {rung.limit:g} {rung.unit}'
-    value, limit = _apart(rung.value, rung.limit)
-    return f'{value} {rung.unit}, limit {limit} {rung.unit}'
+    value, limit = _apart(rung)
+    found = 'no number' if value == NO_NUMBER else f'{value} {rung.unit}'
+    return f'{found}, limit {limit} {rung.unit}'
 
 
-def _apart(value: float, limit: float) -> tuple[str, str]:
-    """A value and the limit that it is beyond, with as many digits as it takes to tell them apart."""
+def _apart(rung: Rung) -> tuple[str, str]:
+    """The value of a rung and the limit that it is beyond, with as many digits as it takes to tell them apart."""
+    value, limit = rung.value, rung.limit
+    assert value is not None
+    if not math.isfinite(value):
+        return NO_NUMBER, f'{limit:g}'
     for digits in range(2, 18):  # 17 tell any two doubles apart
         shown, most = f'{value:.{digits}g}', f'{limit:.{max(digits, 6)}g}'
         if float(shown) > float(most):
@@ -159,7 +164,7 @@ def table(rungs: Iterable[Rung]) -> str:
     for rung in rungs:
         name = '' if rung.name == above else plain_name(rung.name)
         above = rung.name
-        value = '-' if rung.value is None else f'{rung.value:.1e}' if rung.holds else _beyond(rung).split()[0]
+        value = '-' if rung.value is None else f'{rung.value:.1e}' if rung.holds else _apart(rung)[0]
         psnr_db = '' if rung.psnr_db is None else f'{rung.psnr_db:.0f}'
         lines.append(f'{name:42} {value:>7} {rung.limit:>7.1e}  {rung.unit:9} {psnr_db:>7}'.rstrip())
         lines += wrapped(rung.note, '    ')
@@ -175,5 +180,5 @@ def _as_dict(rung: Rung) -> dict[str, Any]:
     if not math.isfinite(rung.value or 0):
         rung = replace(rung, value=None, note='; '.join(filter(None, ['failed: no number', rung.note])))
     fields = asdict(rung)
-    del fields['cure']  # of use while it is printed
+    del fields['cure'], fields['rounding']  # of use to who prints them
     return fields

@@ -36,7 +36,16 @@ def widened(rungs: Iterable[Rung], step: str, noise: Noise, most: Mapping[str, f
     another model, and layer by layer (`tasks.layers`) a right form is told from a wrong one all the same.
     """
     kind = rounded_to(step, noise)
-    return [_widened(rung, kind, noise.get(kind, {}).get(rung.unit, 0.0), most[rung.unit]) for rung in rungs]
+    wide = [_widened(rung, kind, noise.get(kind, {}).get(rung.unit, 0.0), most[rung.unit]) for rung in rungs]
+    owing = [rung for rung in wide if rung.rounding == FLOAT16]
+    if owing:
+        LOGGER.warning(
+            '%s: off by %s, as rounding to float16 alone does with this model; if it is trained, %s',
+            plain_name(owing[0].name),
+            ' and '.join(f'{rung.value:.2g} {rung.unit}' for rung in owing),
+            IN_FLOAT32,
+        )
+    return wide
 
 
 def _widened(rung: Rung, kind: str, moved: float, most: float) -> Rung:
@@ -49,16 +58,7 @@ def _widened(rung: Rung, kind: str, moved: float, most: float) -> Rung:
         note = f'not run: {why}, too much for a comparison of outputs to say anything'
         return replace(rung, value=None, limit=limit, note=note, psnr_db=None)
     wide = replace(rung, limit=limit, note=f'limit {rung.limit:g} widened: {why}')
-    if kind == FLOAT16 and wide.holds and not rung.holds:
-        LOGGER.warning(
-            '%s: off by %.2g %s, since %s; if it is trained, %s',
-            plain_name(rung.name),
-            rung.value,
-            rung.unit,
-            why,
-            IN_FLOAT32,
-        )
-    return wide
+    return replace(wide, rounding=kind) if wide.holds and not rung.holds else wide
 
 
 def _rounded_up(value: float) -> float:

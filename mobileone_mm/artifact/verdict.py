@@ -72,10 +72,12 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
     """
     rung = first_failed(rungs)
     if rung is not None:
-        why, cure = '; '.join(filter(None, [failure(rung), rung.note])), cure_of(rung)
-        return '. '.join(filter(None, [f'{question}: NO', why, cure and f'What helps: {cure}']))
-    lossy = '' if stored.startswith('float') else f', as far as {stored} weights can be'
-    return f'{question}: yes{lossy}'
+        cure = cure_of(rung)
+        said = [failure(rung), f'{question}: NO', rung.note[:1].upper() + rung.note[1:], cure and f'What helps: {cure}']
+        return '. '.join(filter(None, said))
+    lossy = [] if stored.startswith('float') else [f'{stored} weights']
+    lossy += dict.fromkeys(rung.rounding for rung in rungs if rung.rounding)
+    return ', as far as '.join(filter(None, [f'{question}: yes', ' and '.join(lossy)])) + (' can be' if lossy else '')
 
 
 def checked(rungs: Sequence[Rung], pictures: str) -> str:

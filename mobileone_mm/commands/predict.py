@@ -43,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     predictor = open_predictor(words)
     other = open_predictor(compared) if compared else None
     rules = predictor.task.predict.changed(predictor.rules, thresholds)
+    for one in filter(None, (predictor, other)):
+        if one.failed:
+            cli.result(f'{one.failed}: {one.path}')
     outcome = predict(predictor, other, files, rules, out, cli.progress)
     for line in summary(outcome):
         cli.result(line)

@@ -30,6 +30,7 @@ class Predictor:
         classes: by label.
         rules: to look at its predictions with.
         predict: for a picture (H, W, 3) of any size, under rules.
+        failed: the verdict on an artifact that failed a check; empty on others.
     """
 
     path: str
@@ -38,6 +39,7 @@ class Predictor:
     classes: tuple[str, ...]
     rules: Any
     predict: Callable[[Picture, Any], Any]
+    failed: str = ''
 
 
 def open_predictor(words: Sequence[str]) -> Predictor:
@@ -64,7 +66,8 @@ def _of_artifact(path: str) -> Predictor:
     def predict(picture: Picture, rules: Any) -> Any:
         return task.predict.by(runner, stretched(picture, card.input_size), rules)
 
-    return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict)
+    failed = card.verdict if card.failed else ''
+    return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict, failed)
 
 
 def _of_checkpoint(config_path: str, path: str) -> Predictor:

@@ -17,6 +17,7 @@ from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.layers import folded, is_named, name_of
 from mobileone_mm.tasks.task import Graph, Pairs, Size, Task, run_graph
+from mobileone_mm.threads import one_thread
 
 MOST_RELIEF = 3  # parts of a model that are worth naming one by one
 
@@ -44,13 +45,14 @@ def noise_of(
 
     To float32, from float64. With `half` also to float16, from float32, all but the layers that `fp32_ops` name.
     """
-    full = [run_graph(graph, picture) for picture in pictures]
-    double = deepcopy(graph).double()
-    exact = [run_graph(double, picture) for picture in pictures]
-    noise = {FLOAT32: _distances(task, graph.size, exact, full, FLOAT32)}
-    if half:
-        rounded = Rounded(graph, fp32_ops)
-        noise[FLOAT16] = _distances(task, graph.size, full, [rounded(picture) for picture in pictures], FLOAT16)
+    with one_thread():
+        full = [run_graph(graph, picture) for picture in pictures]
+        double = deepcopy(graph).double()
+        exact = [run_graph(double, picture) for picture in pictures]
+        noise = {FLOAT32: _distances(task, graph.size, exact, full, FLOAT32)}
+        if half:
+            rounded = Rounded(graph, fp32_ops)
+            noise[FLOAT16] = _distances(task, graph.size, full, [rounded(picture) for picture in pictures], FLOAT16)
     return noise
 
 
@@ -66,7 +68,7 @@ def relief(
 ) -> str:
     """Which layers would bring float16 rungs within their limits, if they stayed in float32: as options, in words.
 
-    Tried in torch, the most telling part of the model first.
+    Tried in torch: each part of the model alone, then those that tell most together.
     """
     full = [run_graph(graph, picture) for picture in pictures]
 
@@ -77,16 +79,17 @@ def relief(
         )
         return max(found.get(rung.unit, math.inf) / rung.limit for rung in rungs)
 
-    kept = list(fp32_ops)
-    worst = max(range(len(pictures)), key=lambda index: excess(kept, [index]))
-    for _ in range(MOST_RELIEF):
-        found = {part: excess([*kept, part], [worst]) for part in _parts(graph) if part not in kept}
-        kept.append(min(found, key=lambda part: found[part]))
-        if found[kept[-1]] <= 1 and excess(kept, range(len(pictures))) <= 1:
-            options = ' '.join(f"`fp32_ops` '{part}'" for part in kept)
-            return f'{options} keeps enough in float32, `precision` fp32 the whole program'
-    first = kept[len(fp32_ops)]
-    return f'float16 loses most in {first}, but not there alone: `precision` fp32 keeps the whole program in float32'
+    with one_thread():
+        worst = max(range(len(pictures)), key=lambda index: excess(fp32_ops, [index]))
+        parts = sorted(_parts(graph), key=lambda part: excess([*fp32_ops, part], [worst]))
+        for count in range(1, MOST_RELIEF + 1):
+            kept = [*fp32_ops, *parts[:count]]
+            if excess(kept, range(len(pictures))) <= 1:
+                options = ' '.join(f"`fp32_ops` '{part}'" for part in kept)
+                return (
+                    f'{options}: with these in float32 it is within the limit; `precision` fp32 computes all in float32'
+                )
+    return f'float16 loses most in {parts[0]}, but not there alone: `precision` fp32 computes all in float32'
 
 
 def _parts(graph: Graph) -> list[str]:

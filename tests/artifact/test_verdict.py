@@ -1,6 +1,7 @@
 """What the checks of an export come to, in a reader's words."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,19 +21,24 @@ def rung(name: str, value: float | None, limit: float = 1.0, **others: Any) -> R
         ([rung('a', 0.1), rung('b', None)], 'float32', 'Same as the model you trained: yes'),
         ([rung('a', 0.1)], 'int8', 'Same as the model you trained: yes, as far as int8 weights can be'),
         (
+            [replace(rung('a', 0.1), rounding='float16'), replace(rung('b', 0.2), rounding='float16')],
+            'int8',
+            'Same as the model you trained: yes, as far as int8 weights and float16 can be',
+        ),
+        (
             [rung('a', 0.1), rung('b', 3, note='why', cure='do that'), rung('c', 9)],
             'int8',
-            'Same as the model you trained: NO. FAILED: b (3 px, limit 1 px); why. What helps: do that',
+            'FAILED: b (3 px, limit 1 px). Same as the model you trained: NO. Why. What helps: do that',
         ),
         (
             [rung('a', math.nan, cure='do that')],
             'float16',
-            'Same as the model you trained: NO. FAILED: a (no number, limit 1 px). What helps: do that',
+            'FAILED: a (no number, limit 1 px). Same as the model you trained: NO. What helps: do that',
         ),
         (
             [rung('graph -> saved package, palette6 weights', 3.0)],
             'palette6',
-            'Same as the model you trained: NO. FAILED: file with palette6 weights close to graph (3 px, limit 1 px). '
+            'FAILED: file with palette6 weights close to graph (3 px, limit 1 px). Same as the model you trained: NO. '
             'What helps: `weights` fp16 stores them as they are, palette8 more exactly than palette6',
         ),
     ],

@@ -157,8 +157,8 @@ def test_the_page_puts_the_package_s_score_beside_the_model_s(
     (copy / 'demo/export.json').write_text(json.dumps(export))
     assert summary.facts(copy, done)['score'] == 'mAP50 0.700, mAP 0.300; the trained model mAP50 0.900, mAP 0.500'
     page = summary.summary(copy, done)
-    assert '| one label a box (Core ML) | 0.800 | 0.400 |' in page
-    assert '| detector.mlpackage | one label a box (Core ML) | 0.700 | 0.300 |' in page
+    assert "| Core ML's suppression | 0.800 | 0.400 |" in page
+    assert "| detector.mlpackage | Core ML's suppression | 0.700 | 0.300 |" in page
     export['scores']['rows'][-1]['metrics'] = {}  # as of a detector that finds nothing
     (copy / 'demo/export.json').write_text(json.dumps(export))
     assert summary.facts(copy, done)['score'].startswith('mAP50 -, mAP -; ')

@@ -145,7 +145,7 @@ def test_a_check_that_failed_is_the_answer(shown: Report) -> None:
     html = html_of(shown, rungs=rungs, pictures='a drawn picture')
     said = ' '.join(Reader(html).between('tiny.mlpackage', 'Size'))
     assert said == (
-        'Same as the model you trained: NO FAILED: b (3 px, limit 1 px); fp32_ops a helps. What helps: train it. '
+        'FAILED: b (3 px, limit 1 px) Same as the model you trained: NO. fp32_ops a helps. What helps: train it. '
         'Checked here: 3 checks on a drawn picture'
     )
     assert '<code>fp32_ops</code>' in html

@@ -33,6 +33,8 @@ CONSTANT_LIMITS: Mapping[str, float] = {
 
 WEIGHTED = ('conv', 'conv_transpose', 'linear')  # operations that are layers with weights
 
+MOST_NAMED = 12  # layers; beyond it, they are most of a model
+
 OVERFLOW_RUNG = 'saved package, largest value'
 CONSTANTS_RUNG = 'graph -> saved package, constants'
 PACKED_RUNG = 'graph -> saved package, {} constants'
@@ -102,7 +104,7 @@ def rungs_by_graph(
 def _relieved(card: Card, graph: Graph, pictures: Sequence[Picture], made: list[Rung]) -> list[Rung]:
     """The same rungs; those that float16 fails name the layers that help."""
     failed = [rung for rung in made if rung.name in (FLOAT16_RUNG, ROUNDING_RUNG) and first_failed([rung])]
-    if not failed:
+    if not failed or not all(math.isfinite(rung.value or 0) for rung in failed):  # what overflows is named by its rung
         return made
     cure = relief(task_named(card.task), graph, pictures, failed, card.fp32_ops)
     return [replace(rung, cure=cure) if rung in failed else rung for rung in made]
@@ -218,7 +220,7 @@ def near_overflow(rungs: Sequence[Rung]) -> list[Rung]:
 def _cures(peaks: Sequence[Peak]) -> str:
     """What keeps all of these values in float32: the layers that give them and those that take them."""
     layers = dict.fromkeys(layer for peak in peaks for layer in peak.layers)
-    if not layers:
+    if not 0 < len(layers) <= MOST_NAMED:
         return '`precision` fp32 keeps the whole program in float32'
     named = ' '.join(f"`fp32_ops` '{layer}'" for layer in layers)
     what = 'that layer' if len(layers) == 1 else f'these {len(layers)} layers'
