@@ -14,8 +14,6 @@ from mobileone_mm.commands import test as command
 
 from ..conftest import forget_hosts  # noqa: TID252
 
-NEXT = 'next: ' + cli.command('export', 'tiny.py', 'epoch_1.pth')
-
 
 def run(*words: object) -> int:
     forget_hosts()  # as in a process of its own
@@ -45,7 +43,7 @@ def test_the_metrics_are_a_table_and_those_of_mmengine(folder: Path, capsys: pyt
         f'coco/{name}_precision' for name in ('circle', 'square', 'triangle')
     ]
     assert unit == 'in points of 100'
-    assert following == NEXT
+    assert following == 'next: ' + cli.command('export', 'tiny.py', 'epoch_1.pth')  # as typed from here
     assert re.fullmatch(
         r'config    tiny\.py\nmodel     epoch_1\.pth\nwork dir  work_dirs/tiny\nlog       \S+\.log\n'
         r'data      4 test images, on CPU\n',
