@@ -162,7 +162,16 @@ def export_tiny(
 ) -> Report:
     """Export a detector's config and checkpoint file, with options of the task and the format by name."""
     of_task, of_target = split_options('detection', out.suffix, options)
-    return export(*detector, out, of_task, of_target, input_size, images, evaluate, limit)
+    return export(
+        *detector,
+        out,
+        task_options=of_task,
+        target_options=of_target,
+        input_size=input_size,
+        images=images,
+        evaluate=evaluate,
+        limit=limit,
+    )
 
 
 @pytest.fixture(scope='session')

@@ -50,15 +50,15 @@ def widened(rungs: Iterable[Rung], step: str, noise: Noise, most: Mapping[str, f
 
 def _widened(rung: Rung, kind: str, moved: float, most: float) -> Rung:
     wanted = _rounded_up(ROOM[kind] * moved)
-    if rung.value is None or wanted <= rung.limit:
-        return rung
+    if rung.value is None or rung.holds or wanted <= rung.limit:
+        return rung  # nothing to say of a limit that was not needed
     limit = max(rung.limit, min(wanted, most))
     why = f'rounding to {kind} alone moves what this model gives by {moved:.2g} {rung.unit}'
     if kind == FLOAT32 and rung.value > limit >= most:
         note = f'not run: {why}, too much for a comparison of outputs to say anything'
         return replace(rung, value=None, limit=limit, note=note, psnr_db=None)
     wide = replace(rung, limit=limit, note=f'limit {rung.limit:g} widened: {why}')
-    return replace(wide, rounding=kind) if wide.holds and not rung.holds else wide
+    return replace(wide, rounding=kind) if wide.holds else wide
 
 
 def _rounded_up(value: float) -> float:

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
-    options = split_options('detection', out.suffix, given)
+    task_options, target_options = split_options('detection', out.suffix, given)
     require_outputs(
         [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
         [find_config(args.config), args.checkpoint, *args.images],
@@ -50,13 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.config,
         args.checkpoint,
         out,
-        *options,
-        size,
-        args.images,
-        args.evaluate,
-        args.limit,
-        cli.progress,
-        args.keep_failed,
+        task_options=task_options,
+        target_options=target_options,
+        input_size=size,
+        images=args.images,
+        evaluate=args.evaluate,
+        limit=args.limit,
+        track=cli.progress,
+        keep_failed=args.keep_failed,
     )
     for sentence in answer(done):
         cli.result(paragraph(sentence))

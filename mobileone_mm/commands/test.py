@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, require_kind
 from mobileone_mm.commands.train import add_common
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
@@ -23,6 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     add_common(parser)
     args = parser.parse_args(argv)
+    form = cli.command('test', 'CONFIG', 'CHECKPOINT')
+    require_kind(args.config, [A_CONFIG], form)
+    require_kind(args.checkpoint, [A_CHECKPOINT], form)
     config = str(find_config(args.config))
     if ranks.rank() == 0 and not args.plain:
         cli.fact('config', args.config)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mobileone_mm.artifact.ladder import plain_name
 from mobileone_mm.demo.steps import FOLDER, Done
 
 METRICS = {'mAP50': 'coco/bbox_mAP_50', 'mAP': 'coco/bbox_mAP'}
@@ -31,7 +32,10 @@ def summary(root: Path, done: Sequence[Done]) -> str:
     """The page about a finished demo, as Markdown."""
     export, looked = _read(root / FOLDER / 'export.json'), _read(root / FOLDER / 'predictions/predictions.json')
     scores = [_cells(row['name'], row['rule'], *_values(row)) for row in export['scores']['rows']]
-    checks = [_cells(check['name'], _value(check), f'{check["limit"]:g} {check["unit"]}') for check in export['ladder']]
+    checks = [
+        _cells(plain_name(check['name']), _value(check), f'{check["limit"]:g} {check["unit"]}')
+        for check in export['ladder']
+    ]
     steps = [_cells(step.name, f'{step.seconds:.0f} s', f'`{step.command}`') for step in done]
     fullest = max(looked['pictures'], key=lambda entry: len(entry['detections']))
     return '\n'.join(
@@ -64,7 +68,7 @@ def summary(root: Path, done: Sequence[Done]) -> str:
             'differs would have a red frame. Where two boxes of one shape have nearly the same score, rounding decides '
             'which of them suppresses the other: that is where agreeing boxes are pixels apart.',
             '',
-            '| compared | largest difference | limit |',
+            '| check | largest difference | limit |',
             '| --- | --- | --- |',
             *checks,
             '',

@@ -52,6 +52,7 @@ def export(
     config_path: str | Path,
     checkpoint_path: str | Path,
     out: str | Path,
+    *,
     task_options: Any = None,
     target_options: Any = None,
     input_size: Size | None = None,

@@ -29,7 +29,7 @@ def test_a_model_that_rounds_little_has_the_limit_of_the_table(value: float | No
     assert one(made, FLOAT16, noise) is made
 
 
-@pytest.mark.parametrize('value', [0.0, 0.1, 0.2])
+@pytest.mark.parametrize('value', [0.03, 0.1, 0.2])
 def test_the_limit_follows_the_rounding_and_not_the_value(value: float) -> None:
     wide = one(rung(value), FLOAT16, {FLOAT16: {'score': 0.031}})
     assert wide.limit == 0.13  # 4 times as much, to two digits upwards
@@ -49,7 +49,13 @@ def test_the_limit_follows_the_rounding_and_not_the_value(value: float) -> None:
     ],
 )
 def test_each_step_has_the_rounding_of_its_type(step: str, noise: Noise, expected: float) -> None:
-    assert one(rung(0.0), step, noise).limit == pytest.approx(expected)
+    assert one(rung(0.03), step, noise).limit == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('step', [FLOAT16, FLOAT32])
+def test_a_limit_that_holds_as_it_is_stays_so(step: str) -> None:
+    made = rung(0.02)
+    assert one(made, step, {step: {'score': 0.3}}) is made
 
 
 def test_beyond_what_says_anything_float16_fails_and_float32_is_not_judged() -> None:

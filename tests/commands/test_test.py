@@ -75,7 +75,6 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path, capsys: pytest.C
             ['tiny.py', 'epoch_1.pth', '--cfg-options', 'test_evaluator=None'],
             'error: tiny.py: expected test_dataloader and',
         ),
-        (['tiny.py', 'tiny.py'], 'error: tiny.py: this is no .pth'),
     ],
 )
 def test_the_error_comes_last(words: list[str], error: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -84,6 +83,22 @@ def test_the_error_comes_last(words: list[str], error: str, folder: Path, capsys
     assert out == ''
     assert err.splitlines()[-1].startswith(error)
     assert 'Traceback' not in err
+
+
+@pytest.mark.parametrize(
+    ('words', 'error'),
+    [
+        (['tiny.py', 'tiny.py'], 'tiny.py is a config, expected a checkpoint'),
+        (['epoch_1.pth', 'tiny.py'], 'epoch_1.pth is a checkpoint, expected a config'),
+    ],
+)
+def test_swapped_arguments_are_told_apart_before_anything_is_imported(
+    words: list[str], error: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 2
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert err.splitlines()[-1] == f'error: {error}: {cli.command("test", "CONFIG", "CHECKPOINT")}'
 
 
 def test_a_checkpoint_with_histories_is_refused_with_the_way_out(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mobileone_mm.artifact import ladder
 from mobileone_mm.datasets import toy
 from mobileone_mm.demo import steps, summary
 from mobileone_mm.demo.sheet import write_sheet
@@ -140,6 +141,8 @@ def test_the_page_holds_what_was_measured(finished: tuple[Path, list[steps.Done]
     assert facts['scored on'].startswith('4 validation pictures, ')
     assert all(f'| {name} | {text} |' in page for name, text in facts.items())
     assert all(f'`{step.command}`' in page for step in done)
+    assert all(f'| {ladder.plain_name(check["name"])} | ' in page for check in export['ladder'])
+    assert '->' not in page
     for target in re.findall(r'\]\((.*?)\)', page):
         # The command that runs the steps draws the sheet.
         assert target == 'pictures.png' or (root / 'demo' / target).exists(), target
