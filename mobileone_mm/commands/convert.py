@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mobileone_mm import cli
-from mobileone_mm.artifact.formats import CHECKPOINTS
+from mobileone_mm.artifact.formats import A_CHECKPOINT, CHECKPOINTS, require_kind
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.outputs import WEIGHTS, require_outputs
 
@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('destination', metavar='DST', type=Path, help='.pth file to write')
     parser.add_argument('--to', choices=LAYOUTS, required=True, help='layout to write')
     args = parser.parse_args(argv)
+    require_kind(args.source, [A_CHECKPOINT], cli.command('convert', 'SRC', 'DST'))
     if args.destination.suffix not in CHECKPOINTS:
         raise UsageError(f'{args.destination}: expected a name that ends in {" or ".join(CHECKPOINTS)}')
     require_outputs([(args.destination, WEIGHTS)], [args.source])

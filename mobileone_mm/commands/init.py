@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.own_config import own_config, templates
@@ -14,6 +15,8 @@ HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
 Writes a config for your own boxes, ready to train: what works on some hundreds of pictures, with your classes and paths
 in its first lines. The file may lie anywhere and is yours to change. Nothing is replaced."""
 COCO = 'ssd_mobileone_s0_own_coco'
+DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
+OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--data', metavar='ROOT', help='folder that holds annotations and pictures')
     parser.add_argument('--classes', metavar='A,B,C', help='class names, in the order of the labels')
     args = parser.parse_args(argv)
-    out = Path(args.name) if args.name.endswith('.py') else Path(f'{args.name}.py')
+    out = config_path(args.name)
     if os.path.lexists(out):
         raise UsageError(f'{out}: is there already, and a config of yours is never replaced; choose another name')
     if args.data and not os.path.isdir(args.data):
@@ -38,6 +41,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
     cli.next_command(cli.command('train', out))
     return 0
+
+
+def config_path(name: str) -> Path:
+    """The file that a name means; its ending may be left out.
+
+    Raises:
+        UsageError: the name is a folder's, or has the ending of another kind of file.
+    """
+    path = Path(name)
+    if name.endswith('/') or not path.name:
+        raise UsageError(f'{name}: a folder given, expected the name of the config to write, such as my_set{CONFIG}')
+    if path.suffix.lower() in OTHER_ENDINGS:
+        raise UsageError(f'{name}: a config ends in {CONFIG}; did you mean {path.with_suffix(CONFIG)}?')
+    return path if path.suffix == CONFIG else Path(f'{name}{CONFIG}')
 
 
 def split_classes(words: str) -> tuple[str, ...]:

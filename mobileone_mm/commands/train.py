@@ -1,4 +1,4 @@
-"""`mobileone train`: mmengine's training, a line an epoch."""
+"""`mobileone train`: mmengine's training, one line per epoch."""
 
 import argparse
 import os
@@ -6,13 +6,15 @@ import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
+from mobileone_mm.artifact.formats import A_CONFIG, require_kind
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
 
 HELP = """example: %(prog)s ssd_mobileone_s2
 
-Trains as mmdet's, mmseg's and mmpretrain's own tools/train.py do (docs/train.md). On the screen: a line an epoch, what
-has to be known, and at last the best checkpoint. mmengine's whole log is a file in the work dir.
+Trains as mmdet's, mmseg's and mmpretrain's own tools/train.py do (docs/train.md). On the screen: one line per epoch.
+Warnings (dropped boxes, weights that do not fit) get a line each, and the best checkpoint comes last. mmengine's whole
+log is a file in the work dir.
 
 On two GPUs: torchrun --nproc-per-node 2 -m mobileone_mm train ssd_mobileone_s2"""
 AUTO = 'auto'
@@ -21,6 +23,7 @@ AUTO = 'auto'
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, train, name the best checkpoint; returns the exit status."""
     args = _parser().parse_args(argv)
+    require_kind(args.config, [A_CONFIG], cli.command('train', 'CONFIG'))
     config = str(find_config(args.config))
     if ranks.rank() == 0 and not args.plain:
         cli.fact('config', args.config)  # before the imports, which take seconds

@@ -1,4 +1,4 @@
-"""What a screen shows of a training or a test while it runs: a line an epoch, a bar in between."""
+"""What a screen shows of a training or a test while it runs: one line per epoch, a bar in between."""
 
 import datetime
 import time
@@ -32,7 +32,7 @@ class Best:
 
 
 class TrainingFace(Hook):  # type: ignore[misc]  # mmengine is untyped
-    """Says how training goes: a line an epoch, or a validation interval where training is counted in steps.
+    """Says how training goes: one line per epoch, or per validation interval where training is counted in steps.
 
     An epoch that is validated gets its line after the validation. Losses are those that mmengine's RuntimeInfoHook has
     fetched from the device for the log, so nothing waits for the device because of this hook.
@@ -57,9 +57,10 @@ class TrainingFace(Hook):  # type: ignore[misc]  # mmengine is untyped
     def before_train(self, runner: Runner) -> None:
         loop = runner.train_loop
         self._total, self._best = loop.max_iters, best_of(runner)
-        length, before = f'{loop.max_iters} steps', f'step {loop.iter}'
+        length, before = counted(loop.max_iters, 'step'), f'step {loop.iter}'
         if _in_epochs(runner):
-            length, before = f'{loop.max_epochs} epochs of {len(loop.dataloader)} steps', f'epoch {loop.epoch}'
+            epochs, steps = counted(loop.max_epochs, 'epoch'), counted(len(loop.dataloader), 'step')
+            length, before = f'{epochs} of {steps}', f'epoch {loop.epoch}'
         start = ''
         if runner.cfg.get('resume'):
             start = f', goes on after {before}' if loop.iter else ', from the beginning: no checkpoint in the work dir'
@@ -168,6 +169,11 @@ def saved_by(runner: Runner) -> list[str]:
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds."""
     return str(datetime.timedelta(seconds=round(seconds)))
+
+
+def counted(number: int, unit: str) -> str:
+    """A number and its unit, which is a plural unless it is one."""
+    return f'{number} {unit}' if number == 1 else f'{number} {unit}s'
 
 
 def _main_metric(runner: Runner, found: Mapping[str, Any]) -> list[str]:

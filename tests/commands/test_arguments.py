@@ -67,6 +67,16 @@ def test_a_tool_is_a_door_to_its_verb(verb: str) -> None:
         ('export', 'a.py d.onnx', r'd\.onnx is an ONNX file, expected a checkpoint: {} CONFIG CHECKPOINT'),
         ('export', 'a.py work', r'work is a folder, expected a checkpoint: {} CONFIG CHECKPOINT'),
         ('export', 'work best.pth', r'work is a folder, expected a config: {} CONFIG CHECKPOINT'),
+        ('train', 'best.pth', r'best\.pth is a checkpoint, expected a config: {} CONFIG'),
+        ('train', 'd.mlpackage', r'd\.mlpackage is a Core ML package, expected a config: {} CONFIG'),
+        ('train', 'work', r'work is a folder, expected a config: {} CONFIG'),
+        ('convert', 'work c2.pth --to apple', r'work is a folder, expected a checkpoint: {} SRC DST'),
+        (
+            'convert',
+            'd.mlpackage c2.pth --to apple',
+            r'd\.mlpackage is a Core ML package, expected a checkpoint: ',
+        ),
+        ('convert', 'a.py c2.pth --to apple', r'a\.py is a config, expected a checkpoint: {} SRC DST'),
         ('fuse', 'best.pth a.py', r'best\.pth is a checkpoint, expected a config: {} CONFIG CHECKPOINT'),
         ('fuse', 'demo_ssd d.onnx', r'd\.onnx is an ONNX file, expected a checkpoint: {} CONFIG CHECKPOINT'),
         (

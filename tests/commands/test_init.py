@@ -54,6 +54,10 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
         (['--classes', 'a,,b'], 2, "--classes 'a,,b': expected names between commas, none empty and none twice"),
         (['--classes', ''], 2, "--classes ''"),
         (['--classes', 'a,b,a'], 2, "--classes 'a,b,a'"),
+        (['mine.json'], 2, 'mine.json: a config ends in .py; did you mean mine.py?'),
+        (['sub/best.pth'], 2, 'sub/best.pth: a config ends in .py; did you mean sub/best.py?'),
+        (['d.mlpackage'], 2, 'd.mlpackage: a config ends in .py; did you mean d.py?'),
+        (['photos/'], 2, 'photos/: a folder given, expected the name of the config to write, such as my_set.py'),
         (['--from', 'ssd_mobileone_s0'], 1, 'ssd_mobileone_s0: has no lines to fill in'),
     ],
 )

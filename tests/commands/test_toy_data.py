@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mobileone_mm import cli
 from mobileone_mm.commands.toy_data import main
+from mobileone_mm.datasets.toy_options import BATCH
 from mobileone_mm.openmmlab.configs import load_config
 
 SMALL = ['--images', '3', '--val', '2', '--size', '64', '--seed', '5']
@@ -26,8 +27,27 @@ def test_writes_a_set_and_names_the_command_that_trains_on_it(
     start = f'next: {cli.command("train", "demo_ssd", "--cfg-options")} '
     assert last.startswith(start)
     config = load_config('demo_ssd')
-    config.merge_from_dict(dict(word.split('=') for word in last.removeprefix(start).split()))
+    given = dict(word.split('=') for word in last.removeprefix(start).split())
+    assert given['train_dataloader.batch_size'] == '3'
+    config.merge_from_dict(given)
     require_there(config)
+
+
+def test_a_set_of_a_batch_or_more_keeps_the_batch_of_the_config(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert load_config('demo_ssd').train_dataloader.batch_size == BATCH
+    assert cli.run(main, [str(tmp_path / 'set'), '--images', str(2 * BATCH), '--val', '1', '--size', '64']) == 0
+    assert 'batch_size' not in capsys.readouterr().out
+
+
+def test_one_picture_is_too_few_to_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(main, [str(tmp_path / 'set'), '--images', '1', '--val', '1', '--size', '64']) == 0
+    said = capsys.readouterr()
+    assert 'next: ' not in said.out
+    assert (
+        said.err == f'{tmp_path / "set"}: too few pictures with a shape in them to train on; draw more with --images\n'
+    )
 
 
 def require_there(config: Config) -> None:

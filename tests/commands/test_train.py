@@ -336,7 +336,7 @@ def in_two_processes(folder: Path, *words: object) -> list[tuple[int, str, str]]
 def test_of_two_processes_the_first_speaks(config: Path, tmp_path: Path) -> None:
     first, second = in_two_processes(tmp_path, config, '--work-dir', 'work')
     assert (first[0], *second) == (0, 0, '', '')
-    assert 'training  2 epochs of 1 steps on 2 x CPU' in first[2].splitlines()
+    assert 'training  2 epochs of 1 step on 2 x CPU' in first[2].splitlines()
     assert first[1].startswith('best      work/best_coco_bbox_mAP_epoch_')
 
 
