@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mobileone_mm.prediction.gallery import predict
     from mobileone_mm.reparam import fuse, fuse_checked
     from mobileone_mm.targets.artifact import open_artifact
+    from mobileone_mm.targets.coreml.options import CoreMLOptions
+    from mobileone_mm.targets.onnx.options import OnnxOptions
+    from mobileone_mm.tasks.detection.options import DetectionOptions
     from mobileone_mm.weights.checkpoint import load_weights
 
 __version__ = '0.1.0'
@@ -29,10 +32,13 @@ __version__ = '0.1.0'
 __all__ = [
     'CheckpointError',
     'ConfigError',
+    'CoreMLOptions',
     'DataError',
+    'DetectionOptions',
     'ExportError',
     'FuseError',
     'MobileOneError',
+    'OnnxOptions',
     'ParityError',
     'UsageError',
     'config',
@@ -48,6 +54,9 @@ __all__ = [
 
 # Where each stands: torch and mmengine are imported with the first that is used, not with the package.
 _DOORS = {
+    'CoreMLOptions': 'targets.coreml.options',
+    'DetectionOptions': 'tasks.detection.options',
+    'OnnxOptions': 'targets.onnx.options',
     'config': 'openmmlab.shipped',
     'evaluate': 'evaluation.scoring',
     'export': 'exporter.export',
@@ -68,4 +77,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, '__version__']

@@ -114,7 +114,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         '--weights',
-        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); {", ".join(EXPERIMENTAL)}',
+        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); '
+        f'experimental: {", ".join(EXPERIMENTAL)}',
     )
     parser.add_argument('--precision', help=f'{" or ".join(FLOATS)} ({coreml.precision})')
     parser.add_argument(

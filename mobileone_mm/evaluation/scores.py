@@ -10,6 +10,7 @@ from mobileone_mm.artifact.columns import WIDTH, wrapped
 
 LEAST = 8  # characters of a column of metrics
 SECONDS = 's/picture'
+ZERO = '+0.00'  # a difference too small to be seen, which needs no cause
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,8 @@ class Scores:
 
     def _what(self, one: Row, other: Row) -> str:
         if one.name == other.name:
-            why = f': {self.rule_change}' if self.rule_change else ''
+            seen = _points(self._change(one, other)) != ZERO
+            why = f': {self.rule_change}' if self.rule_change and seen else ''
             return f'{other.rule} instead of {one.rule}, in {one.name}{why}'
         if one.rule == other.rule:
             return f'{other.name} instead of {one.name}, both with {one.rule}'

@@ -1,7 +1,7 @@
 """What an export wrote and measured."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,13 @@ class Report:
     """
 
     artifact: Path
-    info: Card
-    rungs: tuple[Rung, ...]
+    info: Card = field(repr=False)
+    rungs: tuple[Rung, ...] = field(repr=False)
     facts: Mapping[str, int]
-    operations: Mapping[str, int]
+    operations: Mapping[str, int] = field(repr=False)
     bytes: int
-    seconds: Mapping[str, float]
-    scores: Scores | None = None
+    seconds: Mapping[str, float] = field(repr=False)
+    scores: Scores | None = field(default=None, repr=False)
     pictures: str = 'pictures'
 
     def as_dict(self) -> dict[str, Any]:

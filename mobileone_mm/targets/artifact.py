@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.formats import ARTIFACTS
 from mobileone_mm.artifact.inputs import CHANNELS, Picture, found
 from mobileone_mm.artifact.runner import Outputs
-from mobileone_mm.errors import DataError, ExportError
+from mobileone_mm.errors import DataError, ExportError, UsageError
 from mobileone_mm.pictures.reading import read_picture, stretched
 from mobileone_mm.targets.by_ending import open_saved
 from mobileone_mm.targets.target import Saved
@@ -75,7 +76,8 @@ class Artifact:
         """What is found in a picture of any size.
 
         Args:
-            picture: a file, or an array, uint8 RGB (H, W, 3); it is resized as the model was trained.
+            picture: a file, an array, uint8 RGB (H, W, 3), or a `PIL.Image` in mode RGB; it is resized as the model
+                was trained.
             score_threshold: boxes below it go, 0..1; None takes the file's own.
             iou_threshold: of two boxes of one class that overlap more, the less sure one goes; None takes the file's.
 
@@ -101,20 +103,27 @@ class Artifact:
 
 
 def _checked(picture: Any) -> Picture:
-    if not isinstance(picture, np.ndarray):
-        raise DataError(f'picture: {type(picture).__name__} given, expected a path or a NumPy array')
+    if not (hasattr(picture, '__array__') or hasattr(picture, '__array_interface__')):  # Pillow has had either
+        raise DataError(f'picture: {type(picture).__name__} given, expected a path, a NumPy array or a PIL.Image')
+    mode = getattr(picture, 'mode', None)  # an image's; its array does not tell HSV or Lab from RGB
+    picture = np.asarray(picture)
+    if isinstance(mode, str) and mode != 'RGB' and picture.shape[2:] == (CHANNELS,):
+        raise DataError(f'picture: a PIL.Image in mode {mode} given, expected mode RGB; convert it: .convert("RGB")')
     if picture.ndim != 3 or picture.shape[2] != CHANNELS or picture.dtype != np.uint8 or not picture.size:
         raise DataError(f'{found("picture", picture)}, expected uint8 RGB of shape (height, width, {CHANNELS})')
-    return picture
+    checked: Picture = picture
+    return checked
 
 
 def open_artifact(path: str | Path) -> Artifact:
     """Open what an export wrote: a `.mlpackage` or a `.onnx`.
 
     Raises:
-        UsageError: the ending is of nothing that is known.
+        UsageError: it is no path, or its ending is of nothing that is known.
         ExportError: it cannot be read or run, or holds the weights of another.
     """
+    if not isinstance(path, str | Path):
+        raise UsageError(f'{path!r} given, expected the path of a {" or ".join(ARTIFACTS)}')
     artifact = Artifact(open_saved(path))
     artifact.inputs  # noqa: B018 - a file that cannot be run is refused now
     return artifact

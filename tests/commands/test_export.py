@@ -129,3 +129,10 @@ def test_a_config_that_is_not_there_is_one_line_and_status_1(
     assert run(tmp_path / 'none.py', 'none.pth', '--out', tmp_path / 'd.mlpackage') == 1
     assert re.fullmatch(rf'error: {tmp_path}/none\.py: no such config file.*\n', capsys.readouterr().err)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_tells_which_weights_are_experimental(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match='0'):
+        main(['--help'])
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'int8, palette8, palette6 (fp16); experimental: palette6' in said

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -73,6 +74,15 @@ def test_a_metric_in_percent_is_not_multiplied() -> None:
 def test_no_difference_has_no_sign_of_its_own() -> None:
     table = scores_of(row(MODEL, ONE, 0.5), row(FILE, ONE, 0.5 - 1e-7)).table()
     assert table.endswith(f'\n  +0.00  {FILE} instead of {MODEL}, both with one label')
+
+
+@pytest.mark.parametrize(('change', 'told'), [(0.1, True), (1e-7, False), (-1e-7, False), (-0.1, True)])
+def test_a_cause_is_told_where_there_is_a_difference_to_be_seen(change: float, told: bool) -> None:
+    rows = (row(MODEL, SEVERAL, 0.5), row(MODEL, ONE, 0.5 + change))
+    scores = replace(scores_of(*rows), rule_change='cause')
+    what = f'one label instead of several labels, in {MODEL}'
+    assert [line.what for line in scores.differences] == [f'{what}: cause' if told else what]
+    assert ('cause' in scores.table()) == told
 
 
 @pytest.mark.parametrize(

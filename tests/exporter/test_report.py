@@ -37,6 +37,13 @@ def test_the_summary_of_a_file(name: str, onnx_reports: dict[str, Report]) -> No
     assert second.startswith('operations: 31 Conv, 15 Clip, ')
 
 
+def test_printed_it_is_one_short_line(report: Report) -> None:
+    path = f'artifact={Path("out/d.mlpackage")!r}'
+    assert repr(report) == (
+        f"Report({path}, facts={{'rows': 1234, 'columns': 80}}, bytes=2345678, pictures='pictures')"
+    )
+
+
 def test_it_is_json(report: Report) -> None:
     told = report.as_dict()
     assert json.loads(json.dumps(told, allow_nan=False)) == told | {'ladder': list(told['ladder'])}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import supervision
 import torch
+from PIL import Image
 from torchvision.ops import batched_nms, box_convert
 
 from mobileone_mm.errors import DataError, ExportError, UsageError
@@ -76,6 +77,12 @@ def test_an_onnx_file_predicts(onnx_reports: dict[str, Report]) -> None:
 def test_what_cannot_be_opened(name: str, error: type[Exception], message: str, tmp_path: Path) -> None:
     with pytest.raises(error, match=message):
         open_artifact(tmp_path / name)
+
+
+@pytest.mark.parametrize('path', [None, 3, b'd.onnx'])
+def test_what_is_no_path_is_refused(path: Any) -> None:
+    with pytest.raises(UsageError, match=rf'^{path!r} given, expected the path of a \.mlpackage or \.onnx$'):
+        open_artifact(path)
 
 
 def links_to(path: Path, folder: Path) -> list[Path]:
@@ -185,7 +192,7 @@ def test_a_file_is_read_as_an_array_is_taken(artifact: Artifact, tmp_path: Path)
     bgr = cv2.imread(str(tmp_path / 'photo.png'))
     expected = artifact.detect(PHOTO)
     assert len(expected.confidence) > 3
-    for picture in (tmp_path / 'photo.png', str(tmp_path / 'photo.png'), bgr[..., ::-1]):
+    for picture in (tmp_path / 'photo.png', str(tmp_path / 'photo.png'), bgr[..., ::-1], Image.fromarray(PHOTO)):
         found = artifact.detect(picture)
         for name in ('xyxy', 'confidence', 'class_id'):
             np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -228,11 +235,25 @@ def test_where_it_is_not_there_is_something_with_the_same_names(
         (np.dstack([PHOTO, PHOTO[..., :1]]), r'picture: uint8 of shape \(110, 150, 4\) given'),
         (PHOTO.transpose(2, 0, 1), r'picture: uint8 of shape \(3, 110, 150\) given'),
         (PHOTO[:0], r'picture: uint8 of shape \(0, 150, 3\) given'),
-        (PHOTO.tolist(), r'picture: list given, expected a path or a NumPy array'),
-        (None, r'picture: NoneType given, expected a path or a NumPy array'),
+        (Image.fromarray(PHOTO).convert('L'), r'picture: uint8 of shape \(110, 150\) given, expected uint8 RGB'),
+        (Image.fromarray(PHOTO).convert('HSV'), r'picture: a PIL\.Image in mode HSV given, expected mode RGB'),
+        (PHOTO.tolist(), r'picture: list given, expected a path, a NumPy array or a PIL\.Image'),
+        (None, r'picture: NoneType given, expected a path, a NumPy array or a PIL\.Image'),
         ('none.jpg', r'none\.jpg: no such file, expected a picture'),
     ],
-    ids=['float64', 'int64', 'grey', 'four channels', 'planes', 'empty', 'list', 'None', 'no file'],
+    ids=[
+        'float64',
+        'int64',
+        'grey',
+        'four channels',
+        'planes',
+        'empty',
+        'grey image',
+        'HSV image',
+        'list',
+        'None',
+        'no file',
+    ],
 )
 def test_what_is_no_picture_is_refused(picture: Any, message: str, onnx_files: dict[str, Path]) -> None:
     with pytest.raises(DataError, match=message):
