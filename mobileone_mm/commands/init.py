@@ -9,12 +9,15 @@ from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.own_config import own_config, templates
+from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_voc
+from mobileone_mm.openmmlab.shipped import config
 
 HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
 
 Writes a config for your own boxes, ready to train: what works on some hundreds of pictures, with your classes and paths
-in its first lines. The file may lie anywhere and is yours to change. Nothing is replaced."""
-COCO = 'ssd_mobileone_s0_own_coco'
+in its first lines. Looks into the folder for annotation files and pictures, and says what it did not find. The file may
+lie anywhere and is yours to change. Nothing is replaced."""
+COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
 
@@ -27,7 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         '--from', dest='template', default=COCO, metavar='NAME', help=f'{" or ".join(templates())} (%(default)s)'
     )
     parser.add_argument('--data', metavar='ROOT', help='folder that holds annotations and pictures')
-    parser.add_argument('--classes', metavar='A,B,C', help='class names, in the order of the labels')
+    parser.add_argument(
+        '--classes', metavar='A,B,C', help="class names, in the order of the labels (COCO: the training file's)"
+    )
     args = parser.parse_args(argv)
     out = config_path(args.name)
     if os.path.lexists(out):
@@ -35,12 +40,37 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.data and not os.path.isdir(args.data):
         raise UsageError(f'`data` {args.data}: no such folder; give the one that holds annotations and pictures')
     classes = split_classes(args.classes) if args.classes is not None else None
-    text = own_config(args.template, classes, args.data)
+    layout = found_in(args.data, Path(config(args.template)).stem) if args.data else Layout()
+    text = own_config(args.template, classes or layout.classes or None, args.data, layout.lines)
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
+    _say(args.data, layout, classes)
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
     cli.next_command(cli.command('train', out))
     return 0
+
+
+def found_in(folder: str, template: str) -> Layout:
+    """What the folder holds of what the template names.
+
+    Raises:
+        UsageError: it holds a set of another format.
+    """
+    layout = LAYOUTS[template](Path(folder)) if template in LAYOUTS else Layout()
+    if template == COCO and not layout.lines and is_voc(Path(folder)):
+        raise UsageError(f'{folder}: a set in VOC format; give --from {VOC}')
+    return layout
+
+
+def _say(folder: str, layout: Layout, classes: Sequence[str] | None) -> None:
+    for name, value in layout.lines.items():
+        cli.say(f'found {name} = {value!r}')
+    if layout.classes and classes is None:
+        cli.say(f'found classes = {layout.classes}')
+    elif classes and layout.classes and not set(classes) <= set(layout.classes):
+        cli.say(f'warning: the training file has the categories {", ".join(layout.classes)}')
+    if layout.missing:
+        cli.say(f'warning: not found in {folder}: {"; ".join(layout.missing)}. Give their paths in the config')
 
 
 def config_path(name: str) -> Path:

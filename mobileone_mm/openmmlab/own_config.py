@@ -16,13 +16,19 @@ def templates() -> Mapping[str, Path]:
     return {name: path for name, path in shipped().items() if YOURS in path.read_text(encoding='utf-8')}
 
 
-def own_config(template: str, classes: Sequence[str] | None = None, data_root: str | None = None) -> str:
+def own_config(
+    template: str,
+    classes: Sequence[str] | None = None,
+    data_root: str | None = None,
+    lines: Mapping[str, str] | None = None,
+) -> str:
     """The text of a template, with its `_base_` found by name instead of beside it.
 
     Args:
         template: one of `templates()`, by name.
         classes: the class names, in the order of the labels; without them, the template's.
         data_root: the folder that the other paths begin in; without it, the template's.
+        lines: the other paths, by the template's variables; without one, the template's.
 
     Raises:
         ConfigError: there is no such template.
@@ -37,6 +43,22 @@ def own_config(template: str, classes: Sequence[str] | None = None, data_root: s
         text = _assigned(text, 'classes', repr(tuple(classes)))
     if data_root is not None:
         text = _assigned(text, 'data_root', repr(f'{data_root.rstrip("/")}/'))
+    return _filled(text, lines or {})
+
+
+def _filled(text: str, lines: Mapping[str, str]) -> str:
+    """A config's text with other texts for some of its variables, which may be assigned two at a time."""
+    for line in ast.parse(text).body:
+        names = ast.unparse(line.targets[0]).strip('()').split(', ') if isinstance(line, ast.Assign) else []
+        if not lines.keys() & set(names):
+            continue
+        assert isinstance(line, ast.Assign)
+        old, values = ast.get_source_segment(text, line), ast.literal_eval(line.value)
+        assert old is not None
+        filled = [
+            lines.get(name, value) for name, value in zip(names, [values] if len(names) == 1 else values, strict=True)
+        ]
+        text = text.replace(old, f'{", ".join(names)} = {", ".join(map(repr, filled))}', 1)
     return text
 
 

@@ -7,6 +7,8 @@ from mmengine.config import Config
 
 from mobileone_mm import cli
 from mobileone_mm.commands.init import main
+from mobileone_mm.datasets.toy import write_coco
+from mobileone_mm.datasets.toy_options import ToyOptions
 
 VOC = 'ssd_mobileone_s0_own_voc'
 
@@ -30,7 +32,44 @@ def test_writes_a_config_and_names_the_command_that_trains_it(
     first, last = said.out.splitlines()
     assert first.startswith(f'{written}: written; ')
     assert last == f'next: {cli.command("train", written)}'
-    assert said.err == ''
+    assert said.err.startswith('warning: not found in photos: an annotation file for training ')
+    assert said.err.count('\n') == 1
+
+
+def test_the_set_that_toy_data_writes_is_found(capsys: pytest.CaptureFixture[str]) -> None:
+    write_coco('own', ToyOptions(images=2, val=1, size=64))
+    assert cli.run(main, ['--data', 'own']) == 0
+    read = Config.fromfile('my_set.py')
+    for split, file in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        dataset = read[f'{split}_dataloader'].dataset
+        assert (dataset.ann_file, dataset.data_prefix.img) == (f'annotations/{file}.json', f'images/{file}/')
+    assert read.test_evaluator.ann_file == 'own/annotations/val.json'
+    assert tuple(read.metainfo.classes) == ('circle', 'square', 'triangle')
+    assert capsys.readouterr().err.splitlines() == [
+        "found train_file = 'annotations/train.json'",
+        "found train_images = 'images/train/'",
+        "found val_file = 'annotations/val.json'",
+        "found val_images = 'images/val/'",
+        "found classes = ('circle', 'square', 'triangle')",
+    ]
+
+
+def test_classes_that_the_training_file_lacks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    write_coco('own', ToyOptions(images=2, val=1, size=64))
+    assert cli.run(main, ['--data', 'own', '--classes', 'circle,cat']) == 0
+    assert tuple(Config.fromfile('my_set.py').metainfo.classes) == ('circle', 'cat')
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == 'warning: the training file has the categories circle, square, triangle'
+
+
+def test_a_set_in_voc_format_needs_its_own_template(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ('Annotations/1.xml', 'JPEGImages/1.jpg', 'train.txt', 'val.txt'):
+        (Path('photos') / name).parent.mkdir(exist_ok=True)
+        (Path('photos') / name).touch()
+    assert cli.run(main, ['--data', 'photos']) == 2
+    assert capsys.readouterr().err == f'error: photos: a set in VOC format; give --from {VOC}\n'
+    assert cli.run(main, ['--data', 'photos', '--from', VOC]) == 0
+    assert Config.fromfile('my_set.py').train_dataloader.dataset.ann_file == 'train.txt'
 
 
 def test_another_format_is_another_template() -> None:

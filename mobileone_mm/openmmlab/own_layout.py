@@ -1,0 +1,136 @@
+"""Where a folder of a user's own data holds what a config names: its annotation files and its pictures."""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SPLITS = ('train', 'val')  # a word of a path that begins so names one: train2017, validation
+DEEPEST = 3  # folders below the root that are looked into
+MOST_FOLDERS = 1000  # a set has a handful; a home folder has more
+XML, PICTURES = 'Annotations', 'JPEGImages'  # VOC's
+LISTS = ('ImageSets/Main', 'ImageSets', '')  # where VOC's lists may lie
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was found in a folder.
+
+    Attributes:
+        lines: values of a template's variables, by name.
+        classes: the categories of the training file, in its order; empty where there is no such file.
+        missing: what was looked for and not found, in words.
+    """
+
+    lines: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+def coco_layout(root: Path) -> Layout:
+    """The annotation files of COCO format in a folder, and the folders of their pictures."""
+    folders = list(_folders(root))
+    files = sorted(file for folder in folders for file in (root / folder).glob('*.json'))
+    lines: dict[str, str] = {}
+    classes: tuple[str, ...] = ()
+    missing: list[str] = []
+    for split, word in (('train', 'training'), ('val', 'validation')):
+        file, content = _coco_file(root, files, split)
+        if file is None:
+            missing.append(f'an annotation file for {word} (a .json of COCO format with {split!r} in its path)')
+            continue
+        lines[f'{split}_file'] = file.relative_to(root).as_posix()
+        names = [image['file_name'] for image in content['images'] if isinstance(image.get('file_name'), str)]
+        where = _pictures(root, [file.parent.relative_to(root), *folders], names, split)
+        if where is None:
+            missing.append(f'the pictures that {lines[f"{split}_file"]} names')
+        else:
+            lines[f'{split}_images'] = '' if where == Path() else f'{where.as_posix()}/'
+        if split == 'train':
+            classes = _classes(content)
+    return Layout(lines, classes, tuple(missing))
+
+
+def voc_layout(root: Path) -> Layout:
+    """The two lists of VOC's layout in a folder; its XML files and pictures have their places."""
+    missing = [f'{name}/' for name in (XML, PICTURES) if not (root / name).is_dir()]
+    lines = {}
+    for split, word in (('train', 'training'), ('val', 'validation')):
+        named = [Path(place) / f'{split}.txt' for place in LISTS]
+        found = next((name for name in named if (root / name).is_file()), None)
+        if found is None:
+            missing.append(f'a list of the {word} pictures ({named[0].as_posix()})')
+        else:
+            lines[f'{split}_list'] = found.as_posix()
+    return Layout(lines, (), tuple(missing))
+
+
+LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
+    'ssd_mobileone_s0_own_coco': coco_layout,
+    'ssd_mobileone_s0_own_voc': voc_layout,
+}
+
+
+def is_voc(root: Path) -> bool:
+    """Whether a folder looks like VOC's."""
+    return (root / XML).is_dir() and any((root / XML).glob('*.xml'))
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """The root and the folders below it, as they are named from it, without hidden ones."""
+    count = 0
+    for path, below, _ in os.walk(root):
+        here = Path(path).relative_to(root)
+        below[:] = sorted(name for name in below if not name.startswith('.')) if len(here.parts) < DEEPEST else []
+        yield here
+        count += 1
+        if count == MOST_FOLDERS:
+            return
+
+
+def _coco_file(root: Path, files: Sequence[Path], split: str) -> tuple[Path | None, Any]:
+    """The first file that names a split, and what it holds: its own name counts more than that of its folder."""
+    named = [file for file in files if _names(file.relative_to(root), split)]
+    # COCO's own set has keypoints of the same pictures, in files of their own.
+    first = sorted(named, key=lambda file: (not _names(Path(file.name), split), not file.name.startswith('instances')))
+    for file in first:
+        try:
+            content = json.loads(file.read_bytes())
+        except (OSError, ValueError):
+            continue
+        if _has_boxes(content):
+            return file, content
+    return None, None
+
+
+def _has_boxes(content: Any) -> bool:
+    if not isinstance(content, dict) or not all(
+        _rows(content.get(key)) for key in ('images', 'annotations', 'categories')
+    ):
+        return False
+    return any('bbox' in annotation for annotation in content['annotations'])
+
+
+def _rows(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
+
+
+def _pictures(root: Path, folders: Sequence[Path], names: Sequence[str], split: str) -> Path | None:
+    """The folder that pictures lie in: one of the same split where several hold files of these names."""
+    other = next(name for name in SPLITS if name != split)
+    samples = names[:: max(1, len(names) // 20)]
+    fitting = [folder for folder in folders if samples and all((root / folder / name).is_file() for name in samples)]
+    return min(fitting, key=lambda folder: (_names(folder, other), not _names(folder, split)), default=None)
+
+
+def _names(path: Path, split: str) -> bool:
+    return any(word.startswith(split) for word in re.findall('[a-z]+', path.as_posix().lower()))
+
+
+def _classes(content: Mapping[str, Any]) -> tuple[str, ...]:
+    names = [category.get('name') for category in content['categories']]
+    given = tuple(name for name in names if isinstance(name, str) and name)
+    return given if len(set(given)) == len(names) else ()
