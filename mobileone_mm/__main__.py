@@ -11,7 +11,7 @@ from mobileone_mm.errors import UsageError
 COMMANDS = 'mobileone_mm.commands'  # a module for each verb, imported when it is asked for
 VERBS = {
     'demo': 'the whole way in minutes, on pictures it draws itself',
-    'doctor': 'what is installed, what is faulty, and the command that mends it',
+    'doctor': 'what is installed, what is broken, and the command that fixes it',
     'init': 'write a config for your own data',
     'train': 'train a model, from a config of yours or by the name of one that comes along',
     'test': "score a checkpoint by its config's own metric",

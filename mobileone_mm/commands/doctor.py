@@ -1,4 +1,4 @@
-"""What is installed, what is faulty, and the command that mends it."""
+"""What is installed, what is broken, and the command that fixes it."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from mobileone_mm.doctor.report import examine, table
 
 HELP = """example: %(prog)s
 
-Prints what is installed, and for each fault the command that mends it. Status 1 if training or export cannot work."""
+Prints what is installed, and for each fault the command that fixes it. Status 1 if training or export cannot work."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

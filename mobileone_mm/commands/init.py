@@ -14,9 +14,9 @@ from mobileone_mm.openmmlab.shipped import config
 
 HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
 
-Writes a config for your own boxes, ready to train: what works on some hundreds of pictures, with your classes and paths
-in its first lines. Looks into the folder for annotation files and pictures, and says what it did not find. The file may
-lie anywhere and is yours to change. Nothing is replaced."""
+Writes a config for your own boxes, ready to train: settings that work on a few hundred pictures, with your classes and
+paths in its first lines. Looks into the folder for annotation files and pictures, and says what it did not find. The
+file may lie anywhere and is yours to change. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)

@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs='?',
         const=AUTO,
         metavar='CHECKPOINT',
-        help='go on from the last checkpoint in the work dir, or from the one named',
+        help='resume from the last checkpoint in the work dir, or from the one named',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(

@@ -9,7 +9,7 @@ from mobileone_mm.outputs import REPORT, require_outputs
 HELP = """example: %(prog)s detector.mlpackage --image street.jpg
 
 Judges a package or an ONNX file by itself: names, shapes, types, labels, thresholds, weights and metadata; then
-executes it, and its suppression, and compares what it finds with what its metadata say it has to find. Prints the
+executes it, and its suppression, and compares its output with what its metadata says to expect. Prints the
 comparisons with the trained model that its export made, and those that were made now."""
 
 

@@ -84,7 +84,7 @@ def _files(word: str) -> list[Path]:
         return found
     found = sorted(file for file in map(Path, glob.glob(word, recursive=True)) if file.is_file())
     if not found:
-        raise DataError(f'{word}: no such file or folder, and a pattern that nothing matches')
+        raise DataError(f'{word}: no such file or folder, and no file matches it as a pattern')
     return found
 
 

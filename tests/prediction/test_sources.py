@@ -93,8 +93,8 @@ def test_files_folders_and_patterns(
     ('words', 'error', 'message'),
     [
         ([], UsageError, 'no pictures given'),
-        (['none.png'], DataError, r'none\.png: no such file or folder, and a pattern that nothing matches'),
-        (['*.png'], DataError, r'\*\.png: no such file or folder, and a pattern'),
+        (['none.png'], DataError, r'none\.png: no such file or folder, and no file matches it as a pattern'),
+        (['*.png'], DataError, r'\*\.png: no such file or folder, and no file matches'),
         (['empty'], DataError, r'empty: a folder without pictures; expected files ending in \.bmp, '),
     ],
 )

@@ -205,7 +205,7 @@ def overflow_rungs(runs: Sequence[Execution]) -> list[Rung]:
     peak = beyond[0] if beyond else max(worst, key=lambda peak: peak.value)
     note = f'in {peak.place}{f", layer {peak.layers[0]}" if peak.layers else ""}'
     if beyond:
-        note += f': it overflows float16, and what follows from it are no numbers; {_cures(beyond)}'
+        note += f': it overflows float16, so everything computed from it is infinite or NaN; {_cures(beyond)}'
     elif peak.value > NEAR_LARGEST:
         near = [peak for peak in worst if peak.value > NEAR_LARGEST]
         note += f': a device that accumulates in float16 may overflow; {_cures(near)}'
