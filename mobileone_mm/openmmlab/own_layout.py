@@ -10,6 +10,7 @@ from typing import Any
 
 SPLITS = ('train', 'val')  # a word of a path that begins so names one: train2017, validation
 DEEPEST = 3  # folders below the root that are looked into
+MOST_FILES = 20  # that are opened for a split: some tools write a .json for each picture
 MOST_FOLDERS = 1000  # a set has a handful; a home folder has more
 XML, PICTURES = 'Annotations', 'JPEGImages'  # VOC's
 LISTS = ('ImageSets/Main', 'ImageSets', '')  # where VOC's lists may lie
@@ -32,8 +33,8 @@ class Layout:
 
 def coco_layout(root: Path) -> Layout:
     """The annotation files of COCO format in a folder, and the folders of their pictures."""
-    folders = list(_folders(root))
-    files = sorted(file for folder in folders for file in (root / folder).glob('*.json'))
+    folders = sorted(_folders(root), key=lambda folder: len(folder.parts))  # of two that fit, the upper one
+    files = [file for folder in folders for file in sorted((root / folder).glob('*.json'))]
     lines: dict[str, str] = {}
     classes: tuple[str, ...] = ()
     missing: list[str] = []
@@ -82,7 +83,7 @@ def is_voc(root: Path) -> bool:
 def _folders(root: Path) -> Iterator[Path]:
     """The root and the folders below it, as they are named from it, without hidden ones."""
     count = 0
-    for path, below, _ in os.walk(root):
+    for path, below, _ in os.walk(root, followlinks=True):  # no deeper than `DEEPEST`, so no link leads round and round
         here = Path(path).relative_to(root)
         below[:] = sorted(name for name in below if not name.startswith('.')) if len(here.parts) < DEEPEST else []
         yield here
@@ -96,7 +97,7 @@ def _coco_file(root: Path, files: Sequence[Path], split: str) -> tuple[Path | No
     named = [file for file in files if _names(file.relative_to(root), split)]
     # COCO's own set has keypoints of the same pictures, in files of their own.
     first = sorted(named, key=lambda file: (not _names(Path(file.name), split), not file.name.startswith('instances')))
-    for file in first:
+    for file in first[:MOST_FILES]:
         try:
             content = json.loads(file.read_bytes())
         except (OSError, ValueError):

@@ -58,6 +58,21 @@ def test_layouts_that_people_have(train: tuple[str, str], val: tuple[str, str], 
     assert (found.classes, found.missing) == (('cat',), ())
 
 
+def test_links_to_folders_are_followed_but_not_round_and_round(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / 'root', tmp_path / 'elsewhere'
+    coco(elsewhere / 'train.json', elsewhere / 'train', 'a.jpg')
+    root.mkdir()
+    (root / 'linked').symlink_to(elsewhere)
+    (elsewhere / 'back').symlink_to(root)
+    assert coco_layout(root).lines == {'train_file': 'linked/train.json', 'train_images': 'linked/train/'}
+
+
+def test_a_json_for_each_picture_is_no_annotation_file(tmp_path: Path) -> None:
+    for index in range(100):
+        coco(tmp_path / 'train' / f'{index:03}.json', tmp_path / 'train', f'{index}.jpg', box='shape')
+    assert not coco_layout(tmp_path).lines
+
+
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     coco(tmp_path / 'train.json', tmp_path / 'images', 'a.jpg')
     (tmp_path / 'images' / 'a.jpg').unlink()
