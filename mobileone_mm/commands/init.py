@@ -19,6 +19,7 @@ paths in its first lines. Looks into the folder for annotation files and picture
 file may lie anywhere and is yours to change. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
+MOST_LISTED = 10  # names in a line
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
 
 
@@ -66,11 +67,16 @@ def _say(folder: str, layout: Layout, classes: Sequence[str] | None) -> None:
     for name, value in layout.lines.items():
         cli.say(f'found {name} = {value!r}')
     if layout.classes and classes is None:
-        cli.say(f'found classes = {layout.classes}')
+        cli.say(f'found {len(layout.classes)} classes: {_listed(layout.classes)}')
     elif classes and layout.classes and not set(classes) <= set(layout.classes):
-        cli.say(f'warning: the training file has the categories {", ".join(layout.classes)}')
+        cli.say(f'warning: the training file has the categories {_listed(layout.classes)}')
     if layout.missing:
         cli.say(f'warning: not found in {folder}: {"; ".join(layout.missing)}. Give their paths in the config')
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = ' ...' if len(names) > MOST_LISTED else ''
+    return ', '.join(names[:MOST_LISTED]) + more
 
 
 def config_path(name: str) -> Path:

@@ -50,7 +50,7 @@ def test_the_set_that_toy_data_writes_is_found(capsys: pytest.CaptureFixture[str
         "found train_images = 'images/train/'",
         "found val_file = 'annotations/val.json'",
         "found val_images = 'images/val/'",
-        "found classes = ('circle', 'square', 'triangle')",
+        'found 3 classes: circle, square, triangle',
     ]
 
 
