@@ -91,6 +91,11 @@ class Scores:
             pairs.append(ends)
         return tuple(Difference(self._what(one, other), self._change(one, other)) for one, other in pairs)
 
+    @property
+    def change(self) -> float | None:
+        """Of the main metric, from the first row to the last, in points of 100; None if a score lacks."""
+        return self._change(self.rows[0], self.rows[-1])
+
     def _change(self, one: Row, other: Row) -> float | None:
         before, after = self.points(one, self.main), self.points(other, self.main)
         return None if before is None or after is None else after - before

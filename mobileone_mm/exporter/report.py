@@ -12,6 +12,8 @@ from mobileone_mm.artifact.verdict import checked, checks_of, verdict
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.weakness import weakness
 
+MOST_LOST = 1.0  # points of the main metric; an export that loses more is not called faithful
+
 
 @dataclass(frozen=True)
 class Report:
@@ -61,10 +63,10 @@ def answer(report: Report) -> tuple[str, str]:
 
 def weak_at(report: Report, number: Callable[[float], str]) -> str:
     """What the model itself is weak at, if it was scored and is; `number` writes points of 100."""
-    weak = weakness(report.scores, number) if report.scores else ''
-    if not weak:
+    if report.scores is None or not (weak := weakness(report.scores, number)):
         return ''
-    sound = all(check.failed is None for check in checks_of(report.rungs))
+    lost = -(report.scores.change or 0.0)
+    sound = lost <= MOST_LOST and all(check.failed is None for check in checks_of(report.rungs))
     return f'{"Faithful export" if sound else "Export"} of {weak}'
 
 
