@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'demo': {'pictures'},
     'datasets': {'pictures'},
+    'inspection': {'datasets', 'openmmlab', 'pictures'},
     'hooks': {'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
     'doctor': set(),
