@@ -159,7 +159,7 @@ def _id_faults(pair: Pair, mask: Facts, rules: Rules) -> Iterator[Fault]:
     }
     if strange:
         ids = shown(f'{value} ({count} px)' for value, count in strange.items())
-        known = [value for value in range(IDS) if _has_label(value, rules) and value != IGNORED]
+        known = [value for value in range(IDS) if rules.labels[value] < len(rules.classes)]
         expected = f'{known[0]} to {known[-1]}' if known == list(range(known[0], known[-1] + 1)) else shown(known)
         yield Fault(pair.mask, f'id {ids}, expected {expected}, or {IGNORED} for no class', 'id out of range')
     elif set(mask.values) == {0, IGNORED} and len(rules.classes) == 2 and rules.labels[0] == 0:

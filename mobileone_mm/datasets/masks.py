@@ -15,6 +15,8 @@ from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read
 from mobileone_mm.errors import DataError
 from mobileone_mm.registry import DATASETS
 
+LEVELS, FIRST = 7, (0, 128, 255)  # of colours by themselves: levels of each channel, and what the first is near to
+
 
 @DATASETS.register_module()
 class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
@@ -65,7 +67,9 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
         self.colour_map = None if colour_map is None else require_colours(colour_map, classes)
         if self.colour_map and not metainfo.get('palette'):
             metainfo['palette'] = [list(colour) for colour in self.colour_map[: len(classes)]]
-        if metainfo.get('palette') and len(metainfo['palette']) != len(classes):
+        if not metainfo.get('palette'):
+            metainfo['palette'] = distinct_colours(len(classes))
+        if len(metainfo['palette']) != len(classes):
             raise DataError(
                 f'{len(metainfo["palette"])} colours of the palette given for {len(classes)} classes; expected one '
                 'RGB colour a class, or none at all'
@@ -136,6 +140,20 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
 
     def _say(self, text: str) -> None:
         print_log(text, 'current')
+
+
+def distinct_colours(count: int) -> list[list[int]]:
+    """RGB colours that are told apart, unlike mmseg's, which are drawn by chance: each is far from all before it."""
+    levels = np.linspace(0, 255, LEVELS).round()
+    every = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
+    every = every[np.ptp(every, axis=-1) > 0]  # grey is for what has no class
+    chosen = [int(np.abs(every - FIRST).sum(axis=-1).argmin())]
+    apart = np.abs(every - every[chosen[0]]).sum(axis=-1)
+    while len(chosen) < count:
+        chosen.append(int(apart.argmax()))
+        apart = np.minimum(apart, np.abs(every - every[chosen[-1]]).sum(axis=-1))
+    found: list[list[int]] = every[chosen[:count]].astype(int).tolist()
+    return found
 
 
 def _ids(given: Any) -> tuple[int, ...]:
