@@ -19,7 +19,11 @@ MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
     scope=SCOPE,
-    locations=['mobileone_mm.models.backbones.mobileone', 'mobileone_mm.models.heads.ssd_head'],
+    locations=[
+        'mobileone_mm.models.backbones.mobileone',
+        'mobileone_mm.models.heads.ssd_head',
+        'mobileone_mm.models.losses.cross_entropy',
+    ],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.openmmlab.loops'])
