@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = find_config(args.config)
     out = Path(args.out or f'{config.stem}_check')
     require_outputs([(out, CHECK), (args.report, REPORT)], [config])
-    from mobileone_mm.inspection.inspect import inspect, report_of, table_of
+    from mobileone_mm.inspection.inspect import inspect, report_of, table_of, weights_line
 
     found = inspect(str(config), out, args.samples, args.seed)
     for part, content in found.parts.items():
@@ -38,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'note: {note}')
     for part, fault in found.faults.items():
         cli.result(f'fault in {part}: {fault}')
+    if not found.faults and (line := weights_line(found, str(config))):
+        cli.result(f'for rare classes, in the config: {line}')
     if found.samples:
         cli.result(f'samples: {found.samples}')
     if args.report:

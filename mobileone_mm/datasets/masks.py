@@ -15,7 +15,8 @@ from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read
 from mobileone_mm.errors import DataError
 from mobileone_mm.registry import DATASETS
 
-LEVELS, FIRST = 7, (0, 128, 255)  # of colours by themselves: levels of each channel, and what the first is near to
+# Of colours by themselves: levels of each channel, what the first is near to, and below what all three are too dark.
+LEVELS, FIRST, DARK = 7, (0, 128, 255), 120
 
 
 @DATASETS.register_module()
@@ -146,7 +147,8 @@ def distinct_colours(count: int) -> list[list[int]]:
     """RGB colours that are told apart, unlike mmseg's, which are drawn by chance: each is far from all before it."""
     levels = np.linspace(0, 255, LEVELS).round()
     every = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
-    every = every[np.ptp(every, axis=-1) > 0]  # grey is for what has no class
+    # Grey is for what has no class, and what is nearly black hides what it is painted over.
+    every = every[(np.ptp(every, axis=-1) > 0) & (every.max(axis=-1) > DARK)]
     chosen = [int(np.abs(every - FIRST).sum(axis=-1).argmin())]
     apart = np.abs(every - every[chosen[0]]).sum(axis=-1)
     while len(chosen) < count:

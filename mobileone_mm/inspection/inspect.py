@@ -7,6 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
 from mobileone_mm.inspection.samples import write_samples
@@ -107,6 +108,18 @@ def _notes(parts: Mapping[str, Content]) -> list[str]:
         if both:
             notes.append(f'{len(both)} images are in train and in {part}, whose score will be too good')
     return notes
+
+
+def weights_line(found: Inspection, word: str) -> str:
+    """The line of a config that weighs classes by the pixels of the training masks; empty for boxes."""
+    train = found.parts.get('train')
+    if train is None or train.unit != PIXELS or not any(train.counts):
+        return ''
+    weights = [round(weight, 2) for weight in class_weights(train.counts)]
+    if 'class_weight' in load_config(word):  # as our own template has it
+        return f'class_weight = {weights}'
+    loss = f"dict(type='mobileone_mm.CrossEntropyLoss', class_weight={weights})"
+    return f'model = dict(decode_head=dict(loss_decode={loss}))'
 
 
 def report_of(found: Inspection, word: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`mobileone check` as typed: counts, faults and samples of a config's data, and nothing else is written."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,9 @@ def test_masks_are_counted_and_drawn_as_the_pipeline_gives_them(capsys: pytest.C
     assert 'note: train: nothing of never' in lines
     assert not any(line.startswith('test: ') for line in lines)  # it is val
     assert lines[-2:] == ['samples: my_masks_check/samples.jpg', f'next: {cli.command("train", "my_masks.py")}']
+    weights = re.search(r"CrossEntropyLoss', class_weight=\[(.*)\]\)\)\)$", '\n'.join(lines), re.MULTILINE)
+    assert weights is not None
+    assert weights[1] == '1.0, 1.0, 1.0'  # as many pixels of one as of the other, and none to weigh of the third
     assert files() - before == {
         'my_masks_check',
         'my_masks_check/samples.jpg',
