@@ -25,11 +25,12 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
 DETECTORS = [path for path in CONFIGS if path.parent.name == 'detection']
 COCO = sorted(ROOT.glob('configs/detection/ssd_mobileone_s?.py'))
-SEGMENTERS = sorted(ROOT.glob('configs/segmentation/*.py'))
+SEGMENTERS = [path for path in CONFIGS if path.parent.name == 'segmentation' and '_own_' not in path.stem]
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
 OUTPUT_STRIDE = 16
 # The published fused networks without their classifiers of 1,000 classes, and S4 without its 12 squeeze-excites.
 FUSED_BACKBONES = {'s0': 1_053_504, 's1': 3_483_840, 's2': 5_759_168, 's3': 8_029_312, 's4': 11_148_544}
+OWN_MASKS = {'type', 'data_root', 'data_prefix', 'metainfo', 'ignore_index', 'colour_map', 'part', 'pipeline'}
 MAX_LINES = 60  # house rule 21
 # Six to a cell of each map: strides 16 and 32, then halved and rounded up four times.
 PRIORS = {320: 6 * (20**2 + 10**2 + 5**2 + 3**2 + 2**2 + 1), 160: 6 * (10**2 + 5**2 + 3**2 + 2**2 + 1 + 1)}
@@ -166,6 +167,20 @@ def test_own_data_configs_differ_in_data_alone() -> None:
     coco, voc = (Config.fromfile(path) for path in OWN)
     for key in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'custom_hooks'):
         assert coco[key] == voc[key], key
+
+
+def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_path: Path) -> None:
+    path = ROOT / 'configs/segmentation/deeplabv3_mobileone_s0_own_masks.py'
+    config = configs.load_config(path)
+    assert configs.build_model(config).decode_head.out_channels == 2  # and no warning, as mmseg has for two classes
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = config[loader].dataset
+        assert set(dataset) == OWN_MASKS
+        steps = [step.type for step in dataset.pipeline]
+        assert [step for step in steps if 'Load' in step] == ['LoadImageFromFile', 'mobileone_mm.LoadMask']
+    assert all(hook.type != 'EMAHook' for hook in config.custom_hooks)
+    config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 
 
 @pytest.mark.parametrize('path', OWN, ids=name)

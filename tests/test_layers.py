@@ -213,6 +213,18 @@ assert type(model.backbone).__module__ == 'mobileone_mm.models.backbones.mobileo
     assert 'mmseg' in loaded(code)
 
 
+@pytest.mark.parametrize(('host', 'missing', 'name'), [('mmdet', 'mmseg', 'Coco'), ('mmseg', 'mmdet', 'Mask')])
+def test_data_sets_are_found_where_the_other_host_is_missing(host: str, missing: str, name: str) -> None:
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None  # makes its import fail
+from mmengine.registry import DATASETS, init_default_scope
+init_default_scope({host!r})
+assert DATASETS.get('mobileone_mm.{name}Dataset').__module__.startswith('mobileone_mm.datasets.')
+"""
+    assert host in loaded(code)
+
+
 def test_the_export_is_imported_without_what_only_some_exports_need() -> None:
     code = """
 import sys

@@ -213,8 +213,12 @@ def _cures(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> It
 
 
 def _cures_of_ids(faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
-    strange = sorted({value for mask in faulty for value in mask.values if not _has_label(value, rules)})
-    if len(strange) == 1 and strange[0] < IDS:
+    of_ids = [mask for mask in faulty if mask.holds_ids]
+    strange = sorted({value for mask in of_ids for value in mask.values if not _has_label(value, rules)})
+    if strange and strange[-1] >= IDS:
+        yield f'ids above {IDS - 1}: an id is a byte once it is loaded; number the classes anew'
+        return
+    if len(strange) == 1:
         yield f'id {strange[0]}: if it marks what has no class, set ignore_index={strange[0]} in the data set'
     if strange == [len(rules.classes)]:
         yield '    if ids begin with 1, and 0 marks what has no class, set reduce_zero_label=True'
@@ -243,9 +247,11 @@ def _cures_of_colours(faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
         found = [level * 0x010101 for level in range(len(rules.classes))]  # ids, three times each
         yield 'colours: each is an id written into all three channels, and this reads them:'
     else:
+        few = len(found) < len(rules.classes)
+        lacking = '; add a colour for each class that these masks do not have' if few else ''
         yield (
             f'colours: this reads them once it is in the order of your classes, {shown(rules.classes)}; what stands '
-            'behind the last class is ignored:'
+            f'behind the last class is ignored{lacking}:'
         )
     yield f'    colour_map=({", ".join(map(_rgb, found))},),'
 

@@ -155,6 +155,17 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     }.items():
         assert [line for line in lines if re.match(f'  {re.escape(str(tmp_path / name))}: {text}', line)], (name, said)
     assert '    colour_map=((0, 0, 0), (128, 0, 64),),' in lines
+    assert 'ignored; add a colour for each class that these masks do not have:' in said
+    assert 'id 7: if it marks what has no class, set ignore_index=7 in the data set' in lines  # colours are no ids
+
+
+def test_ids_of_16_bits_are_read_up_to_255_and_refused_above(tmp_path: Path) -> None:
+    write_set(tmp_path, {'a.png': ids(0, 2).astype(np.uint16)})
+    assert labels(read(tmp_path)) == [0, 2]
+    write_set(tmp_path, {'a.png': np.where(ids(0, 2) == 2, 258, 0).astype(np.uint16)})  # 2, if it were cut to a byte
+    said = refusal(tmp_path)
+    assert 'id 258 (120 px), expected 0 to 2' in said
+    assert 'an id is a byte once it is loaded; number the classes anew' in said
 
 
 def test_of_many_faults_the_first_ten_and_the_count(tmp_path: Path) -> None:
