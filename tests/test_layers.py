@@ -34,7 +34,7 @@ ROOMS: dict[str, set[str]] = {
     'evaluation': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'demo': {'artifact', 'pictures'},
-    'datasets': {'pictures'},
+    'datasets': {'openmmlab', 'pictures'},
     'inspection': {'datasets', 'openmmlab', 'pictures'},
     'hooks': {'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},

@@ -3,38 +3,18 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mobileone_mm.datasets.checks import shown
+from mobileone_mm.datasets.mask_cures import cures_of, rgb_text
 from mobileone_mm.datasets.mask_facts import MOST_COLOURS, Facts, look_at, packed
 from mobileone_mm.datasets.mask_files import Fault, Pair
+from mobileone_mm.datasets.mask_rules import IDS, IGNORED, Rules, has_label
 from mobileone_mm.errors import DataError
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
-IGNORED = 255  # mmseg's padding, and the one id that its losses and metrics leave out
-IDS = 256  # an id is a byte once it is loaded
 FAULTS_SHOWN = 10
-
-Colours = Sequence[Sequence[int]]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How masks are read.
-
-    Attributes:
-        classes: names, in the order of the labels.
-        labels: (256,) the label of each id, `IGNORED` for those without a class.
-        colours: one RGB colour a class, in the order of the classes, then those that are ignored; None where masks
-            hold ids.
-    """
-
-    classes: tuple[str, ...]
-    labels: NDArray[np.int64]
-    colours: Colours | None = None
 
 
 @dataclass(frozen=True)
@@ -56,17 +36,6 @@ class Scan:
     sizes: tuple[tuple[int, int], ...]
     faults: tuple[Fault, ...]
     cures: tuple[str, ...]
-
-
-def labels_of_ids(reduce_zero_label: bool, label_map: Mapping[int, int] | None) -> NDArray[np.int64]:
-    """(256,) the label that mmseg's LoadAnnotations gives each id of a file."""
-    labels = np.arange(IDS)
-    if reduce_zero_label:
-        labels = np.where((labels == 0) | (labels == IGNORED), IGNORED, labels - 1)
-    mapped = labels.copy()
-    for old, new in (label_map or {}).items():
-        mapped[labels == old] = new
-    return mapped
 
 
 def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], before: Sequence[Fault] = ()) -> Scan:
@@ -91,6 +60,7 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
             labels, counts = _labels(mask, rules)
             np.add.at(pixels, labels, counts)
             images[np.unique(labels)] += 1
+    faults += _black_and_white(pairs, facts, rules)
     count = len(rules.classes)
     return Scan(
         tuple(pixels[:count].tolist()),
@@ -98,7 +68,7 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
         int(pixels[IGNORED]),
         tuple((facts[p.image].width, facts[p.image].height) for p in pairs if not facts[p.image].fault),
         tuple(faults),
-        tuple(_cures(faults, faulty, rules)),
+        tuple(cures_of(faults, faulty, rules)),
     )
 
 
@@ -155,20 +125,28 @@ def _id_faults(pair: Pair, mask: Facts, rules: Rules) -> Iterator[Fault]:
         yield Fault(pair.mask, f'holds {alpha}{what} ({mask.mode}), expected one id a pixel', kind)
         return
     strange = {
-        value: count for value, count in zip(mask.values, mask.pixels, strict=True) if not _has_label(value, rules)
+        value: count for value, count in zip(mask.values, mask.pixels, strict=True) if not has_label(value, rules)
     }
     if strange:
         ids = shown(f'{value} ({count} px)' for value, count in strange.items())
         known = [value for value in range(IDS) if rules.labels[value] < len(rules.classes)]
         expected = f'{known[0]} to {known[-1]}' if known == list(range(known[0], known[-1] + 1)) else shown(known)
         yield Fault(pair.mask, f'id {ids}, expected {expected}, or {IGNORED} for no class', 'id out of range')
-    elif set(mask.values) == {0, IGNORED} and len(rules.classes) == 2 and rules.labels[0] == 0:
+
+
+def _black_and_white(pairs: Sequence[Pair], facts: Mapping[str, Facts], rules: Rules) -> Iterator[Fault]:
+    """Faults of a set whose masks hold 0 and 255 only: of its second class there would be nothing.
+
+    It is for the whole set to say: one mask may well hold the first class, and what has none.
+    """
+    masks = [facts[pair.mask] for pair in pairs if pair.mask]
+    if len(rules.classes) != 2 or rules.colours is not None or not all(mask.holds_ids for mask in masks):
+        return
+    if set().union(*(mask.values for mask in masks)) == {0, IGNORED} and rules.labels[0] == 0:
         text = f'holds 0 and {IGNORED} only; {IGNORED} is ignored, so that {rules.classes[1]!r} never occurs'
-        yield Fault(pair.mask, text, 'black and white')
-
-
-def _has_label(value: int, rules: Rules) -> bool:
-    return 0 <= value < IDS and bool(rules.labels[value] < len(rules.classes) or rules.labels[value] == IGNORED)
+        for pair in pairs:
+            if pair.mask and IGNORED in facts[pair.mask].values:
+                yield Fault(pair.mask, text, 'black and white')
 
 
 def _colour_faults(pair: Pair, mask: Facts, rules: Rules) -> Iterator[Fault]:
@@ -177,7 +155,7 @@ def _colour_faults(pair: Pair, mask: Facts, rules: Rules) -> Iterator[Fault]:
     known = set(packed(np.array(rules.colours)).tolist())
     strange = {value: count for value, count in zip(mask.colours, mask.pixels, strict=True) if value not in known}
     if strange or mask.kinds > MOST_COLOURS:
-        named = shown(f'{_rgb(value)} ({count} px)' for value, count in strange.items())
+        named = shown(f'{rgb_text(value)} ({count} px)' for value, count in strange.items())
         kind = 'colour that is not in colour_map'
         yield Fault(pair.mask, f'{mask.kinds} colours, among them {named}, which colour_map does not have', kind)
 
@@ -189,96 +167,3 @@ def _labels(mask: Facts, rules: Rules) -> tuple[NDArray[np.int64], NDArray[np.in
     label_of = {colour: label for label, colour in enumerate(packed(np.array(rules.colours)).tolist())}
     labels = np.array([label_of[colour] for colour in mask.colours])
     return np.where(labels < len(rules.classes), labels, IGNORED), np.array(mask.pixels)
-
-
-def _cures(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
-    """What to do, a line for each kind of fault."""
-    kinds = {fault.kind for fault in faults}
-    if kinds & {'image missing', 'mask missing'}:
-        yield (
-            'files that are missing: set data_prefix, img_suffix and seg_map_suffix in the data set, or leave these '
-            'images out with a list of the others (ann_file)'
-        )
-    if 'ending' in kinds:
-        yield f'unknown endings: save these images as one of {", ".join(PICTURE_ENDINGS)}'
-    if 'other size than the image' in kinds:
-        yield 'other sizes: save each mask at the size of its image, resized without smoothing (nearest)'
-    if 'id out of range' in kinds:
-        yield from _cures_of_ids(faulty, rules)
-    if 'black and white' in kinds:
-        yield 'black and white: this reads black as the first class, white as the second:'
-        yield '    colour_map=((0, 0, 0), (255, 255, 255)),'
-    if kinds & {'colours instead of ids', 'alpha channel', 'colour that is not in colour_map'}:
-        yield from _cures_of_colours([mask for mask in faulty if not mask.holds_ids], rules)
-
-
-def _cures_of_ids(faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
-    of_ids = [mask for mask in faulty if mask.holds_ids]
-    strange = sorted({value for mask in of_ids for value in mask.values if not _has_label(value, rules)})
-    if strange and strange[-1] >= IDS:
-        yield f'ids above {IDS - 1}: an id is a byte once it is loaded; number the classes anew'
-        return
-    if len(strange) == 1:
-        yield f'id {strange[0]}: if it marks what has no class, set ignore_index={strange[0]} in the data set'
-    if strange == [len(rules.classes)]:
-        yield '    if ids begin with 1, and 0 marks what has no class, set reduce_zero_label=True'
-    if len(strange) > 1:
-        yield (
-            f'ids {shown(strange)}: name their classes; of those that mark what has no class, list all: '
-            f'ignore_index={tuple(strange)!r}'
-        )
-
-
-def _cures_of_colours(faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
-    """The colour map that would read what was found, as far as the colours say it."""
-    counts: Counter[int] = Counter()
-    for mask in faulty:
-        counts.update(dict(zip(mask.colours, mask.pixels, strict=True)))
-    if any(not mask.opaque for mask in faulty):
-        yield "alpha channels: save these masks without: Image.open(path).convert('RGB').save(path) with Pillow"
-    if any(mask.kinds > MOST_COLOURS for mask in faulty) or len(counts) > MOST_COLOURS:
-        yield 'colours by the hundred: smoothed or compressed by JPEG, or no masks at all; draw them anew as PNG'
-        return
-    if not counts:
-        return
-    known = [] if rules.colours is None else packed(np.array(rules.colours)).tolist()
-    found = known + [colour for colour, _ in counts.most_common() if colour not in known]
-    if rules.colours is None and all(_is_grey(colour) and colour & 0xFF < len(rules.classes) for colour in found):
-        found = [level * 0x010101 for level in range(len(rules.classes))]  # ids, three times each
-        yield 'colours: each is an id written into all three channels, and this reads them:'
-    else:
-        few = len(found) < len(rules.classes)
-        lacking = '; add a colour for each class that these masks do not have' if few else ''
-        yield (
-            f'colours: this reads them once it is in the order of your classes, {shown(rules.classes)}; what stands '
-            f'behind the last class is ignored{lacking}:'
-        )
-    yield f'    colour_map=({", ".join(map(_rgb, found))},),'
-
-
-def _is_grey(colour: int) -> bool:
-    return colour % 0x010101 == 0
-
-
-def _rgb(colour: int) -> str:
-    return str((colour >> 16, colour >> 8 & 0xFF, colour & 0xFF))
-
-
-def require_colours(colours: Any, classes: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
-    """A colour map as given in a config, checked.
-
-    Raises:
-        DataError: it does not hold one RGB colour for each class at least, or one twice.
-    """
-    rows = (
-        [tuple(row) for row in colours]
-        if isinstance(colours, list | tuple) and all(isinstance(row, list | tuple) for row in colours)
-        else []
-    )
-    sound = all(len(row) == 3 and all(isinstance(level, int) and 0 <= level < IDS for level in row) for row in rows)
-    if not rows or not sound or len(rows) < len(classes) or len(set(rows)) < len(rows):
-        raise DataError(
-            f'colour_map={colours!r} given, expected one RGB colour a class, in the order of the {len(classes)} '
-            'classes, each once: ((0, 0, 0), (128, 0, 0), ...); colours behind the last class are ignored'
-        )
-    return tuple(rows)

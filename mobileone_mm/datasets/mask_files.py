@@ -82,10 +82,11 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
     images = _by_stem(folders.images, all_images, folders.image_ending)
     masks = _by_stem(folders.masks, all_masks, folders.mask_ending)
     faults = _strange_endings(folders, all_images, masks) if folders.image_ending is None else []
+    known = {_stem(fault.place, folders.images) for fault in faults}
     pairs = []
     for stem in sorted(images) if stems is None else stems:
         if stem not in images:
-            if not any(_stem(fault.place, folders.images) == stem for fault in faults):
+            if stem not in known:
                 text = f'no image of the name {stem!r} with {_ending(folders.image_ending)} in {folders.images}'
                 faults.append(Fault(stem, text, 'image missing'))
             continue

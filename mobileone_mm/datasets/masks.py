@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmseg.datasets import BaseSegDataset
 
 from mobileone_mm.datasets.checks import class_names, shown
 from mobileone_mm.datasets.load_mask import LoadMask
-from mobileone_mm.datasets.mask_faults import IGNORED, Rules, Scan, labels_of_ids, require_colours, require_sound, scan
+from mobileone_mm.datasets.mask_faults import Scan, require_sound, scan
 from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read_stems
+from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
 from mobileone_mm.errors import DataError
+from mobileone_mm.openmmlab.log import on_screen
 from mobileone_mm.registry import DATASETS
 
 # Of colours by themselves: levels of each channel, what the first is near to, and below what all three are too dark.
@@ -103,7 +105,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
         if not (pairs or faults):
             raise DataError(f'{folders.images}: no images; expected pictures, and a mask of the same name for each')
         if self.check or faults:
-            found = scan(pairs, self.rules, self._say, faults)
+            found = scan(pairs, self.rules, _say_on_screen, faults)
             require_sound(found, folders.masks, len(pairs))
             self._report(found, folders.masks)
         label_map = self._label_map()
@@ -141,6 +143,11 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
 
     def _say(self, text: str) -> None:
         print_log(text, 'current')
+
+
+def _say_on_screen(text: str) -> None:
+    """Log what may take a minute, so that who trains sees what is waited for."""
+    MMLogger.get_current_instance().info(text, extra=on_screen(text))
 
 
 def distinct_colours(count: int) -> list[list[int]]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from mobileone_mm.datasets.mask_faults import Rules, fault_text, labels_of_ids, scan
+from mobileone_mm.datasets.mask_faults import fault_text, scan
 from mobileone_mm.datasets.mask_files import Pair
+from mobileone_mm.datasets.mask_rules import Rules, labels_of_ids
+from mobileone_mm.errors import DataError
 
 LOGGER = logging.getLogger(__name__)
 
@@ -61,9 +63,14 @@ def content_of(dataset: Any, task: str) -> Content:
     Args:
         dataset: of mmdet or mmseg, read.
         task: 'detection' or 'segmentation'.
+
+    Raises:
+        DataError: it holds no image.
     """
     sets = list(_innermost(dataset))
     infos = [one.get_data_info(index) for one in sets for index in range(len(one))]
+    if not infos:
+        raise DataError('the data set holds no image; set its paths in the config')
     classes = tuple(dataset.metainfo['classes'])
     if task == 'detection':
         return _boxes(infos, classes)

@@ -7,11 +7,12 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mobileone_mm.datasets.checks import shown
 from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
 from mobileone_mm.inspection.samples import write_samples
-from mobileone_mm.openmmlab.configs import load_config, task_of
+from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.pictures.drawing import supervision
 
@@ -52,7 +53,8 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
         ConfigError: the config cannot be read, is of another task, or has no training data.
         MobileOneError: supervision, which draws boxes, cannot be imported.
     """
-    config = load_config(word)
+    with quiet():  # mmengine prints what it puts into a config
+        config = load_config(word)
     task = task_of(config)
     if task not in TASKS:
         raise ConfigError(f'{word}: a config of {task}, expected one of {" or ".join(TASKS)}')
@@ -64,10 +66,10 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
     for part in _parts(config):
         try:
             datasets[part] = open_dataset(config, f'{part}_dataloader')
+            parts[part] = content_of(datasets[part], task)
         except DataError as error:
             faults[part] = str(error)
             continue
-        parts[part] = content_of(datasets[part], task)
         if parts[part].faults:
             faults[part] = parts[part].faults
     if 'train' in parts and (wrong := _wrong_heads(config, len(parts['train'].classes))):
@@ -102,7 +104,7 @@ def _notes(parts: Mapping[str, Content]) -> list[str]:
     for part, content in parts.items():
         lacking = [name for name, number in zip(content.classes, content.counts, strict=True) if not number]
         if lacking:
-            notes.append(f'{part}: nothing of {", ".join(lacking)}')
+            notes.append(f'{part}: nothing of {shown(lacking)}')
     for part in ('val', 'test'):
         both = parts['train'].paths & parts[part].paths if {'train', part} <= set(parts) else frozenset()
         if both:
@@ -116,7 +118,9 @@ def weights_line(found: Inspection, word: str) -> str:
     if train is None or train.unit != PIXELS or not any(train.counts):
         return ''
     weights = [round(weight, 2) for weight in class_weights(train.counts)]
-    if 'class_weight' in load_config(word):  # as our own template has it
+    with quiet():
+        own = 'class_weight' in load_config(word)
+    if own:  # as our own template has it
         return f'class_weight = {weights}'
     loss = f"dict(type='mobileone_mm.CrossEntropyLoss', class_weight={weights})"
     return f'model = dict(decode_head=dict(loss_decode={loss}))'
@@ -151,8 +155,8 @@ def _sizes(sizes: tuple[Spread, Spread] | None) -> dict[str, Any] | None:
 
 def table_of(part: str, content: Content) -> list[str]:
     """What a part holds, line by line."""
-    of_boxes = f', boxes {_said(content.box_size)} px' if content.box_size else ''
-    size = f', {_said(content.image_size)} px' if content.image_size else ''
+    of_boxes = f'; boxes {_said(content.box_size)}' if content.box_size else ''
+    size = f', {_said(content.image_size)}' if content.image_size else ''
     lines = [f'{part}: {content.images} images{size}{of_boxes}']
     width = max(len('no class'), *map(len, content.classes))
     rows = [('class', content.unit, 'share', 'images')]
@@ -168,8 +172,6 @@ def table_of(part: str, content: Content) -> list[str]:
 def _said(sizes: tuple[Spread, Spread]) -> str:
     width, height = sizes
     if width.least == width.most and height.least == height.most:
-        return f'{width.most:g} x {height.most:g}'
-    return (
-        f'{width.least:.0f} to {width.most:.0f} wide (half of them up to {width.median:.0f}), '
-        f'{height.least:.0f} to {height.most:.0f} high ({height.median:.0f})'
-    )
+        return f'{width.most:g} x {height.most:g} px'
+    ranges = [f'{one.least:.0f} to {one.most:.0f} px {way}' for one, way in ((width, 'wide'), (height, 'high'))]
+    return f'{" and ".join(ranges)}, median {width.median:.0f} x {height.median:.0f}'

@@ -36,8 +36,9 @@ def write_samples(dataset: Any, task: str, out: Path, count: int, seed: int) -> 
     torch.manual_seed(seed)
     chosen = np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False)
     names, palette = tuple(dataset.metainfo['classes']), dataset.metainfo.get('palette') or ()
-    drawn = [_drawn(_sample(dataset, int(index)), task, names, palette) for index in chosen]
-    legend = list(zip(names, palette, strict=True)) if task == 'segmentation' else []
+    items = [_sample(dataset, int(index)) for index in chosen]
+    drawn = [_drawn(item, task, names, palette) for item in items]
+    legend = _legend(items, names, palette) if task == 'segmentation' else []
     what = 'boxes' if task == 'detection' else 'masks, striped where there is no class'
     header = f'{len(drawn)} random samples as the training pipeline gives them, with their {what}'
     sheet = sheet_of(drawn, COLUMNS[task], header, legend)
@@ -56,6 +57,12 @@ def _sample(dataset: Any, index: int) -> Any:
         return dataset[index]
     except Exception as error:  # of any kind, for a file that is no picture or an option that does not fit
         raise DataError(f'the training pipeline cannot give sample {index}: {str(error).strip()}') from error
+
+
+def _legend(items: Sequence[Any], names: Sequence[str], palette: Sequence[Any]) -> list[tuple[str, Any]]:
+    """The classes that are seen in some samples, with their colours."""
+    seen = {int(label) for item in items for label in item['data_samples'].gt_sem_seg.data.unique()}
+    return [(names[label], palette[label]) for label in sorted(seen) if label < len(names)]
 
 
 def _drawn(item: Any, task: str, names: Sequence[str], palette: Sequence[Sequence[int]]) -> Picture:

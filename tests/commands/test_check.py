@@ -146,6 +146,24 @@ def test_faults_are_status_1_and_listed(
     assert len(json.loads(Path('r.json').read_text())['faults']) == len(said)
 
 
+def test_sets_of_mmseg_itself_are_looked_at_too_and_joined_ones(capsys: pytest.CaptureFixture[str]) -> None:
+    write_masks()
+    text = Path('my_masks.py').read_text()
+    own, _ = text.split('train_dataloader = ', 1)
+    theirs = "dict(type='BaseSegDataset', data_root='data', data_prefix=prefix, metainfo=dict(classes=classes), "
+    theirs += "img_suffix='.png', pipeline=pipeline)"
+    joined = f"dict(dataset=dict(type='ConcatDataset', datasets=[{theirs}, {theirs}]))"
+    Path('my_masks.py').write_text(f'{own}train_dataloader = {joined}\n')
+    lines, _ = checked('my_masks.py', status=1, capsys=capsys)
+    assert lines[0].startswith('train: 10 images, ')
+    assert any('id 11 (160 px), expected 0 to 2, or 255' in line for line in lines)
+    for path in Path('data/masks').iterdir():
+        mask = np.asarray(Image.open(path))
+        Image.fromarray(np.where(mask == 11, 2, mask)).save(path)
+    lines, _ = checked('my_masks.py', status=0, capsys=capsys)
+    assert lines[4].split() == ['never', '1,600', '10.0%', '10']
+
+
 def test_images_that_are_in_both_parts_are_noted(capsys: pytest.CaptureFixture[str]) -> None:
     write_masks(val='all')
     lines, _ = checked('my_masks.py', status=0, capsys=capsys)
@@ -156,7 +174,7 @@ def test_boxes_are_counted_once_whatever_repeats_them(capsys: pytest.CaptureFixt
     boxes = toy.write_coco('data', ToyOptions(images=6, val=1, size=96))
     Path('boxes.py').write_text(BOXES)
     lines, _ = checked('boxes.py', '--samples', '2', '--out', 'looked', status=0, capsys=capsys)
-    assert lines[0].startswith('train: 6 images, 96 x 96 px, boxes ')
+    assert lines[0].startswith('train: 6 images, 96 x 96 px; boxes ')
     assert sum(int(line.split()[1]) for line in lines[2:5]) == boxes['train']
     assert 'samples: looked/samples.jpg' in lines
 

@@ -199,6 +199,12 @@ def test_the_option_that_the_message_prints_reads_the_masks(
     assert set(labels(dataset)) - {255} == expected
 
 
+def test_a_mask_of_0_and_255_is_sound_where_another_has_the_second_class(tmp_path: Path) -> None:
+    write_set(tmp_path, {'a.png': ids(0, 255), 'b.png': ids(0, 1)})
+    dataset = read(tmp_path, classes=('ground', 'thing'))
+    assert [labels(dataset, index) for index in range(2)] == [[0, 255], [0, 1]]
+
+
 def test_colours_become_labels_in_the_order_of_the_map(tmp_path: Path) -> None:
     colours = ((0, 0, 0), (200, 1, 0), (0, 1, 200), (224, 224, 192))
     rgb = np.array(colours, np.uint8)[ids(0, 1, 2, 3)]
