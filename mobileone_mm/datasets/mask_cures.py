@@ -28,7 +28,7 @@ def cures_of(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> 
         yield from _cures_of_ids(faulty, rules)
     if 'black and white' in kinds:
         yield 'black and white: this reads black as the first class, white as the second:'
-        yield '    colour_map=((0, 0, 0), (255, 255, 255)),'
+        yield '    colour_map = ((0, 0, 0), (255, 255, 255))'
     if kinds & {'colours instead of ids', 'alpha channel', 'colour that is not in colour_map'}:
         yield from _cures_of_colours([mask for mask in faulty if not mask.holds_ids], rules)
 
@@ -74,7 +74,7 @@ def _cures_of_colours(faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
             f'colours: this reads them once it is in the order of your classes, {shown(rules.classes)}; what stands '
             f'behind the last class is ignored{lacking}:'
         )
-    yield f'    colour_map=({", ".join(map(rgb_text, found))},),'
+    yield f'    colour_map = ({", ".join(map(rgb_text, found))},)'
 
 
 def _is_grey(colour: int) -> bool:

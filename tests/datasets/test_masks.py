@@ -154,7 +154,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
         'masks/broken.png': 'cannot be read: no picture that Pillow knows',
     }.items():
         assert [line for line in lines if re.match(f'  {re.escape(str(tmp_path / name))}: {text}', line)], (name, said)
-    assert '    colour_map=((0, 0, 0), (128, 0, 64),),' in lines
+    assert '    colour_map = ((0, 0, 0), (128, 0, 64),)' in lines
     assert 'ignored; add a colour for each class that these masks do not have:' in said
     assert 'id 7: if it marks what has no class, set ignore_index=7 in the data set' in lines  # colours are no ids
 
@@ -194,7 +194,7 @@ def test_the_option_that_the_message_prints_reads_the_masks(
     classes = ('one', 'two') if len(expected) == 2 else CLASSES
     write_set(tmp_path, {'a.png': mask})
     said = refusal(tmp_path, classes=classes)
-    (offered,) = re.findall(r'^    colour_map=(.*),$', said, re.MULTILINE)
+    (offered,) = re.findall(r'^    colour_map = (.*)$', said, re.MULTILINE)
     dataset = read(tmp_path, classes=classes, colour_map=eval(offered))
     assert set(labels(dataset)) - {255} == expected
 
