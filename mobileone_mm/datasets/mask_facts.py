@@ -66,7 +66,7 @@ class Facts:
 
 
 def image_facts(path: str) -> Facts:
-    """Look at an image, all of it: a file that was cut short is found out, which OpenCV would fill with grey."""
+    """Look at an image, all of it: one that was cut short would end a training in the middle of an epoch."""
     try:
         with Image.open(path) as image:
             width, height = image.size
