@@ -98,7 +98,7 @@ def test_its_doors_configs_and_models_work_outside_the_clone(installed: Path, ou
     home, names, *backbones = ran(sys.executable, '-c', USE, installed, cwd=outside).splitlines()
     assert Path(home) == installed / 'mobileone_mm'
     assert names.split() == sorted(shipped())
-    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 2
+    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 3
 
 
 @pytest.mark.parametrize('verb', [verb for verb in VERBS if find_spec(module_of(verb)) is not None])
