@@ -27,6 +27,12 @@ def _threads() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of masks goes into a folder of the tests, not into the user's."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.getbasetemp() / 'cache'))
+
+
+@pytest.fixture(autouse=True)
 def _seeded() -> None:
     random.seed(SEED)
     np.random.seed(SEED)

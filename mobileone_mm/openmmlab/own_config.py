@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.shipped import config, shipped
@@ -16,16 +17,22 @@ def templates() -> Mapping[str, Path]:
     return {name: path for name, path in shipped().items() if YOURS in path.read_text(encoding='utf-8')}
 
 
-def own_config(template: str, classes: Sequence[str] | None = None, data_root: str | None = None) -> str:
+def own_config(
+    template: str,
+    classes: Sequence[str] | None = None,
+    data_root: str | None = None,
+    others: Mapping[str, Any] | None = None,
+) -> str:
     """The text of a template, with its `_base_` found by name instead of beside it.
 
     Args:
         template: one of `templates()`, by name.
         classes: the class names, in the order of the labels; without them, the template's.
         data_root: the folder that the other paths begin in; without it, the template's.
+        others: values of other variables that the template sets.
 
     Raises:
-        ConfigError: there is no such template.
+        ConfigError: there is no such template, or it sets no such variable.
     """
     path = Path(config(template))
     if path.stem not in templates():
@@ -37,7 +44,16 @@ def own_config(template: str, classes: Sequence[str] | None = None, data_root: s
         text = _assigned(text, 'classes', repr(tuple(classes)))
     if data_root is not None:
         text = _assigned(text, 'data_root', repr(f'{data_root.rstrip("/")}/'))
+    for name, value in (others or {}).items():
+        if name not in variables(text):
+            raise ConfigError(f'{template}: has no line for {name}; it sets {", ".join(variables(text))}')
+        text = _assigned(text, name, repr(value))
     return text
+
+
+def variables(text: str) -> list[str]:
+    """The names that a config's text sets."""
+    return [ast.unparse(line.targets[0]) for line in ast.parse(text).body if isinstance(line, ast.Assign)]
 
 
 def _assigned(text: str, name: str, value: str) -> str:

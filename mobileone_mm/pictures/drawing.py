@@ -62,7 +62,7 @@ def draw_boxes(
     annotate_marks = sv.BoxAnnotator(color=sv.Color.from_hex(MARK), thickness=4 * line)
     annotate_frames = sv.BoxAnnotator(color=palette, thickness=line)
     annotate_labels = sv.RichLabelAnnotator(
-        palette, text_color=inks, font_path=_font_path(), font_size=text, text_padding=text // 4, smart_position=True
+        palette, text_color=inks, font_path=font_path(), font_size=text, text_padding=text // 4, smart_position=True
     )
     # supervision draws in BGR.
     canvas = annotate_marks.annotate(
@@ -86,7 +86,7 @@ def beside(left: Picture, right: Picture, headers: tuple[str, str]) -> Picture:
     text = _text_height(left)
     top = max(HEADER, 2 * text)
     canvas = Image.new('RGB', (2 * width + SEAM, top + height), 'white')
-    draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(_font_path(), text)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(font_path(), text)
     for start, header in zip((0, width + SEAM), headers, strict=True):
         draw.text((start + text // 2, top // 2), _fitting(header, font, width - text), 'black', font, anchor='lm')
     sheet = _uint8(np.asarray(canvas).copy())
@@ -107,7 +107,8 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return ''
 
 
-def _font_path() -> str:
+def font_path() -> str:
+    """The font of all that is written into pictures."""
     # Pillow's own font knows ASCII only; this one, Latin, Greek and Cyrillic too.
     return str(Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf')
 
