@@ -33,7 +33,7 @@ ROOMS: dict[str, set[str]] = {
     'prediction': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'evaluation': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
-    'demo': {'pictures'},
+    'demo': {'artifact', 'pictures'},
     'datasets': {'pictures'},
     'hooks': {'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
