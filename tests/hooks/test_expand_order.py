@@ -16,7 +16,7 @@ from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.weights import expand
 
 EXPAND = {'type': 'mobileone_mm.ExpandHook', 'num_batches': 3}  # one more than there are in an epoch
-STEPS = 5
+STEPS = 3  # of epochs of two
 BATCH = 8
 LOOPS = {
     'epochs': {'by_epoch': True, 'max_epochs': 9, 'val_interval': 100},
