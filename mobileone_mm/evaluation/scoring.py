@@ -183,7 +183,7 @@ def of_model(session: Session, model: Any, name: str) -> list[Candidate]:
         return [own]
 
     def as_exported(item: Item) -> Any:
-        outputs = task.export.reference(model, picture_of(item['inputs']))
+        outputs = task.export.reference(model, picture_of(item['inputs']), task.options())
         return task.predict.to_sample(task.predict.decode(outputs, rules), item['data_samples'])
 
     return [own, Candidate(name, task.predict.exported_rule, as_exported)]

@@ -102,17 +102,19 @@ def export(
         supervision()  # draws the page
         source = _loaded(config_path, checkpoint_path, input_size)
         task, target_options = source.task, target_options or target.options()
-        target.require(lambda: task.export.graph(fuse(source.model), source.size), target_options)
+        task_options = task_options or task.options()
+        task.export.require_options(task_options, source.model, source.size)
+        target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
         examples = examples_of(images, source.config, source.task, source.size, samples)
         pictures = examples.pictures
-    settings = task.export.settings(task_options or task.options())
+    settings = task.export.settings(task_options, source.config, source.classes)
     described = target.describe(target_options)
     with clock.station('fuse'):
-        fused = fused_of(task, source.model, pictures, source.checkpoint.form == 'fused')
+        fused = fused_of(task, task_options, source.model, pictures, source.checkpoint.form == 'fused')
     with clock.station('graph'):
-        checked = checked_graph(task, fused, source.size, pictures, described)
+        checked = checked_graph(task, task_options, fused, source.size, pictures, described)
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
         ladder.require_rungs(rung for rung in checked.rungs if not keep_failed or not math.isfinite(rung.value or 0))
     with ExitStack() as room:

@@ -1,4 +1,4 @@
-"""Boxes and labels on pictures, drawn by supervision; two pictures side by side."""
+"""Boxes and labels on pictures, drawn by supervision; class maps over them; two pictures side by side."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,15 +9,18 @@ import cv2
 import matplotlib
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.pictures.colours import class_colour
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 
 SEAM = 2  # px between the two of a pair
 PALETTE = ('#ffb000', '#00d68f', '#4ea8ff', '#ff6b8b', '#b07cff', '#c9d200')  # light: black text reads on each
 MARK = '#e00024'  # around boxes that differ; white text reads on it
 HEADER = 44  # px above a pair, at least
+COVER = 0.5  # of a picture under a class's colour
+LEAST_ROOM = 0.7  # text heights from a class's name to its border; where there is less, it is not named
 THINNEST_LINE, SMALLEST_TEXT = 2, 12  # px; both grow slower than the picture, which is then looked at as a whole
 SIDE_PER_LINE, SIDE_PER_TEXT = 400, 100  # px of the longer side for one px more
 
@@ -71,6 +74,42 @@ def draw_boxes(
     canvas = annotate_frames.annotate(canvas, detections, custom_color_lookup=colours)
     canvas = annotate_labels.annotate(canvas, detections, list(texts), np.where(marks, len(PALETTE), colours))
     return channels_swapped(_uint8(canvas))
+
+
+def draw_classes(
+    picture: Picture, classes: NDArray[np.int32], names: Sequence[str], marked: NDArray[np.bool_] | None = None
+) -> Picture:
+    """A copy of the picture under the colours of its classes, each named where it has most room.
+
+    Args:
+        picture: (H, W, 3).
+        classes: (H, W) index of the class; what has no name stays as it is.
+        names: of the classes.
+        marked: (H, W) true for pixels that are red instead.
+    """
+    canvas = picture.astype(np.float64)
+    present = [index for index in np.unique(classes) if 0 <= index < len(names)]
+    for index in present:
+        here = classes == index
+        canvas[here] += (np.array(class_colour(int(index))) - canvas[here]) * COVER
+        inner = cv2.erode(here.astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1).astype(bool)
+        canvas[here & ~inner] = class_colour(int(index))
+    if marked is not None:
+        canvas[marked] = ImageColor.getrgb(MARK)
+    sheet = Image.fromarray(_uint8(canvas.round()))
+    draw, text = ImageDraw.Draw(sheet), _text_height(picture)
+    font = ImageFont.truetype(_font_path(), text)
+    for index in present:
+        # A border of zeros: beyond the picture there is no room.
+        inside = cv2.copyMakeBorder((classes == index).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+        room = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+        if room.max() < text * LEAST_ROOM:
+            continue
+        row, column = np.unravel_index(int(room.argmax()), room.shape)
+        box = draw.textbbox((int(column), int(row)), names[index], font, anchor='mm')
+        draw.rectangle((box[0] - 3, box[1] - 2, box[2] + 3, box[3] + 2), fill='black')
+        draw.text((int(column), int(row)), names[index], 'white', font, anchor='mm')
+    return _uint8(np.asarray(sheet).copy())
 
 
 def resized(picture: Picture, side: int) -> Picture:
