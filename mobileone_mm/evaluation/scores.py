@@ -161,7 +161,7 @@ class Scores:
         used = ', '.join(f'{name} {value:g}' for name, value in self.rules.items())
         titles = ''.join(f'{short(key):>{width}}' for key, width in columns.items())
         lines = wrapped(self.verdict, '  ', '') if self.verdict else []
-        lines += wrapped(f'{self.pictures} of {self.total} pictures; {used}', '  ', '')
+        lines += wrapped('; '.join(filter(None, [f'{self.pictures} of {self.total} pictures', used])), '  ', '')
         lines.append(f'{"":{rules}}{titles}  {SECONDS}')
         for name, rows in groupby(self.rows, lambda row: row.name):
             lines.append(name)

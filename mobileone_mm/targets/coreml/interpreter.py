@@ -156,9 +156,7 @@ class Interpreter:
         return {name: _picture(value) if name in self.pictures else value for name, value in outputs.items()}
 
 
-def open_interpreter(
-    package: SavedPackage, inner: Callable[[Any], Mapping[str, str]] | None = None
-) -> Interpreter:
+def open_interpreter(package: SavedPackage, inner: Callable[[Any], Mapping[str, str]] | None = None) -> Interpreter:
     """Make a saved package ready to run: an ML program, or a pipeline of one and a suppression stage.
 
     `inner` names what else than the outputs of the program (`MIL_pb2.Block`) is to be given.

@@ -42,7 +42,11 @@ Rule = Callable[[Subject], Iterator[str]]
 
 
 def check_contract(
-    path: Path, model: Any, structure: Callable[[Any], Iterator[str]], plain: Callable[[Any], Sequence[Any]], rules: Sequence[Rule]
+    path: Path,
+    model: Any,
+    structure: Callable[[Any], Iterator[str]],
+    plain: Callable[[Any], Sequence[Any]],
+    rules: Sequence[Rule],
 ) -> Card:
     """Judge a saved model (`onnx.ModelProto`) by every rule, and return what it says about itself.
 

@@ -50,7 +50,6 @@ def _counts(found: Detections, classes: Sequence[str]) -> Mapping[str, int]:
     return Counter(classes[label] for label in found.labels)
 
 
-
 def _counted(counts: Mapping[str, int]) -> str:
     named = ', '.join(f'{name} {count}' for name, count in Counter(counts).most_common())
     return f'boxes: {sum(counts.values())}{named and f" ({named})"}'

@@ -82,9 +82,7 @@ def compare(name: str, pairs: Pairs, _size: Size, step: str) -> list[Rung]:
                 raise ParityError(f'{name}: {key} of shape {found[key].shape} given, {expected[key].shape} expected')
     logits = [(_double(expected), _double(found)) for expected, found in pairs]
     errors = [largest((found - expected) / _range(expected)) for expected, found in logits]
-    moved = [
-        _moved(expected, found, limits.tie) for expected, found in pairs if np.isfinite(_double(found)).all()
-    ]
+    moved = [_moved(expected, found, limits.tie) for expected, found in pairs if np.isfinite(_double(found)).all()]
     worst = max(moved, default=None)
     return [
         Rung(name, largest(np.array(errors)), limits.logit, OF_RANGE, psnr_db=_psnr(logits)),
