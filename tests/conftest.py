@@ -11,6 +11,7 @@ import torch
 from mmengine.logging import MessageHub, MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.visualization import Visualizer
+from tiny_segmenter import segmenter, segmenter_package  # noqa: F401 - fixtures
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 

@@ -126,6 +126,7 @@ class Predicting:
         limit_metric: has an evaluator count no more than the pictures that are used.
         evaluated: what an evaluator makes of the predictions that it was given, for a number of pictures and these
             classes: its metrics by key, and the score of each class alone, by name, where it has one.
+        main_metric: the last part of the key of the metric that counts most, where a config names none.
         class_metric: what the score of a class alone is called.
         percent: whether the host's metrics are in percent, as those of mmseg and mmpretrain; mmdet's are fractions.
         for_person: a prediction for a picture of `size` with these classes, as code outside wants it.
@@ -144,6 +145,7 @@ class Predicting:
     to_sample: Callable[[Any, Any], Any]
     limit_metric: Callable[[Evaluator, Samples], None]
     evaluated: Callable[[Evaluator, int, Sequence[str]], tuple[Mapping[str, float], Mapping[str, float]]]
+    main_metric: str
     class_metric: str
     percent: bool
     for_person: Callable[[Any, Sequence[str], Size], Any]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from mobileone_mm.artifact.card import IMAGE
@@ -98,7 +99,8 @@ def _pack(program: Any, weights: str, left: Mapping[str, None]) -> Any:
 
 def _quietly(what: str, call: Callable[[], Any]) -> Any:
     try:
-        with silent():
+        # It looks what of an int32 float16 can hold.
+        with silent(), np.errstate(over='ignore'):
             return call()
     except Exception as error:  # whatever the converter raises is about this graph
         reason = ' '.join(str(error).split())

@@ -94,6 +94,7 @@ TASK = Task(
         to_sample=metric.to_sample,
         limit_metric=metric.limit_metric,
         evaluated=metric.evaluated,
+        main_metric='bbox_mAP',
         class_metric='AP',
         percent=False,
         for_person=detections.for_person,

@@ -35,7 +35,8 @@ class ClassMap:
             ((np.arange(new) + 0.5) * old / new).astype(int)
             for new, old in ((height, self.classes.shape[0]), (width, self.classes.shape[1]))
         )
-        return self.classes[rows[:, None], columns]
+        found: npt.NDArray[np.int32] = self.classes[rows[:, None], columns]
+        return found
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,12 @@ class Rules:
 
 
 def rules_of(_config: Config) -> Rules:
+    """How a config's model is tested."""
     return Rules()
 
 
 def rules_of_card(_card: Card) -> Rules:
+    """How an artifact chooses."""
     return Rules()
 
 

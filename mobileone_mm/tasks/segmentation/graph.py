@@ -26,7 +26,7 @@ class SegmenterGraph(Graph):
     the index of the class with the largest logit, each choice a square of stride x stride pixels.
     """
 
-    outputs = (LOGITS, CLASS_MAP)
+    outputs: tuple[str, ...] = (LOGITS, CLASS_MAP)
 
     def __init__(self, model: Any, size: Size, options: SegmentationOptions) -> None:
         """Take a model that `require_encoder_decoder` lets pass.

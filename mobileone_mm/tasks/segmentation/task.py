@@ -69,6 +69,7 @@ TASK = Task(
         to_sample=metric.to_sample,
         limit_metric=metric.limit_metric,
         evaluated=metric.evaluated,
+        main_metric='mIoU',
         class_metric='IoU',
         percent=True,
         for_person=classes.for_person,
