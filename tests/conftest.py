@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tiny_detector import detector, exported, make_detector, onnx_files, onnx_reports  # noqa: F401 - fixtures
+from tiny_segmenter import segmenter, segmenter_package  # noqa: F401 - fixtures
 
 DATA_VARIABLE = 'MOBILEONE_MM_DATA'
 SEED = 0

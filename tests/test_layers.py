@@ -51,7 +51,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'google': ('targets.coreml',),  # protobuf, which comes with coremltools
     'mmdet': ('datasets', 'models.heads', 'tasks.detection', 'training.settings'),
     'mmpretrain': (),
-    'mmseg': ('datasets',),
+    'mmseg': ('datasets', 'tasks.segmentation'),
     'onnx': ('targets.onnx.file',),
     'onnxruntime': ('targets.onnx.runner',),
     'onnxscript': ('targets.onnx.convert',),

@@ -11,13 +11,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from trainable_segmenter import BATCH, PICTURES, SIDE, write_segmenter
 
 from mobileone_mm.commands import train
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, compare
-from tiny_segmenter import BATCH, PICTURES, SIDE, write_segmenter
 
 from .conftest import forget_hosts
 

@@ -1,98 +1,165 @@
-"""A segmenter that trains in seconds: the shipped config for VOC above a tiny net, on masks drawn here."""
+"""A tiny encoder-decoder as config and checkpoint files, trained by nobody, on pictures and masks that it is given."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
+import cv2
 import numpy as np
+import pytest
 import torch
-from PIL import Image
+from torch import nn
 
-from mobileone_mm import reparam
-from mobileone_mm.models.backbones.mobileone import MobileOne
-from mobileone_mm.weights.checkpoint import save_checkpoint
+from mobileone_mm.exporter.export import export
+from mobileone_mm.exporter.report import Report
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.pictures.synthetic import drawn_picture
+from mobileone_mm.reparam import fuse
+from mobileone_mm.tasks.segmentation.graph import SegmenterGraph
+from mobileone_mm.tasks.segmentation.options import SegmentationOptions
+from mobileone_mm.weights import checkpoint
 
-CONFIG = Path(__file__).parents[1] / 'configs/segmentation/deeplabv3_mobileone_s1_voc.py'
-PICTURES = 8
-SIDE = 64  # px
-BATCH = 4
-COLOURS = {0: (40, 40, 40), 1: (220, 60, 60), 2: (60, 60, 220)}  # of VOC's first classes, by label
-ARCH = {
-    'num_blocks': [1, 1, 2, 1],
-    'width_factor': [0.25, 0.125, 0.125, 0.125],
-    'num_conv_branches': [2, 2, 2, 2],
-    'num_se_blocks': [0, 0, 0, 0],
-}
-TINY = """
-_base_ = {base!r}
-root = {data!r}
-size = ({side}, {side})
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations'),
-    dict(type='RandomChoiceResize', scales=[48, 64, 80], resize_type='ResizeShortestEdge', max_size=128),
-    dict(type='RandomCrop', crop_size=size, cat_max_ratio=0.75),
-    dict(type='RandomFlip', prob=0.5),
-    dict(type='PackSegInputs'),
-]
-test_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='Resize', scale=size, keep_ratio=False),
-    dict(type='LoadAnnotations'),
-    dict(type='PackSegInputs'),
-]
+CLASSES = ('sky', 'grass', 'road', 'house')
+SIZE = (96, 64)  # width, height
+PICTURES = 3
+GAIN = 8.0  # spreads the logits
+
+CONFIG = """
+default_scope = 'mmseg'
+classes = {classes}
+norm_cfg = dict(type='BN', eps=0.001)
 model = dict(
-    data_preprocessor=dict(size=size),
-    backbone=dict(arch=dict(_delete_=True, **{arch}), init_cfg=dict(checkpoint={weights!r}), output_stride=8),
-    decode_head=dict(in_channels=64, channels=16),
-    auxiliary_head=dict(in_channels=32, channels=8),
+    type='EncoderDecoder',
+    data_preprocessor=dict(
+        type='SegDataPreProcessor', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], bgr_to_rgb={to_rgb},
+        pad_val=0, seg_pad_val=255,
+    ),
+    backbone=dict(
+        type='mobileone_mm.MobileOne',
+        arch=dict(
+            num_blocks=[1, 1, 1, 1],
+            width_factor=[0.125, 0.125, 0.125, 0.125],
+            num_conv_branches=[1, 1, 1, 1],
+            num_se_blocks=[0, 0, 0, 0],
+        ),
+        out_indices=(2, 3),
+        output_stride={output_stride},
+    ),
+    decode_head=dict(
+        type='ASPPHead', in_channels=64, in_index=1, channels=16, dilations=(1, 2), dropout_ratio=0.1,
+        num_classes={num_classes}, norm_cfg=norm_cfg, align_corners={align_corners}, {head}
+    ),
+    auxiliary_head=dict(
+        type='FCNHead', in_channels=32, in_index=0, channels=8, num_convs=1, num_classes={num_classes},
+        norm_cfg=norm_cfg, align_corners={align_corners},
+    ),
+    test_cfg=dict(mode={mode!r}),
 )
-loader = dict(num_workers=0, persistent_workers=False)
-masks = dict(img_path='JPEGImages', seg_map_path='SegmentationClass')
-voc = dict(type='PascalVOCDataset', data_root=root, ann_file='all.txt', data_prefix=masks)
-train_dataloader = dict(
-    batch_size={batch}, **loader, dataset=dict(datasets=[dict(**voc, pipeline=train_pipeline)])
+test_dataloader = dict(
+    dataset=dict(
+        type='BaseSegDataset',
+        data_root={root!r},
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        img_suffix='.png',
+        metainfo=dict(classes=classes),
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='Resize', scale={size}, keep_ratio=False),
+            dict(type='LoadAnnotations'),
+            dict(type='PackSegInputs'),
+        ],
+    )
 )
-val_dataloader = dict(**loader, dataset=dict(**voc, pipeline=test_pipeline))
-test_dataloader = val_dataloader
-train_cfg = dict(max_epochs=30, val_interval=15)
-default_hooks = dict(checkpoint=dict(interval=15))
-optim_wrapper = dict(optimizer=dict(lr=3e-3))
-auto_scale_lr = dict(base_batch_size={batch})
-param_scheduler = []
-custom_hooks = [dict(type='EMAHook', momentum=0.5, update_buffers=True), *_base_.custom_hooks[1:]]
-env_cfg = dict(dist_cfg=dict(backend='gloo'))
-randomness = dict(seed=0)
-work_dir = {work_dir!r}
+test_evaluator = dict(type='IoUMetric', iou_metrics=['mIoU'])
 """
 
 
-def write_masks(folder: Path) -> None:
-    """Noisy pictures of 64 x 64 and 80 x 48 px, each with a red and a blue box and a border without a label."""
-    generator = np.random.default_rng(0)
-    for part in ('JPEGImages', 'SegmentationClass'):
-        (folder / part).mkdir(parents=True)
-    for number in range(PICTURES):
-        width, height = (SIDE, SIDE) if number % 2 else (80, 48)
-        mask = np.zeros((height, width), np.uint8)
-        for label, left in ((1, 2), (2, width // 2 + 2)):
-            top, side = generator.integers(2, height // 3), height // 2
-            mask[top : top + side, left : left + side] = label
-        picture = np.array([COLOURS[label] for label in range(3)])[mask] + generator.normal(0, 20, (height, width, 3))
-        mask[:, width // 2 - 1 : width // 2 + 1] = 255
-        Image.fromarray(picture.clip(0, 255).astype(np.uint8)).save(folder / f'JPEGImages/{number}.jpg', quality=95)
-        Image.fromarray(mask).save(folder / f'SegmentationClass/{number}.png')
-    (folder / 'all.txt').write_text(''.join(f'{number}\n' for number in range(PICTURES)))
-
-
-def write_segmenter(folder: Path, *more: str) -> Path:
-    """The config, its data and the fused weights it starts from, with other lines at its end if need be."""
-    if not (folder / 'data').exists():
-        write_masks(folder / 'data')
-        torch.manual_seed(0)
-        backbone = MobileOne(arch=ARCH)
-        backbone.init_weights()
-        save_checkpoint(folder / 'fused.pth', reparam.fuse(backbone).state_dict(), None)
-    values = {'base': str(CONFIG), 'data': f'{folder}/data', 'weights': str(folder / 'fused.pth')}
-    text = TINY.format(side=SIDE, batch=BATCH, arch=ARCH, work_dir=str(folder / 'work'), **values)
-    path = folder / 'segmenter.py'
-    path.write_text('\n'.join([text, *more, '']))
+def write_config(folder: Path, name: str = 'seg.py', **changes: Any) -> Path:
+    """A config with these changes, and pictures with masks beside it."""
+    values = {
+        'classes': CLASSES,
+        'size': SIZE,
+        'to_rgb': True,
+        'output_stride': 16,
+        'align_corners': False,
+        'head': '',
+        'mode': 'whole',
+        'root': str(folder),
+        **changes,
+    }
+    values.setdefault('num_classes', len(values['classes']))
+    write_pictures(folder)
+    path = folder / name
+    path.write_text(dedent(CONFIG.format(**values)))
     return path
+
+
+def write_pictures(folder: Path) -> None:
+    """Pictures of several sizes, and masks of stripes; the first row of pixels is ignored."""
+    for kind in ('images', 'masks'):
+        (folder / kind).mkdir(exist_ok=True)
+    for index in range(PICTURES):
+        width, height = 80 + 16 * index, 60 + 8 * index
+        picture = np.roll(drawn_picture((width, height)), 9 * index, axis=1)
+        mask = (np.arange(height)[:, None] * len(CLASSES) // height).repeat(width, axis=1).astype(np.uint8)
+        mask[0] = 255
+        cv2.imwrite(str(folder / f'images/{index}.png'), picture[..., ::-1])
+        cv2.imwrite(str(folder / f'masks/{index}.png'), mask)
+
+
+def lively(model: nn.Module, size: tuple[int, int]) -> nn.Module:
+    """Batch statistics of pictures, random gammas and betas, and logits that spread."""
+    generator = torch.Generator().manual_seed(1)
+    picture = torch.from_numpy(drawn_picture(size).transpose(2, 0, 1).copy())
+    crops = [picture.roll((shift, 2 * shift), (1, 2)).flip(0) for shift in range(0, 64, 8)]
+    with torch.no_grad():
+        for norm in model.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                norm.weight.copy_(0.5 + torch.rand(norm.weight.shape, generator=generator))
+                norm.bias.copy_(0.3 * torch.randn(norm.bias.shape, generator=generator))
+                norm.momentum = None  # the plain mean over what comes
+        head: Any = model.decode_head
+        head.conv_seg.weight.normal_(0, 0.1 * GAIN, generator=generator)
+        prepared = model.data_preprocessor({'inputs': crops})
+        model.train()(prepared['inputs'])
+    return model.eval()
+
+
+def new_segmenter(folder: Path, **changes: Any) -> tuple[Path, Path]:
+    """Config file and checkpoint file of a tiny segmenter, with these changes in its config."""
+    torch.manual_seed(0)
+    config_file = write_config(folder, **changes)
+    model = lively(configs.build_model(configs.load_config(config_file)), changes.get('size', SIZE))
+    weights = folder / 'best.pth'
+    meta = {'dataset_meta': {'classes': list(changes.get('classes', CLASSES))}}
+    checkpoint.save_checkpoint(weights, model.state_dict(), meta)
+    return config_file, weights
+
+
+def export_segmenter(files: tuple[Path, Path], out: Path, images: Sequence[Path] = (), **options: Any) -> Report:
+    """Export a segmenter's config and checkpoint file, with options of the task and the format by name."""
+    return export(*files, out, images=images, options=options)
+
+
+def model_of(files: tuple[Path, Path]) -> Any:
+    """A segmenter's trained model, in eval mode."""
+    return open_model(configs.load_config(files[0]), files[1])[0]
+
+
+def graph_of(files: tuple[Path, Path], **options: Any) -> SegmenterGraph:
+    """The export graph of a segmenter's config and checkpoint file."""
+    return SegmenterGraph(fuse(model_of(files)), SIZE, SegmentationOptions(**options))
+
+
+@pytest.fixture(scope='session')
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Config file and checkpoint file of the tiny segmenter."""
+    return new_segmenter(tmp_path_factory.mktemp('segmenter'))
+
+
+@pytest.fixture(scope='session')
+def segmenter_package(segmenter: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """The tiny segmenter's package; never change it, copy it."""
+    return export_segmenter(segmenter, tmp_path_factory.mktemp('segmenter_package') / 'seg.mlpackage')

@@ -15,10 +15,8 @@ from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
 from mobileone_mm.errors import DataError
 from mobileone_mm.openmmlab.log import on_screen
+from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.registry import DATASETS
-
-# Of colours by themselves: levels of each channel, what the first is near to, and below what all three are too dark.
-LEVELS, FIRST, DARK = 7, (0, 128, 255), 120
 
 
 @DATASETS.register_module()
@@ -148,21 +146,6 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
 def _say_on_screen(text: str) -> None:
     """Log what may take a minute, so that who trains sees what is waited for."""
     MMLogger.get_current_instance().info(text, extra=on_screen(text))
-
-
-def distinct_colours(count: int) -> list[list[int]]:
-    """RGB colours that are told apart, unlike mmseg's, which are drawn by chance: each is far from all before it."""
-    levels = np.linspace(0, 255, LEVELS).round()
-    every = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
-    # Grey is for what has no class, and what is nearly black hides what it is painted over.
-    every = every[(np.ptp(every, axis=-1) > 0) & (every.max(axis=-1) > DARK)]
-    chosen = [int(np.abs(every - FIRST).sum(axis=-1).argmin())]
-    apart = np.abs(every - every[chosen[0]]).sum(axis=-1)
-    while len(chosen) < count:
-        chosen.append(int(apart.argmax()))
-        apart = np.minimum(apart, np.abs(every - every[chosen[-1]]).sum(axis=-1))
-    found: list[list[int]] = every[chosen[:count]].astype(int).tolist()
-    return found
 
 
 def _ids(given: Any) -> tuple[int, ...]:

@@ -75,9 +75,10 @@ def summary(report: Report) -> str:
     operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
     width, height = report.info.input_size
     stored = report.info.weights + (' (experimental)' if report.info.weights in EXPERIMENTAL else '')
-    facts = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
+    counts = {'classes': len(report.info.classes), **report.facts}
+    facts = ', '.join(f'{count:,} {name}' for name, count in counts.items())
     return (
         f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
-        f'weights {stored}, {width}x{height} px, {len(report.info.classes)} classes, {facts}\n'
+        f'weights {stored}, {width}x{height} px, {facts}\n'
         f'operations: {operations}'
     )

@@ -13,8 +13,9 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import DataError
 from mobileone_mm.outputs import CHECK, SAMPLES, mark_folder, signed_jpeg
 from mobileone_mm.pictures.drawing import draw_boxes
+from mobileone_mm.pictures.labels import paint_labels
 from mobileone_mm.pictures.reading import Picture, channels_swapped
-from mobileone_mm.pictures.sheet import GAP, fitted, paint_labels, sheet_of
+from mobileone_mm.pictures.sheet import GAP, fitted, sheet_of
 
 SIDE = 320  # px of the longer side of a sample on the sheet
 COLUMNS = {'detection': 4, 'segmentation': 2}  # of a row: a segmentation's sample is a pair

@@ -53,7 +53,7 @@ def draw_boxes(
         MobileOneError: supervision cannot be imported.
     """
     sv = supervision()
-    line, text = THINNEST_LINE + max(picture.shape[:2]) // SIDE_PER_LINE, _text_height(picture)
+    line, text = THINNEST_LINE + max(picture.shape[:2]) // SIDE_PER_LINE, text_height(picture)
     classes, marks = np.asarray(labels, dtype=int).reshape(-1), np.asarray(marked, dtype=bool).reshape(-1)
     detections = sv.Detections(xyxy=xyxy, class_id=classes)
     palette = sv.ColorPalette.from_hex([*PALETTE, MARK])
@@ -83,7 +83,7 @@ def resized(picture: Picture, side: int) -> Picture:
 def beside(left: Picture, right: Picture, headers: tuple[str, str]) -> Picture:
     """Two pictures of one size side by side on white, a line of text above each."""
     height, width = left.shape[:2]
-    text = _text_height(left)
+    text = text_height(left)
     top = max(HEADER, 2 * text)
     canvas = Image.new('RGB', (2 * width + SEAM, top + height), 'white')
     draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(font_path(), text)
@@ -94,7 +94,8 @@ def beside(left: Picture, right: Picture, headers: tuple[str, str]) -> Picture:
     return sheet
 
 
-def _text_height(picture: Picture) -> int:
+def text_height(picture: Picture) -> int:
+    """Px of text on a picture: it grows slower than the picture, which is looked at as a whole."""
     return SMALLEST_TEXT + int(max(picture.shape[:2])) // SIDE_PER_TEXT
 
 

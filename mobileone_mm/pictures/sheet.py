@@ -1,43 +1,19 @@
-"""Labels painted over pictures, and many pictures on one sheet with a legend."""
+"""Many pictures on one sheet, with a legend."""
 
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mobileone_mm.pictures.drawing import font_path
 from mobileone_mm.pictures.reading import Picture
 
-STRENGTH = 0.6  # of the colour over a picture, of 1
 GAP = 12  # px between pictures and around them
 TEXT = 15  # px
 LINE = 24  # px that a line of text takes
-STRIPES = 8  # px from one stripe to the next, over pixels that no class has
 
 Colour = Sequence[int]
-
-
-def paint_labels(picture: Picture, labels: NDArray[np.integer], palette: Sequence[Colour]) -> Picture:
-    """A copy of the picture with each class in its colour, and grey stripes where there is none.
-
-    Args:
-        picture: (H, W, 3).
-        labels: (H, W); what is no index into the palette has no class.
-        palette: an RGB colour a class.
-    """
-    table = np.array(palette, np.float64)
-    known = (labels >= 0) & (labels < len(table))
-    colours = table[np.where(known, labels, 0)]
-    painted = np.where(known[..., None], (1 - STRENGTH) * picture + STRENGTH * colours, picture)
-    y, x = np.indices(labels.shape)
-    painted[~known & ((x + y) % STRIPES < STRIPES // 4)] = 128
-    edge = np.zeros(labels.shape, bool)
-    edge[:, 1:] |= labels[:, 1:] != labels[:, :-1]
-    edge[1:] |= labels[1:] != labels[:-1]
-    painted[edge] = 255
-    return painted.round().clip(0, 255).astype(np.uint8)
 
 
 def fitted(picture: Picture, side: int) -> Picture:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mobileone_mm.datasets import mask_facts
 from mobileone_mm.datasets.load_mask import LoadMask
-from mobileone_mm.datasets.masks import MaskDataset, distinct_colours
+from mobileone_mm.datasets.masks import MaskDataset
 from mobileone_mm.errors import DataError
 
 WIDTH, HEIGHT = 20, 12
@@ -352,13 +352,6 @@ def test_where_nothing_can_be_kept_the_set_is_read_all_the_same(
     (tmp_path / 'file').touch()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
     assert labels(read(write_set(tmp_path / 'set', {'a.png': ids(0, 1)}))) == [0, 1]
-
-
-@pytest.mark.parametrize('count', [2, 11, 21, 150])
-def test_colours_by_themselves_are_far_apart(count: int) -> None:
-    colours = np.array(distinct_colours(count))
-    apart = np.abs(colours[:, None] - colours[None]).sum(axis=-1) + 999 * np.eye(count, dtype=int)
-    assert apart.min() > (100 if count <= 21 else 0)
 
 
 def test_colours_do_not_hide_what_mmseg_loads() -> None:

@@ -1,34 +1,15 @@
-"""Labels over pictures, and sheets with a legend: what is painted where."""
+"""Sheets of pictures with a legend: what is where."""
 
 import numpy as np
 import pytest
 
-from mobileone_mm.pictures.sheet import GAP, LINE, fitted, paint_labels, sheet_of
+from mobileone_mm.pictures.sheet import GAP, LINE, fitted, sheet_of
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
 
 def plain(height: int, width: int, level: int = 100) -> np.ndarray:
     return np.full((height, width, 3), level, np.uint8)
-
-
-def test_each_class_has_its_colour_edges_are_white_and_no_class_is_striped() -> None:
-    labels = np.zeros((20, 30), np.uint8)
-    labels[:, 10:] = 1
-    labels[:, 20:] = 255
-    painted = paint_labels(plain(20, 30), labels, [RED, BLUE])
-    assert painted[5, 4].tolist() == [round(0.4 * 100 + 0.6 * 255), 40, 40]
-    assert painted[5, 15].tolist() == [40, 40, round(0.4 * 100 + 0.6 * 255)]
-    assert (painted[:, [10, 20]] == 255).all()
-    levels = np.unique(painted[:, 21:]).tolist()
-    assert levels == [100, 128]
-    assert (painted[:, 21:] == 100).mean() == pytest.approx(0.75, abs=0.05)
-
-
-def test_the_picture_that_is_painted_over_stays_as_it_was() -> None:
-    picture = plain(4, 4)
-    paint_labels(picture, np.zeros((4, 4), np.uint8), [RED])
-    assert (picture == 100).all()
 
 
 @pytest.mark.parametrize(('shape', 'expected'), [((10, 20), (40, 80)), ((400, 100), (80, 20)), ((1, 500), (1, 80))])
