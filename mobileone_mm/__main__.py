@@ -13,6 +13,7 @@ VERBS = {
     'demo': 'the whole way in minutes, on pictures it draws itself',
     'doctor': 'what is installed, what is broken, and the command that fixes it',
     'init': 'write a config for your own data',
+    'check': 'look at what a config trains on: counts, faults, samples',
     'train': 'train a model, from a config of yours or by the name of one that comes along',
     'test': "score a checkpoint by its config's own metric",
     'export': 'turn a trained model into a checked Core ML package or ONNX file',

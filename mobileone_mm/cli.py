@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.flags import FLAGS
 from mobileone_mm.outputs import REPORT, report_text
 
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
@@ -97,10 +98,13 @@ def _program() -> list[str]:
 
 
 def _with_flags(message: str) -> str:
-    """What the library says with the running command's options as their flags: `input_size` as --input-size."""
+    """What the library says with the running command's options as their flags: `input_size` as --input-size.
+
+    Those of an export that help where a check fails are known to every command.
+    """
     parser = _PARSER.get()
     actions = parser._actions if parser else []
-    flags = {action.dest: action.option_strings[-1] for action in actions if action.option_strings}
+    flags = FLAGS | {action.dest: action.option_strings[-1] for action in actions if action.option_strings}
     return OPTION.sub(lambda name: flags.get(name[1], name[0]), message)
 
 

@@ -21,6 +21,7 @@ from mobileone_mm.errors import UsageError
 AUTHOR = 'mobileone_mm'
 SIGNATURE = f'written by {AUTHOR}'.encode()
 MARKER = f'.{AUTHOR}'  # a file in a folder that a tool made, which says what it holds
+SAMPLES = 'samples.jpg'  # in the folder of a check
 METADATA_KEY = f'{AUTHOR}.format'.encode()  # in the metadata of every exported file
 GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the frame of report.html says it
 REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
@@ -141,6 +142,10 @@ def _names_metadata(path: Path) -> bool:
         return data.rfind(METADATA_KEY) >= 0  # from the end, where ONNX has its metadata
 
 
+def _is_check(folder: Path) -> bool:
+    return is_marked('check', folder) and {entry.name for entry in folder.iterdir()} <= {MARKER, SAMPLES}
+
+
 def _is_package(folder: Path) -> bool:
     if {entry.name for entry in folder.iterdir()} != {'Manifest.json', 'Data'}:
         return False
@@ -158,5 +163,6 @@ DRAWING = Kind('a picture with boxes', _is_drawing)
 ONNX = Kind('an ONNX file', _names_metadata)
 PACKAGE = Kind('a Core ML package', _is_package, folder=True)
 PREDICTIONS = Kind('a folder of predictions', partial(is_marked, 'predictions'), folder=True)
+CHECK = Kind('the folder of a check', _is_check, folder=True)
 DEMO = Kind('the folder of a demo', partial(is_marked, 'demo'), folder=True)
 EXPORTED = {'.mlpackage': PACKAGE, '.onnx': ONNX}  # by ending

@@ -1,14 +1,15 @@
 """How a config finds this package: `type='mobileone_mm.MobileOne'` in any mm config, without `custom_imports`.
 
 mmengine imports `<scope>.registry` the first time a scope is named, and a registry imports its `locations` on its first
-look-up. A location here must not import mmdet, mmseg or mmpretrain on the way (only DATASETS, whose classes are
-mmdet's children, does): whoever segments need not have mmdet installed.
+look-up. A location here must not import mmdet, mmseg or mmpretrain on the way (only those of data sets and transforms,
+whose classes are their children, does, and only what is installed): whoever segments need not have mmdet.
 """
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
 from mmengine.registry import Registry
 
@@ -18,7 +19,11 @@ MODELS = Registry(
     'model',
     parent=MMENGINE_MODELS,
     scope=SCOPE,
-    locations=['mobileone_mm.models.backbones.mobileone', 'mobileone_mm.models.heads.ssd_head'],
+    locations=[
+        'mobileone_mm.models.backbones.mobileone',
+        'mobileone_mm.models.heads.ssd_head',
+        'mobileone_mm.models.losses.cross_entropy',
+    ],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.openmmlab.loops'])
@@ -26,7 +31,10 @@ DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
     scope=SCOPE,
-    locations=['mobileone_mm.datasets.coco', 'mobileone_mm.datasets.voc'],
+    locations=['mobileone_mm.datasets.registered'],
+)
+TRANSFORMS = Registry(
+    'transform', parent=MMENGINE_TRANSFORMS, scope=SCOPE, locations=['mobileone_mm.datasets.registered']
 )
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',

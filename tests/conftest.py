@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from tiny_detector import detector, exported, make_detector, onnx_files, onnx_reports  # noqa: F401 - fixtures
+from tiny_segmenter import segmenter, segmenter_package  # noqa: F401 - fixtures
 
 DATA_VARIABLE = 'MOBILEONE_MM_DATA'
 SEED = 0
@@ -24,6 +25,12 @@ SEED = 0
 def _threads() -> None:
     """Tiny models lose time to many threads, and xdist's workers would fight over the cores."""
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '1')))
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept of masks goes into a folder of the tests, not into the user's."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.getbasetemp() / 'cache'))
 
 
 @pytest.fixture(autouse=True)

@@ -1,16 +1,22 @@
 """Every shipped config: short, inheriting only from this repository, able to predict, and equal when fused."""
 
 import ast
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from mmdet.apis import inference_detector
 from mmengine.config import Config
+from mmseg.apis import inference_model
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm import reparam
+from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.inputs import example_images
+from mobileone_mm.openmmlab.inputs import example_images, input_size_of
 from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.weights import names
@@ -19,7 +25,12 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
 DETECTORS = [path for path in CONFIGS if path.parent.name == 'detection']
 COCO = sorted(ROOT.glob('configs/detection/ssd_mobileone_s?.py'))
+SEGMENTERS = [path for path in CONFIGS if path.parent.name == 'segmentation' and '_own_' not in path.stem]
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
+OUTPUT_STRIDE = 16
+# The published fused networks without their classifiers of 1,000 classes, and S4 without its 12 squeeze-excites.
+FUSED_BACKBONES = {'s0': 1_053_504, 's1': 3_483_840, 's2': 5_759_168, 's3': 8_029_312, 's4': 11_148_544}
+OWN_MASKS = {'type', 'data_root', 'data_prefix', 'metainfo', 'ignore_index', 'colour_map', 'part', 'pipeline'}
 MAX_LINES = 60  # house rule 21
 # Six to a cell of each map: strides 16 and 32, then halved and rounded up four times.
 PRIORS = {320: 6 * (20**2 + 10**2 + 5**2 + 3**2 + 2**2 + 1), 160: 6 * (10**2 + 5**2 + 3**2 + 2**2 + 1 + 1)}
@@ -27,6 +38,10 @@ PRIORS = {320: 6 * (20**2 + 10**2 + 5**2 + 3**2 + 2**2 + 1), 160: 6 * (10**2 + 5
 
 def name(path: Path) -> str:
     return path.stem
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def bases(path: Path) -> list[str]:
@@ -40,6 +55,7 @@ def bases(path: Path) -> list[str]:
 
 def test_there_are_configs() -> None:
     assert len(COCO) == 5
+    assert len(SEGMENTERS) == 13
     assert len(OWN) == 2
 
 
@@ -50,12 +66,13 @@ def test_is_short_and_inherits_only_from_this_repository(path: Path) -> None:
         assert (path.parent / base).resolve().is_relative_to(ROOT / 'configs')
 
 
-@pytest.mark.parametrize('path', COCO, ids=name)
+@pytest.mark.parametrize('path', [*COCO, *SEGMENTERS], ids=name)
 def test_starts_from_the_official_trained_weights_of_its_variant(path: Path) -> None:
     backbone = Config.fromfile(path).model.backbone
-    assert backbone.arch == path.stem.rsplit('_', 1)[1]
+    assert f'_mobileone_{backbone.arch}' in path.stem
     expected = names.OFFICIAL_URLS[backbone.arch, 'trained']
-    assert backbone.init_cfg == {'type': 'Pretrained', 'checkpoint': expected}
+    without_se = {'without_se': True} if backbone.get('se_cfg', True) is None else {}
+    assert backbone.init_cfg == {'type': 'Pretrained', 'checkpoint': expected, **without_se}
 
 
 @pytest.mark.parametrize('path', [path for path in DETECTORS if path not in OWN], ids=name)
@@ -82,10 +99,88 @@ def test_predicts_and_fuses(path: Path) -> None:
     assert found.bboxes[:, 3].max() <= 90
 
 
+@pytest.mark.parametrize('path', SEGMENTERS, ids=name)
+def test_segments_and_fuses(path: Path) -> None:
+    config = configs.load_config(path)
+    classes, data_set = (150, 'ADE20KDataset') if path.stem.endswith('ade20k') else (21, 'PascalVOCDataset')
+    assert config.test_dataloader.dataset.type == data_set
+    assert input_size_of(config) == (512, 512)
+    model = configs.build_model(config)
+    assert len(class_names(config)) == classes
+    # Small, and in float64, because fresh weights let activations grow until only rounding is compared.
+    noise = torch.randn(2, 3, 96, 128, dtype=torch.float64)
+    fused, parity = reparam.fuse_checked(model.double(), noise)
+    assert reparam.is_fused(fused)
+    assert not any(isinstance(module, _BatchNorm | SqueezeExcite) for module in fused.modules())
+    assert parity.relative <= FLOAT64_RELATIVE_LIMIT
+    fused.float().cfg = config
+    assert fused(noise.float(), mode='tensor').shape == (2, classes, 96 // OUTPUT_STRIDE, 128 // OUTPUT_STRIDE)
+    assert fused.auxiliary_head(fused.backbone(noise.float())).shape[1] == classes
+    config.test_dataloader.dataset.pipeline[1].scale = (128, 96)
+    found = inference_model(fused, np.zeros((60, 90, 3), np.uint8))
+    assert found.pred_sem_seg.data.shape == (1, 60, 90)  # the picture's own pixels
+
+
+@pytest.mark.parametrize('path', SEGMENTERS, ids=name)
+def test_a_segmenter_has_its_parameters(path: Path) -> None:
+    """Counted by hand: the fused backbone, and the fused head, which is what an exported model holds."""
+    with torch.device('meta'):
+        model = configs.build_model(configs.load_config(path))
+    fused = reparam.fuse(model.to_empty(device='cpu'))
+    variant = re.findall(r'_(s\d)_', path.stem)[0]
+    assert parameters(fused.backbone) == FUSED_BACKBONES[variant]
+    head = model.decode_head
+    wide, channels, classes = head.in_channels, head.channels, head.num_classes
+    if 'light' in path.stem:
+        branches = 2 * (wide + 1) * channels + 3 * (10 * wide + (wide + 1) * channels)
+        separable = 2 * (10 * channels + (channels + 1) * channels)
+    else:
+        branches, separable = (2 * wide + 2 + 3 * (9 * wide + 1)) * channels, 0
+    bottleneck = (9 * 5 * channels + 1) * channels
+    expected = branches + bottleneck + separable + (channels + 1) * classes
+    assert parameters(fused.decode_head) == expected
+
+
+def test_a_segmenters_data_is_told_apart_from_its_task() -> None:
+    """VOC's and ADE20k's differ in data and classes alone."""
+    for variant in range(5):
+        voc, ade = (
+            Config.fromfile(ROOT / f'configs/segmentation/deeplabv3_mobileone_s{variant}_{data}.py')
+            for data in ('voc', 'ade20k')
+        )
+        for head in ('decode_head', 'auxiliary_head'):
+            assert (voc.model[head].num_classes, ade.model[head].num_classes) == (21, 150)
+            ade.model[head].num_classes = 21
+        for key in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'custom_hooks', 'train_pipeline'):
+            assert voc[key] == ade[key], key
+
+
+def test_the_rates_follow_the_output_stride() -> None:
+    text = (ROOT / 'configs/_base_/deeplabv3.py').read_text()
+    for stride, rates in ((8, (12, 24, 36)), (16, (6, 12, 18)), (32, (3, 6, 9))):
+        config = Config.fromstring(text.replace('output_stride = 16', f'output_stride = {stride}'), '.py')
+        assert config.model.backbone.output_stride == stride
+        assert tuple(config.model.decode_head.dilations) == (1, *rates)
+
+
 def test_own_data_configs_differ_in_data_alone() -> None:
     coco, voc = (Config.fromfile(path) for path in OWN)
     for key in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'custom_hooks'):
         assert coco[key] == voc[key], key
+
+
+def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_path: Path) -> None:
+    path = ROOT / 'configs/segmentation/deeplabv3_mobileone_s0_own_masks.py'
+    config = configs.load_config(path)
+    assert configs.build_model(config).decode_head.out_channels == 2  # and no warning, as mmseg has for two classes
+    for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        dataset = config[loader].dataset
+        assert set(dataset) == OWN_MASKS
+        steps = [step.type for step in dataset.pipeline]
+        assert [step for step in steps if 'Load' in step] == ['LoadImageFromFile', 'mobileone_mm.LoadMask']
+    assert all(hook.type != 'EMAHook' for hook in config.custom_hooks)
+    config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 
 
 @pytest.mark.parametrize('path', OWN, ids=name)

@@ -19,7 +19,7 @@ MODULE_LINES = 300
 
 # The package's folders, and modules beside them, from the ground up, and what each may import beside itself and the
 # ground: nothing that stands below it in this table.
-GROUND = {'errors', 'registry', 'parity', 'atomic', 'outputs', 'threads'}
+GROUND = {'errors', 'registry', 'parity', 'atomic', 'outputs', 'threads', 'flags'}
 ROOMS: dict[str, set[str]] = {
     'cli': set(),  # alone knows how to print: for the commands, and for what `mobileone train` shows
     'models': set(),
@@ -34,7 +34,8 @@ ROOMS: dict[str, set[str]] = {
     'evaluation': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'demo': {'artifact', 'pictures'},
-    'datasets': {'pictures'},
+    'datasets': {'openmmlab', 'pictures'},
+    'inspection': {'datasets', 'openmmlab', 'pictures'},
     'hooks': {'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
     'doctor': set(),
@@ -50,7 +51,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'google': ('targets.coreml',),  # protobuf, which comes with coremltools
     'mmdet': ('datasets', 'models.heads', 'tasks.detection', 'training.settings'),
     'mmpretrain': (),
-    'mmseg': (),
+    'mmseg': ('datasets', 'tasks.segmentation'),
     'onnx': ('targets.onnx.file',),
     'onnxruntime': ('targets.onnx.runner',),
     'onnxscript': ('targets.onnx.convert',),
@@ -210,6 +211,18 @@ model = MODELS.build({'type': 'EncoderDecoder', 'backbone': backbone, 'decode_he
 assert type(model.backbone).__module__ == 'mobileone_mm.models.backbones.mobileone'
 """
     assert 'mmseg' in loaded(code)
+
+
+@pytest.mark.parametrize(('host', 'missing', 'name'), [('mmdet', 'mmseg', 'Coco'), ('mmseg', 'mmdet', 'Mask')])
+def test_data_sets_are_found_where_the_other_host_is_missing(host: str, missing: str, name: str) -> None:
+    code = f"""
+import sys
+sys.modules[{missing!r}] = None  # makes its import fail
+from mmengine.registry import DATASETS, init_default_scope
+init_default_scope({host!r})
+assert DATASETS.get('mobileone_mm.{name}Dataset').__module__.startswith('mobileone_mm.datasets.')
+"""
+    assert host in loaded(code)
 
 
 def test_the_export_is_imported_without_what_only_some_exports_need() -> None:

@@ -48,6 +48,15 @@ env_cfg = dict(dist_cfg=dict(backend='gloo'))
 work_dir = {work_dir!r}
 """
 
+STEPS = """
+_base_ = 'tiny.py'
+train_cfg = dict(_delete_=True, type='IterBasedTrainLoop', max_iters=3, val_interval=100)
+train_dataloader = dict(sampler=dict(_delete_=True, type='InfiniteSampler', shuffle=True))
+default_hooks = dict(checkpoint=dict(by_epoch=False, interval=3, save_best=None))
+param_scheduler = []
+work_dir = {work_dir!r}
+"""
+
 
 @pytest.fixture(scope='module')
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -65,6 +74,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         TINY.format(arch=ARCH, batch=BATCH, weights=str(folder / 'fused.pth'), work_dir=str(folder / 'work'))
     )
+    (folder / 'steps.py').write_text(STEPS.format(work_dir=str(folder / 'steps')))
     return path
 
 
@@ -103,7 +113,8 @@ def test_train_test_and_resume_as_typed(config: Path) -> None:
     assert (work / 'epoch_3.pth').exists()
 
 
-def test_two_ranks_end_with_the_same_weights(config: Path) -> None:
+@pytest.mark.parametrize('loop', ['tiny.py', 'steps.py'])
+def test_two_ranks_end_with_the_same_weights(config: Path, loop: str) -> None:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
@@ -111,7 +122,7 @@ def test_two_ranks_end_with_the_same_weights(config: Path) -> None:
     common = {'WORLD_SIZE': '2', 'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': port, 'OMP_NUM_THREADS': '1'}
     ranks = [
         subprocess.Popen(
-            [sys.executable, ROOT / 'tests/training_rank.py', config, out],
+            [sys.executable, ROOT / 'tests/training_rank.py', config.with_name(loop), out],
             env={**os.environ, **common, 'RANK': str(rank), 'LOCAL_RANK': str(rank)},
             cwd=config.parent,
             stdout=subprocess.PIPE,
@@ -123,6 +134,7 @@ def test_two_ranks_end_with_the_same_weights(config: Path) -> None:
     logs = [rank.communicate(timeout=300)[0] for rank in ranks]
     assert [rank.returncode for rank in ranks] == [0, 0], logs[0][-3000:] + logs[1][-3000:]
     first, second = (np.load(out) for out in outs)
+    assert 'calibrated on' in logs[0]
     # Weights by DDP and rank 0's calibration, running statistics by SyncBuffersHook at the end of the epoch.
     for name in first:
         np.testing.assert_array_equal(first[name], second[name], err_msg=name)

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from ast import literal_eval
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -27,11 +28,12 @@ home = Path(mobileone_mm.__file__).parent
 print(home)
 for name, path in shipped().items():
     assert path.is_relative_to(home / '.mim/configs'), path
-    assert Config.fromfile(path).default_scope == 'mmdet', name
+    hosts = {'detection': 'mmdet', 'segmentation': 'mmseg'}
+    assert Config.fromfile(path).default_scope == hosts[path.parent.name], name
 print(*sorted(shipped()))
 for name in mobileone_mm.__all__:
     assert getattr(mobileone_mm, name) is not None
-for name in ('demo_ssd', 'ssd_mobileone_s0'):
+for name in ('demo_ssd', 'ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc'):
     print(type(configs.build_model(configs.load_config(name)).backbone).__module__)
 """
 
@@ -96,7 +98,7 @@ def test_its_doors_configs_and_models_work_outside_the_clone(installed: Path, ou
     home, names, *backbones = ran(sys.executable, '-c', USE, installed, cwd=outside).splitlines()
     assert Path(home) == installed / 'mobileone_mm'
     assert names.split() == sorted(shipped())
-    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 2
+    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 3
 
 
 @pytest.mark.parametrize('verb', [verb for verb in VERBS if find_spec(module_of(verb)) is not None])
@@ -113,7 +115,9 @@ def test_an_own_config_is_written_and_read_where_there_is_no_clone(installed: Pa
 @pytest.mark.parametrize('name', ['mobileone-mm', 'mobileone_mm'])
 def test_mim_finds_its_models(name: str, outside: Path) -> None:
     printed = ran(sys.executable, '-m', 'mim', 'search', name, '--valid-config', cwd=outside)
-    assert printed.splitlines()[-1] == str([f'ssd_mobileone_s{variant}' for variant in range(5)])
+    found = literal_eval(printed.splitlines()[-1])
+    assert {f'ssd_mobileone_s{variant}' for variant in range(5)} < set(found)
+    assert {f'deeplabv3_mobileone_s{variant}_{data}' for variant in range(5) for data in ('voc', 'ade20k')} < set(found)
 
 
 def test_an_editable_installation_has_no_second_copy_of_the_configs(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from mobileone_mm.exporter.export import export
-from mobileone_mm.exporter.options import split_options
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
@@ -161,12 +160,10 @@ def export_tiny(
     **options: Any,
 ) -> Report:
     """Export a detector's config and checkpoint file, with options of the task and the format by name."""
-    of_task, of_target = split_options('detection', out.suffix, options)
     return export(
         *detector,
         out,
-        task_options=of_task,
-        target_options=of_target,
+        options=options,
         input_size=input_size,
         images=images,
         evaluate=evaluate,

@@ -15,6 +15,7 @@ from mobileone_mm.parity import compare
 
 Array = npt.NDArray[Any]
 
+PROBE_RUNG = 'stored probe -> saved file'
 # What readers see instead of the names that files keep: `{}` is how weights are stored. At most 42 characters.
 PLAIN_NAMES: Mapping[str, str] = {
     'trained -> fused, float64': 'fused = trained',
@@ -32,7 +33,7 @@ PLAIN_NAMES: Mapping[str, str] = {
     'saved package, largest value': 'largest value fits float16',
     'saved file, suppression': 'suppression keeps the right boxes',
     'executed here -> Core ML': 'Core ML itself (macOS)',
-    'stored probe -> saved file': 'saved file finds what its export found',
+    PROBE_RUNG: 'saved file finds what its export found',
 }
 
 NO_NUMBER = 'NaN'  # and infinity, in the table
@@ -167,6 +168,8 @@ def table(rungs: Iterable[Rung]) -> str:
         value = '-' if rung.value is None else f'{rung.value:.1e}' if rung.holds else _apart(rung)[0]
         psnr_db = '' if rung.psnr_db is None else f'{rung.psnr_db:.0f}'
         lines.append(f'{name:42} {value:>7} {rung.limit:>7.1e}  {rung.unit:9} {psnr_db:>7}'.rstrip())
+        if rung.value is not None and not rung.holds:
+            lines.append(f'    {FAILED}')
         lines += wrapped(rung.note, '    ')
     return '\n'.join(lines)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mobileone_mm.artifact.ladder import Rung, cure_of, failure, first_failed, plain_name
+from mobileone_mm.artifact.ladder import PROBE_RUNG, Rung, cure_of, failure, first_failed, plain_name
 
 SAME = 'Same as the model you trained'
 SAME_AS_EXPORTED = 'Same as when it was exported'
@@ -78,6 +78,16 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
     lossy = [] if stored.startswith('float') else [f'{stored} weights']
     lossy += dict.fromkeys(rung.rounding for rung in rungs if rung.rounding)
     return ', as far as '.join(filter(None, [f'{question}: yes', ' and '.join(lossy)])) + (' can be' if lossy else '')
+
+
+def same_as_exported(rungs: Sequence[Rung], stored: str, failed: bool) -> str:
+    """Whether a file is still what its export wrote, in one sentence without its full stop.
+
+    Of a file that was kept although it `failed`, what failed then may fail now: only its own account of what it finds
+    says whether it was changed.
+    """
+    asked = [rung for rung in rungs if rung.name == PROBE_RUNG] if failed else rungs
+    return verdict(asked, stored, SAME_AS_EXPORTED)
 
 
 def checked(rungs: Sequence[Rung], pictures: str) -> str:

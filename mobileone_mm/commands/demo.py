@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.parser('demo', HELP).parse_args(argv)
     root = Path.cwd()
     folder = root / steps.FOLDER
-    steps.clear(root)
+    if aside := steps.make_room(root):
+        cli.say(f'the earlier demo is now {aside.name}/')
     done = list(steps.run_steps(root, steps.STEPS, cli.say))
     # Here: the help shall not wait for OpenCV.
     from mobileone_mm.demo.sheet import write_sheet

@@ -10,18 +10,32 @@ from mobileone_mm.artifact.card import EXPERIMENTAL
 from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PACKAGE, beside, require_kind
 from mobileone_mm.errors import UsageError
-from mobileone_mm.exporter.options import split_options
+from mobileone_mm.exporter.options import check_options
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, page_of, require_outputs
 from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
+from mobileone_mm.tasks.segmentation.options import MANY_CLASSES, MAP_STRIDES, MAPS, SegmentationOptions
 
 HELP = """example: %(prog)s ssd_mobileone_s2 best.pth --out detector.mlpackage
 
-Fuses the model, puts normalisation, softmax and box decoding into it, converts it into a Core ML program with a
-suppression stage behind it, as Apple's Vision wants a detector (docs/package.md, docs/swift.md), and compares every
-step with the trained model on the way. The package appears whole, or not at all."""
-OPTIONS = ('target', 'iou_threshold', 'confidence_threshold', 'pad_classes', 'weights', 'precision', 'fp32_ops', 'nms')
+Fuses the model, puts normalisation and all that follows from its outputs into it (a detector's softmax, box decoding
+and suppression; a segmenter's choice of a class for each pixel), converts it for Core ML as Apple's Vision wants it
+(docs/package.md, docs/swift.md), and compares every step with the trained model on the way. The package appears whole,
+or not at all."""
+OPTIONS = (
+    'target',
+    'iou_threshold',
+    'confidence_threshold',
+    'map',
+    'map_stride',
+    'logits',
+    'pad_classes',
+    'weights',
+    'precision',
+    'fp32_ops',
+    'nms',
+)
 SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 
 
@@ -36,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
-    task_options, target_options = split_options('detection', out.suffix, given)
+    check_options(out.suffix, given)
     require_outputs(
         [(out, EXPORTED[out.suffix]), (page_of(out), PAGE), (args.report, REPORT)],
         [find_config(args.config), args.checkpoint, *args.images],
@@ -50,8 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.config,
         args.checkpoint,
         out,
-        task_options=task_options,
-        target_options=target_options,
+        options=given,
         input_size=size,
         images=args.images,
         evaluate=args.evaluate,
@@ -91,16 +104,28 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    task, coreml = DetectionOptions(), CoreMLOptions()
+    task, seg, coreml = DetectionOptions(), SegmentationOptions(), CoreMLOptions()
     parser = cli.parser('export', HELP)
-    parser.add_argument('config', help='config of an SSD: a file, or the name of a shipped one')
+    parser.add_argument('config', help='config of an SSD or an encoder-decoder: a file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
     parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)} (CHECKPOINT{PACKAGE})')
     parser.add_argument('--target', help=f'oldest system to run on: {", ".join(SPEC_VERSIONS)} ({coreml.target})')
-    parser.add_argument('--iou-threshold', type=float, help=f'default of the file, 0..1 ({task.iou_threshold})')
     parser.add_argument(
-        '--confidence-threshold', type=float, help=f'default of the file, 0..1 ({task.confidence_threshold})'
+        '--iou-threshold', type=float, help=f'detector: default of the file, 0..1 ({task.iou_threshold})'
     )
+    parser.add_argument(
+        '--confidence-threshold', type=float, help=f'detector: default of the file, 0..1 ({task.confidence_threshold})'
+    )
+    parser.add_argument(
+        '--map', help=f'segmenter: the class map as {" or ".join(MAPS)}, whole numbers or an 8-bit picture ({seg.map})'
+    )
+    parser.add_argument(
+        '--map-stride',
+        type=int,
+        help=f'segmenter: classes are chosen on a grid so many times coarser: {", ".join(map(str, MAP_STRIDES))} '
+        f'(1; 4 from {MANY_CLASSES} classes on)',
+    )
+    parser.add_argument('--logits', action='store_true', default=None, help='segmenter: the scores of all classes too')
     parser.add_argument(
         '--image', dest='images', nargs='+', default=[], help="pictures to check on (4 of the config's test data)"
     )
@@ -110,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         dest='pad_classes',
         action='store_false',
         default=None,
-        help='as many confidence columns as classes, not the next multiple of 80 (see docs/package.md)',
+        help='detector: as many confidence columns as classes, not the next multiple of 80 (see docs/package.md)',
     )
     parser.add_argument(
         '--weights',
@@ -122,7 +147,7 @@ def _parser() -> argparse.ArgumentParser:
         '--fp32-op', dest='fp32_ops', metavar='LAYER', action='append', help='keep it in float32; a pattern'
     )
     parser.add_argument(
-        '--nms', action='store_true', default=None, help='.onnx: with suppression; without it, raw boxes'
+        '--nms', action='store_true', default=None, help='detector as .onnx: with suppression; without it, raw boxes'
     )
     parser.add_argument('--evaluate', action='store_true', help="score it on the config's test data, beside the model")
     parser.add_argument('--limit', type=int, metavar='N', help='with --evaluate: the first N pictures only')

@@ -1,8 +1,10 @@
 """`mobileone init`: write a config for one's own data."""
 
+import argparse
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
@@ -13,42 +15,103 @@ from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_voc
 from mobileone_mm.openmmlab.shipped import config
 
 HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
+         %(prog)s my_seg.py --images photos/ --masks masks/ --classes ground,cat,dog --ignore 11
 
-Writes a config for your own boxes, ready to train: settings that work on a few hundred pictures, with your classes and
-paths in its first lines. Looks into the folder for annotation files and pictures, and says what it did not find. The
-file may lie anywhere and is yours to change. Nothing is replaced."""
+Writes a config for your own boxes or masks, ready to train: settings that work on a few hundred pictures, with your
+classes and paths in its first lines. For boxes, looks into the folder of --data for annotation files and pictures, and
+says what it did not find. The file may lie anywhere and is yours to change. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
+MASKS = 'deeplabv3_mobileone_s0_own_masks'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
-MOST_LISTED = 10  # names in a line
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
+MOST_LISTED = 10  # names in a line
+TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be parted into
+HIGHEST = 255  # an id is a byte
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, write the config, say what is left to fill in; returns the exit status."""
-    parser = cli.parser('init', HELP)
-    parser.add_argument('name', nargs='?', default='my_set.py', help='file to write (%(default)s)')
-    parser.add_argument(
-        '--from', dest='template', default=COCO, metavar='NAME', help=f'{" or ".join(templates())} (%(default)s)'
-    )
-    parser.add_argument('--data', metavar='ROOT', help='folder that holds annotations and pictures')
-    parser.add_argument(
-        '--classes', metavar='A,B,C', help="class names, in the order of the labels (COCO: the training file's)"
-    )
-    args = parser.parse_args(argv)
+    args = _parser().parse_args(argv)
     out = config_path(args.name)
     if os.path.lexists(out):
         raise UsageError(f'{out}: is there already, and a config of yours is never replaced; choose another name')
     if args.data and not os.path.isdir(args.data):
         raise UsageError(f'`data` {args.data}: no such folder; give the one that holds annotations and pictures')
     classes = split_classes(args.classes) if args.classes is not None else None
-    layout = found_in(args.data, Path(config(args.template)).stem) if args.data else Layout()
-    text = own_config(args.template, classes or layout.classes or None, args.data, layout.lines)
+    of_masks = _of_masks(args)
+    template = args.template or (MASKS if of_masks else COCO)
+    layout = found_in(args.data, Path(config(template)).stem) if args.data else Layout()
+    text = own_config(template, classes or layout.classes or None, args.data, {**layout.lines, **of_masks})
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
     _say(args.data, layout, classes)
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
-    cli.next_command(cli.command('train', out))
+    cli.next_command(cli.command('check' if template == MASKS else 'train', out))
     return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = cli.parser('init', HELP)
+    parser.add_argument('name', nargs='?', default='my_set.py', help='file to write (%(default)s)')
+    parser.add_argument(
+        '--from',
+        dest='template',
+        metavar='NAME',
+        help=f'{" or ".join(templates())} ({COCO}; {MASKS} where masks are given)',
+    )
+    parser.add_argument('--data', metavar='ROOT', help='folder that the other paths begin in; of boxes, all they need')
+    parser.add_argument(
+        '--classes', metavar='A,B,C', help="class names, in the order of the labels (COCO: the training file's)"
+    )
+    parser.add_argument('--images', metavar='DIR', help='folder of pictures that have masks; train/ and val/ are found')
+    parser.add_argument('--masks', metavar='DIR', help='folder of their masks, of the same names')
+    parser.add_argument('--val-images', metavar='DIR', help='validation pictures (a fifth of the others is held out)')
+    parser.add_argument('--val-masks', metavar='DIR', help='their masks')
+    parser.add_argument('--ignore', metavar='ID', help='id in the masks of what has no class, or several: 0,11 (255)')
+    return parser
+
+
+def _of_masks(args: argparse.Namespace) -> dict[str, Any]:
+    """What a config for masks has to be filled in with; empty where no mask is spoken of.
+
+    Raises:
+        UsageError: a folder is missing or does not exist, or an id is none.
+    """
+    given = {key: getattr(args, key) for key in ('images', 'masks', 'val_images', 'val_masks')}
+    filled: dict[str, Any] = {key: folder for key, folder in given.items() if folder is not None}
+    for one, other in (('images', 'masks'), ('val_images', 'val_masks')):
+        if (one in filled) != (other in filled):
+            raise UsageError(f'`{one}` and `{other}`: one is given without the other; give both')
+    if 'val_images' in filled and 'images' not in filled:
+        raise UsageError('`val_images`: given without `images`; give the folders for training too')
+    root = args.data or ''
+    for key, folder in filled.items():
+        if not os.path.isdir(os.path.join(root, folder)):
+            raise UsageError(f'`{key}` {os.path.join(root, folder)}: no such folder')
+    if 'images' in filled and 'val_images' not in filled:
+        filled |= _parted(root, filled['images'], filled['masks'])
+    if filled and not root:
+        filled['data_root'] = ''  # the folders are named from where the command is typed
+    if args.ignore is not None:
+        filled['ignore_index'] = _ids(args.ignore)
+    return filled
+
+
+def _parted(root: str, images: str, masks: str) -> dict[str, str]:
+    """The folders of a set that is parted into subfolders already; nothing of another."""
+    for val in VAL:
+        if all(os.path.isdir(os.path.join(root, folder, part)) for folder in (images, masks) for part in (TRAIN, val)):
+            names = {'images': (images, TRAIN), 'masks': (masks, TRAIN)}
+            names |= {'val_images': (images, val), 'val_masks': (masks, val)}
+            return {key: os.path.join(*parts) for key, parts in names.items()}
+    return {}
+
+
+def _ids(words: str) -> int | tuple[int, ...]:
+    ids = [word.strip() for word in words.split(',')]
+    if not all(word.isascii() and word.isdigit() and int(word) <= HIGHEST for word in ids):
+        raise UsageError(f'`ignore` {words!r}: expected an id from 0 to {HIGHEST}, or several between commas: 0,11')
+    return int(ids[0]) if len(ids) == 1 else tuple(map(int, ids))
 
 
 def found_in(folder: str, template: str) -> Layout:

@@ -50,8 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     for line in summary(outcome):
         cli.result(line)
     cli.result(f'pictures and their list: {out}')
-    config = predictor.config or (other and other.config) or 'CONFIG'
-    cli.next_command(cli.command('evaluate', predictor.path, config))
+    config = predictor.config or (other and other.config)
+    if config:
+        cli.next_command(cli.command('evaluate', predictor.path, config))
+    else:
+        cli.result(f'then, with yours: {cli.command("evaluate", predictor.path, "CONFIG")}')
     return 0
 
 

@@ -6,6 +6,7 @@ from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, require_kind
 from mobileone_mm.commands.train import add_common
 from mobileone_mm.openmmlab.shipped import find_config
+from mobileone_mm.tasks.by_name import TASKS
 from mobileone_mm.training import ranks
 
 HELP = """example: %(prog)s ssd_mobileone_s2 work_dirs/ssd_mobileone_s2/epoch_200.pth
@@ -43,6 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if ranks.rank() == 0:
         cli.result(metrics.table(done.metrics))
         named = str(run.shown(done.config)) if args.cfg_options else args.config
-        if done.task == 'detection':
+        if done.task in TASKS:
             cli.next_command(cli.command('export', named, args.checkpoint))
     return 0

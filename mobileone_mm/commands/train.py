@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CONFIG, require_kind
 from mobileone_mm.openmmlab.shipped import find_config
+from mobileone_mm.tasks.by_name import TASKS
 from mobileone_mm.training import ranks
 
 HELP = """example: %(prog)s ssd_mobileone_s2
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if checkpoint:
         named = str(run.shown(done.config)) if args.cfg_options else args.config
         path = str(run.shown(checkpoint))
-        exports = done.task == 'detection'
+        exports = done.task in TASKS
         cli.next_command(cli.command('export' if exports else 'test', named, path))
     return 0
 

@@ -25,27 +25,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_outputs([(args.report, REPORT)], [args.artifact, *args.images])
     # After the options: a wrong one shall not wait for torch.
     from mobileone_mm.artifact import ladder
-    from mobileone_mm.artifact.verdict import SAME_AS_EXPORTED, checked, verdict
+    from mobileone_mm.artifact.verdict import checked, same_as_exported
     from mobileone_mm.exporter.examples import DRAWN, counted
     from mobileone_mm.exporter.verify import verify
 
     card, rungs = verify(args.artifact, args.images)
     if card.failed:
         cli.result(paragraph(f'{card.verdict}, when it was exported'))
-    cli.result(paragraph(verdict(rungs, card.weights, SAME_AS_EXPORTED)))
-    if card.failed:
-        cli.result(paragraph(f'when it was exported: {card.verdict}'))
+    cli.result(paragraph(same_as_exported(rungs, card.weights, card.failed)))
     cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
-    cli.result(ladder.table([*(ladder.Rung(**rung) for rung in card.parity), *rungs]))
-    ladder.require_rungs(rungs)
+    cli.result(f'when it was exported:\n{ladder.table(ladder.Rung(**rung) for rung in card.parity)}')
+    cli.result(f'now:\n{ladder.table(rungs)}')
+    if not card.failed:
+        ladder.require_rungs(rungs)
     if args.report:
         cli.write_report(args.report, {**card.as_metadata(), 'ladder': ladder.as_dicts(rungs)})
     if card.failed:
         cli.result(f'{args.artifact}: kept although it failed; train the model and export it again')
         return 1
     width, height = card.input_size
-    state = 'kept although it failed' if card.failed else 'sound'
-    cli.result(f'{args.artifact}: {state}; {card.task}, {len(card.classes)} classes, {width}x{height} px')
+    cli.result(f'{args.artifact}: sound; {card.task}, {len(card.classes)} classes, {width}x{height} px')
     # Not the paths that the file names: whoever made it chose them, and a config is executed.
-    cli.next_command(cli.command('evaluate', args.artifact, 'CONFIG', '--checkpoint', 'CHECKPOINT'))
+    cli.result(f'then, with yours: {cli.command("evaluate", args.artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}')
     return 0

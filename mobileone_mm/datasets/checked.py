@@ -10,7 +10,7 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mobileone_mm.datasets.checks import Tally, nearest, shown
+from mobileone_mm.datasets.checks import Tally, class_names, nearest, shown
 from mobileone_mm.errors import DataError
 
 
@@ -28,16 +28,10 @@ class Checked:
 
     def checked_classes(self) -> tuple[str, ...]:
         """The set's classes, with a palette that is long enough for them."""
-        classes = self._metainfo.get('classes')
-        if isinstance(classes, str):
-            raise DataError(f"classes={classes!r} is one string, expected a tuple; for one class write: ('{classes}',)")
-        if not isinstance(classes, list | tuple) or not all(isinstance(name, str) for name in classes):
-            raise DataError(f'classes={classes!r} given, expected a tuple of names; write them as texts, in quotes')
-        if not classes or len(set(classes)) != len(classes):
-            raise DataError(f'classes={classes!r} given, expected at least one name and none twice')
+        classes = class_names(self._metainfo.get('classes'))
         if len(self._metainfo.get('palette', ())) < len(classes):
             self._metainfo['palette'] = 'random'
-        return tuple(classes)
+        return classes
 
     def read(self, read: Callable[..., Any]) -> Any:
         try:

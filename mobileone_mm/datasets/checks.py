@@ -43,6 +43,21 @@ def shown(names: Iterable[Any]) -> str:
     return ', '.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
 
 
+def class_names(classes: Any) -> tuple[str, ...]:
+    """The classes of a config's data set, checked.
+
+    Raises:
+        DataError: they are no tuple of names, each given once.
+    """
+    if isinstance(classes, str):
+        raise DataError(f"classes={classes!r} is one string, expected a tuple; for one class write: ('{classes}',)")
+    if not isinstance(classes, list | tuple) or not all(isinstance(name, str) for name in classes):
+        raise DataError(f'classes={classes!r} given, expected a tuple of names; write them as texts, in quotes')
+    if not classes or len(set(classes)) != len(classes):
+        raise DataError(f'classes={classes!r} given, expected at least one name and none twice')
+    return tuple(classes)
+
+
 def box_fault(box_xyxy: Sequence[float], width: float, height: float) -> str | None:
     """Why a box cannot be trained on, or None if it can.
 

@@ -2,12 +2,12 @@
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError
@@ -75,37 +75,26 @@ STEPS = (
         f'--compare {CONFIG} {BEST}',
     ),
 )
-RESULTS = (
-    'logs',
-    'training',
-    'test',
-    'fused.pth',
-    'fused.py',
-    'detector.mlpackage',
-    'detector.mlpackage.report.html',
-    'export.json',
-    'verify.json',
-    'predictions',
-    'pictures.png',
-    'summary.md',
-)
 
 
-def clear(root: Path) -> None:
-    """Remove what an earlier demo left, so that nothing old can pass for new.
+def make_room(root: Path) -> Path | None:
+    """Make an empty folder for a demo, and put that of an earlier one aside: nothing old passes for new, or is lost.
+
+    Returns:
+        Where the earlier one is now: demo_1, demo_2, ...; None if there was none.
 
     Raises:
         UsageError: a folder stands there that no demo made.
     """
-    require_outputs([(root / FOLDER, DEMO)], ())
-    for name in RESULTS:
-        path = root / FOLDER / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-    (root / FOLDER / 'logs').mkdir(parents=True)
-    mark_folder(root / FOLDER, MARK)
+    folder = root / FOLDER
+    require_outputs([(folder, DEMO)], ())
+    aside = None
+    if folder.is_dir() and any(folder.iterdir()):
+        aside = next(path for number in count(1) if not os.path.lexists(path := root / f'{FOLDER}_{number}'))
+        folder.rename(aside)
+    (folder / 'logs').mkdir(parents=True)
+    mark_folder(folder, MARK)
+    return aside
 
 
 def run_steps(root: Path, steps: Sequence[Step], say: Say) -> Iterator[Done]:

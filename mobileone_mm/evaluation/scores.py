@@ -1,10 +1,12 @@
 """What was scored, side by side: rows, the differences between them, and both as text and JSON."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, groupby
 from typing import Any
+
+from mmengine.config import Config
 
 from mobileone_mm.artifact.columns import WIDTH, wrapped
 
@@ -92,6 +94,11 @@ class Scores:
             pairs.append(ends)
         return tuple(Difference(self._what(one, other), self._change(one, other)) for one, other in pairs)
 
+    @property
+    def change(self) -> float | None:
+        """Of the main metric, from the first row to the last, in points of 100; None if a score lacks."""
+        return self._change(self.rows[0], self.rows[-1])
+
     def _change(self, one: Row, other: Row) -> float | None:
         before, after = self.points(one, self.main), self.points(other, self.main)
         return None if before is None or after is None else after - before
@@ -163,7 +170,7 @@ class Scores:
         used = ', '.join(f'{name} {value:g}' for name, value in self.rules.items())
         titles = ''.join(f'{short(key):>{width}}' for key, width in columns.items())
         lines = wrapped(self.verdict, '  ', '') if self.verdict else []
-        lines += wrapped(f'{self.pictures} of {self.total} pictures; {used}', '  ', '')
+        lines += wrapped('; '.join(filter(None, [f'{self.pictures} of {self.total} pictures', used])), '  ', '')
         lines.append(f'{"":{rules}}{titles}  {SECONDS}')
         for name, rows in groupby(self.rows, lambda row: row.name):
             lines.append(name)
@@ -189,6 +196,15 @@ def _as_json(values: Mapping[str, float]) -> dict[str, float | None]:
 def short(metric: str) -> str:
     """The name of a metric without the prefix of its evaluator."""
     return metric.rpartition('/')[2]
+
+
+def main_metric(config: Config, rows: Sequence[Row], usual: str = '') -> str:
+    """The key that training saves the best checkpoint by (`save_best`), else the `usual` one, else the first."""
+    known = [key for row in rows for key in row.metrics]
+    best = ((config.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best') or ()
+    wanted = [best] if isinstance(best, str) else best
+    ranked = [key for key in wanted if key in known] + [key for key in known if short(key) == usual]
+    return next(iter(ranked), known[0])
 
 
 def _points(value: float | None) -> str:

@@ -17,7 +17,7 @@ from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINT, ending_of, is_artifact
 from mobileone_mm.artifact.runner import Runner
 from mobileone_mm.errors import ConfigError, DataError, UsageError
-from mobileone_mm.evaluation.scores import Row, Scores
+from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
@@ -145,7 +145,7 @@ def score(
     return Scores(
         artifact=str(path),
         config=str(session.config.filename),
-        main=main_metric(session.config, rows),
+        main=main_metric(session.config, rows, session.task.predict.main_metric),
         rows=rows,
         pictures=session.samples.count,
         total=len(session.samples.dataset),
@@ -183,7 +183,7 @@ def of_model(session: Session, model: Any, name: str) -> list[Candidate]:
         return [own]
 
     def as_exported(item: Item) -> Any:
-        outputs = task.export.reference(model, picture_of(item['inputs']))
+        outputs = task.export.reference(model, picture_of(item['inputs']), task.options())
         return task.predict.to_sample(task.predict.decode(outputs, rules), item['data_samples'])
 
     return [own, Candidate(name, task.predict.exported_rule, as_exported)]
@@ -193,8 +193,13 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
     """An artifact as a candidate.
 
     Raises:
-        ConfigError: the config names other classes.
+        ConfigError: the config is for another task, or names other classes.
     """
+    if card.task != session.task.name:
+        raise ConfigError(
+            f'{path} is made for {card.task}, {session.config.filename} for {session.task.name}; '
+            'score it with the config it was made with'
+        )
     require_classes(session, path, card.classes)
     task, rules = session.task, session.rules
 
@@ -290,11 +295,3 @@ def _floats(values: Mapping[str, float]) -> dict[str, float]:
 
 def _median(times: Sequence[float]) -> float:
     return round(statistics.median(times), 4)
-
-
-def main_metric(config: Config, rows: Sequence[Row]) -> str:
-    """The key that training saves the best checkpoint by (`save_best`), else the first."""
-    known = [key for row in rows for key in row.metrics]
-    best = ((config.get('default_hooks') or {}).get('checkpoint') or {}).get('save_best') or ()
-    wanted = [best] if isinstance(best, str) else best
-    return next((key for key in wanted if key in known), known[0])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from mmengine.config import Config
@@ -27,6 +27,7 @@ from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
 from mobileone_mm.exporter.examples import Examples, examples_of
 from mobileone_mm.exporter.model_checks import Checked, checked_graph, fused_of
+from mobileone_mm.exporter.options import check_options, split_options
 from mobileone_mm.exporter.page import write_page
 from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
@@ -53,8 +54,7 @@ def export(
     checkpoint_path: str | Path,
     out: str | Path,
     *,
-    task_options: Any = None,
-    target_options: Any = None,
+    options: Mapping[str, Any] = MappingProxyType({}),
     input_size: Size | None = None,
     images: Sequence[str | Path] = (),
     evaluate: bool = False,
@@ -71,8 +71,8 @@ def export(
         config_path: of an mmdet, mmseg or mmpretrain model.
         checkpoint_path: its weights.
         out: the file to write.
-        task_options: such as `DetectionOptions`; None takes the defaults.
-        target_options: such as `CoreMLOptions`; None takes the defaults.
+        options: of its task and format, by name: the fields of `DetectionOptions` or `SegmentationOptions`, and of
+            `CoreMLOptions` or `OnnxOptions`.
         input_size: (width, height) in px; None takes that of the config's test pipeline.
         images: what is compared on; without any, pictures of the config's test data, or else a drawn one.
         evaluate: score it on the config's test data.
@@ -95,24 +95,27 @@ def export(
         raise UsageError(f'`input_size`: {input_size} given, expected a width and a height in pixels')
     out = Path(out)
     target = target_to_write(out)
+    check_options(out.suffix, options)
     require_outputs([(out, target.kind), (page_of(out), PAGE)], [config_path, checkpoint_path, *images])
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         made_with = target.made_with()
         supervision()  # draws the page
         source = _loaded(config_path, checkpoint_path, input_size)
-        task, target_options = source.task, target_options or target.options()
-        target.require(lambda: task.export.graph(fuse(source.model), source.size), target_options)
+        task = source.task
+        task_options, target_options = split_options(task.name, out.suffix, options)
+        task.export.require_options(task_options, source.model, source.size)
+        target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
         examples = examples_of(images, source.config, source.task, source.size, samples)
         pictures = examples.pictures
-    settings = task.export.settings(task_options or task.options())
+    settings = task.export.settings(task_options, source.config, source.classes)
     described = target.describe(target_options)
     with clock.station('fuse'):
-        fused = fused_of(task, source.model, pictures, source.checkpoint.form == 'fused')
+        fused = fused_of(task, task_options, source.model, pictures, source.checkpoint.form == 'fused')
     with clock.station('graph'):
-        checked = checked_graph(task, fused, source.size, pictures, described)
+        checked = checked_graph(task, task_options, fused, source.size, pictures, described)
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
         ladder.require_rungs(rung for rung in checked.rungs if not keep_failed or not math.isfinite(rung.value or 0))
     with ExitStack() as room:

@@ -49,17 +49,17 @@ class Fused:
     values: Values
 
 
-def fused_of(task: Task, model: Any, pictures: Sequence[Picture], was_fused: bool) -> Fused:
-    """Fuse a model, in float64, where it stays."""
+def fused_of(task: Task, options: Any, model: Any, pictures: Sequence[Picture], was_fused: bool) -> Fused:
+    """Fuse a model, in float64, where it stays; `options` are the task's."""
     with one_thread():
-        trained = [task.export.reference(model.double(), picture) for picture in pictures]
+        trained = [task.export.reference(model.double(), picture, options) for picture in pictures]
         # One picture says all about a fold; the others are for what comes out.
         inputs = preprocessed(model, pictures[0])
         fused, parity = fuse_compared(model, inputs)
         rung = Rung(FUSED_RUNG, None, FLOAT64_RELATIVE_LIMIT, 'of range', 'not run: the checkpoint was fused before')
         if not was_fused:
             rung = _rung(parity, model, inputs)
-        outputs, values = in_float32(fused, lambda: task.export.reference(fused, pictures[0]))
+        outputs, values = in_float32(fused, lambda: task.export.reference(fused, pictures[0], options))
     return Fused(fused, rung, trained, outputs, values)
 
 
@@ -80,9 +80,11 @@ class Checked:
     rungs: Sequence[Rung]
 
 
-def checked_graph(task: Task, fused: Fused, size: Size, pictures: Sequence[Picture], described: Described) -> Checked:
+def checked_graph(
+    task: Task, options: Any, fused: Fused, size: Size, pictures: Sequence[Picture], described: Described
+) -> Checked:
     """The graph of a fused model, which goes to float32, for a file of this description."""
-    graph = task.export.graph(fused.model.float(), size).eval()
+    graph = task.export.graph(fused.model.float(), size, options).eval()
     raw = [run_graph(graph, picture) for picture in pictures]
     # The drawn one too, since what a card keeps of that is compared whenever the file is verified.
     looked_at = {picture.tobytes(): picture for picture in (*pictures, drawn_picture(size))}

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from mobileone_mm.flags import FLAGS
+
 SMALLEST_SHARE = 0.001  # smaller ones are said in words
 JOINERS = '\u200c\u200d'  # not printable to Python, but letters of Persian and Hindi, and emoji, need them
 UNKNOWN = '\N{REPLACEMENT CHARACTER}'
@@ -20,8 +22,8 @@ def plain(text: str) -> str:
 
 
 def prose(text: str) -> str:
-    """A sentence of ours, in which options stand in backticks."""
-    return OPTION.sub(r'<code>\1</code>', plain(text))
+    """A sentence of ours, in which options stand in backticks: as they are typed."""
+    return OPTION.sub(lambda name: f'<code>{FLAGS.get(name[1], name[1])}</code>', plain(text))
 
 
 def begun(sentence: str) -> str:

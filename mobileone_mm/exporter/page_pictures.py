@@ -12,7 +12,7 @@ from mobileone_mm.exporter.page_parts import begun, plain, section
 from mobileone_mm.pictures.drawing import resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 from mobileone_mm.tasks.by_name import task_named
-from mobileone_mm.tasks.task import Looking
+from mobileone_mm.tasks.task import Agreement, Looking
 
 PICTURE_SIDE = 640  # px of a picture's longer side in the page
 JPEG_QUALITY = 88  # of 100
@@ -55,17 +55,13 @@ def pictures_section(pairs: Sequence[Pair], info: Card, source: str, lacking: st
     compared = [
         look.agree(pair.trained, pair.exported, (pair.picture.shape[1], pair.picture.shape[0])) for pair in pairs
     ]
-    order = sorted(range(len(pairs)), key=lambda index: -_differing(compared[index]))  # stable
+    order = sorted(range(len(pairs)), key=lambda index: -compared[index].differing)  # stable
     shown = order[:MOST_PAIRS]
     total = look.total(compared)
     intro = f'{begun(source)}. {begun(total.said(*SIDES))}.'
-    if any(map(_differing, compared)):
-        intro += ' What differs has a red frame.'
-    if total.pixels and not total.complete:
-        intro += (
-            ' Where two boxes of one class overlap and have nearly one score, rounding decides which of them stays: '
-            'such a pair is pixels apart, though each of their raw boxes is within the limits above.'
-        )
+    if any(one.differing for one in compared):
+        intro += ' What differs is marked in red.'
+    intro = ' '.join(filter(None, [intro, total.hint]))
     if len(shown) < len(pairs):
         intro += f' {len(shown)} of {len(pairs)} are shown, those that differ first.'
     figures = '\n'.join(_figure(pairs[index], compared[index], info.classes, look) for index in shown)
@@ -80,11 +76,7 @@ def _advice(lacking: str) -> str:
     return f'<p class="advice">{said}</p>\n'
 
 
-def _differing(compared: Any) -> int:
-    return int(compared.left_differs.sum() + compared.right_differs.sum())
-
-
-def _figure(pair: Pair, compared: Any, classes: Sequence[str], look: Looking) -> str:
+def _figure(pair: Pair, compared: Agreement, classes: Sequence[str], look: Looking) -> str:
     canvas = resized(pair.picture if pair.canvas is None else pair.canvas, PICTURE_SIDE)
     drawn = look.draw_beside(canvas, pair.truth, pair.trained, pair.exported, classes, compared)
     found = (pair.truth, pair.trained, pair.exported)[-len(drawn) :]
@@ -94,7 +86,7 @@ def _figure(pair: Pair, compared: Any, classes: Sequence[str], look: Looking) ->
         f'alt="{plain(f"{pair.name}, {title}: {look.said(one, classes)}")}"></div>'
         for title, (image, what), one in zip(TITLES[-len(drawn) :], drawn, found, strict=True)
     )
-    mood = ' class="differs"' if _differing(compared) else ''
+    mood = ' class="differs"' if compared.differing else ''
     caption = f'<b>{plain(pair.name)}</b> <span{mood}>{plain(look.total([compared]).said(*SIDES))}</span>'
     return f'<figure><div class="beside">{images}</div><figcaption>{caption}</figcaption></figure>'
 

@@ -12,6 +12,8 @@ from mobileone_mm.artifact.verdict import checked, checks_of, verdict
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.weakness import weakness
 
+MOST_LOST = 1.0  # points of the main metric; an export that loses more is not called faithful
+
 
 @dataclass(frozen=True)
 class Report:
@@ -61,10 +63,10 @@ def answer(report: Report) -> tuple[str, str]:
 
 def weak_at(report: Report, number: Callable[[float], str]) -> str:
     """What the model itself is weak at, if it was scored and is; `number` writes points of 100."""
-    weak = weakness(report.scores, number) if report.scores else ''
-    if not weak:
+    if report.scores is None or not (weak := weakness(report.scores, number)):
         return ''
-    sound = all(check.failed is None for check in checks_of(report.rungs))
+    lost = -(report.scores.change or 0.0)
+    sound = lost <= MOST_LOST and all(check.failed is None for check in checks_of(report.rungs))
     return f'{"Faithful export" if sound else "Export"} of {weak}'
 
 
@@ -73,9 +75,10 @@ def summary(report: Report) -> str:
     operations = ', '.join(f'{count} {name}' for name, count in sorted(report.operations.items(), key=lambda i: -i[1]))
     width, height = report.info.input_size
     stored = report.info.weights + (' (experimental)' if report.info.weights in EXPERIMENTAL else '')
-    facts = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
+    counts = {'classes': len(report.info.classes), **report.facts}
+    facts = ', '.join(f'{count:,} {name}' for name, count in counts.items())
     return (
         f'{report.artifact}: {report.bytes / 1e6:.1f} MB, {report.info.target}, {report.info.precision}, '
-        f'weights {stored}, {width}x{height} px, {len(report.info.classes)} classes, {facts}\n'
+        f'weights {stored}, {width}x{height} px, {facts}\n'
         f'operations: {operations}'
     )

@@ -1,6 +1,5 @@
 """A hook that finishes the expansion of fused weights on the user's own training images."""
 
-import itertools
 from typing import Any
 
 from mmengine.dist import broadcast
@@ -12,6 +11,7 @@ from torch import Tensor
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab.log import on_screen
+from mobileone_mm.openmmlab.second_reader import first_batches
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights import expand
 
@@ -21,7 +21,8 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     """Calibrates a backbone that was expanded from fused weights, once, before the first training step.
 
     Does nothing to any other backbone, and nothing on resume. All ranks get rank 0's result. An averaged copy (EMAHook)
-    takes over the weights at its first update, so it needs no care here.
+    takes over the weights at its first update, so it needs no care here. The images are those that training sees
+    first, read by a loader of its own: training gets the same batches, in the same order, as without this hook.
 
     Args:
         num_batches: training batches to take the statistics from; more smooth them and cost a forward pass each.
@@ -57,15 +58,15 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
 
     def _images(self, runner: Runner, model: BaseModel) -> list[Tensor]:
         """The first batches as training will see them, normalised, on the model's device."""
-        batches = []
-        # Loops that count steps have drawn their order already, and an InfiniteSampler gives none to a second reader.
-        loader = getattr(runner.train_loop, 'dataloader_iterator', runner.train_dataloader)
-        for data in itertools.islice(loader, self.num_batches):
-            prepared: dict[str, Any] = model.data_preprocessor(data, True)
-            if not isinstance(prepared['inputs'], Tensor):
-                raise DataError(
-                    f'ExpandHook: a training batch of {type(prepared["inputs"]).__name__} given, expected one image '
-                    'tensor (N, C, H, W); calibrate with mobileone_mm.weights.expand.calibrate instead'
-                )
-            batches.append(prepared['inputs'])
-        return batches
+        with first_batches(runner, self.num_batches) as read:
+            return [_images(model, data) for data in read]
+
+
+def _images(model: BaseModel, data: Any) -> Tensor:
+    prepared: dict[str, Any] = model.data_preprocessor(data, True)
+    if not isinstance(prepared['inputs'], Tensor):
+        raise DataError(
+            f'ExpandHook: a training batch of {type(prepared["inputs"]).__name__} given, expected one image '
+            'tensor (N, C, H, W); calibrate with mobileone_mm.weights.expand.calibrate instead'
+        )
+    return prepared['inputs']

@@ -13,6 +13,8 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner
 
 from mobileone_mm.errors import ConfigError, MobileOneError
+from mobileone_mm.hooks.unwrap import unwrapped
+from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
 from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.registry import HOOKS
 
@@ -52,12 +54,16 @@ class StopOnInvalidLoss(Hook):  # type: ignore[misc]  # mmengine is untyped
         self._kept: list[_Iteration] = []
 
     def before_train(self, runner: Runner) -> None:
-        """Refuse a training without steps in mmengine's own loops too, which would save the untrained weights.
+        """Refuse a training that cannot go well: without steps, or with a loss that fails at the first ignored pixel.
+
+        Without steps mmengine's own loops would save the untrained weights.
 
         Raises:
             DataError: the data set makes no whole batch and `drop_last` drops the rest.
+            ConfigError: mmseg's own loss with class weights.
         """
         require_batches(runner.train_dataloader)
+        require_usable_class_weights(unwrapped(runner.model))
 
     def after_train_iter(
         self,

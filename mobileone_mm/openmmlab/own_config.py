@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.shipped import config, shipped
@@ -20,7 +21,7 @@ def own_config(
     template: str,
     classes: Sequence[str] | None = None,
     data_root: str | None = None,
-    lines: Mapping[str, str] | None = None,
+    others: Mapping[str, Any] | None = None,
 ) -> str:
     """The text of a template, with its `_base_` found by name instead of beside it.
 
@@ -28,10 +29,10 @@ def own_config(
         template: one of `templates()`, by name.
         classes: the class names, in the order of the labels; without them, the template's.
         data_root: the folder that the other paths begin in; without it, the template's.
-        lines: the other paths, by the template's variables; without one, the template's.
+        others: values of other variables that the template sets, also of those that it sets two at a time.
 
     Raises:
-        ConfigError: there is no such template.
+        ConfigError: there is no such template, or it sets no such variable.
     """
     path = Path(config(template))
     if path.stem not in templates():
@@ -43,23 +44,41 @@ def own_config(
         text = _assigned(text, 'classes', repr(tuple(classes)))
     if data_root is not None:
         text = _assigned(text, 'data_root', repr(f'{data_root.rstrip("/")}/'))
-    return _filled(text, lines or {})
+    for name in others or {}:
+        if name not in variables(text):
+            raise ConfigError(f'{template}: has no line for {name}; it sets {", ".join(variables(text))}')
+    return _filled(text, others or {})
 
 
-def _filled(text: str, lines: Mapping[str, str]) -> str:
-    """A config's text with other texts for some of its variables, which may be assigned two at a time."""
+def _filled(text: str, others: Mapping[str, Any]) -> str:
+    """A config's text with other values for some of its variables, which may be assigned two at a time."""
     for line in ast.parse(text).body:
-        names = ast.unparse(line.targets[0]).strip('()').split(', ') if isinstance(line, ast.Assign) else []
-        if not lines.keys() & set(names):
+        names = _names(line)
+        if not others.keys() & set(names):
             continue
         assert isinstance(line, ast.Assign)
-        old, values = ast.get_source_segment(text, line), ast.literal_eval(line.value)
+        old = ast.get_source_segment(text, line)
         assert old is not None
+        values = line.value.elts if len(names) > 1 and isinstance(line.value, ast.Tuple) else [line.value]
         filled = [
-            lines.get(name, value) for name, value in zip(names, [values] if len(names) == 1 else values, strict=True)
+            repr(others[name]) if name in others else ast.unparse(value)
+            for name, value in zip(names, values, strict=True)
         ]
-        text = text.replace(old, f'{", ".join(names)} = {", ".join(map(repr, filled))}', 1)
+        text = text.replace(old, f'{", ".join(names)} = {", ".join(filled)}', 1)
     return text
+
+
+def variables(text: str) -> list[str]:
+    """The names that a config's text sets."""
+    return [name for line in ast.parse(text).body for name in _names(line)]
+
+
+def _names(line: ast.stmt) -> list[str]:
+    """The names that a line of a config sets; none where it sets nothing."""
+    if not isinstance(line, ast.Assign):
+        return []
+    target = line.targets[0]
+    return [ast.unparse(name) for name in (target.elts if isinstance(target, ast.Tuple) else [target])]
 
 
 def _assigned(text: str, name: str, value: str) -> str:

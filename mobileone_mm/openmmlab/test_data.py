@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
+from mobileone_mm.pictures.colours import distinct_colours
 
 
 def test_dataset(config: Config) -> Mapping[str, Any] | None:
@@ -40,17 +41,30 @@ def class_names(config: Config) -> tuple[str, ...]:
             f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
             'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
         )
-    named = (dataset.get('metainfo') or {}).get('classes')
-    if named is None:
-        enter_scope(config)
-        with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
-            kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
-        named = getattr(kind, 'METAINFO', {}).get('classes')  # a ConcatDataset has none
+    named = _metainfo(config, dataset, 'classes')
     if not named:
         raise ConfigError(
             f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
         )
     return (named,) if isinstance(named, str) else tuple(named)
+
+
+def palette(config: Config, count: int) -> list[tuple[int, int, int]]:
+    """A colour (red, green, blue), 0..255, for each of so many classes: the test data set's own, else made up."""
+    named = _metainfo(config, test_dataset(config) or {}, 'palette')
+    colours = distinct_colours(count) if named is None or len(named) < count else named[:count]
+    return [(int(red), int(green), int(blue)) for red, green, blue in colours]
+
+
+def _metainfo(config: Config, dataset: Mapping[str, Any], key: str) -> Any:
+    """What a data set says about itself, in its `metainfo` or else in its class; None where it says nothing."""
+    named = (dataset.get('metainfo') or {}).get(key)
+    if named is None:
+        enter_scope(config)
+        with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
+            kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
+        named = getattr(kind, 'METAINFO', {}).get(key)  # a ConcatDataset has none
+    return named
 
 
 @dataclass(frozen=True)
@@ -95,6 +109,25 @@ def open_samples(config: Config, limit: int | None = None) -> Samples:
         dataset.full_init()
         total = len(dataset)
     return Samples(config, dataset, min(limit or total, total))
+
+
+def open_dataset(config: Config, loader: str) -> Any:
+    """The data set of one of the config's loaders, built and read, with its pipeline and in its wrappers.
+
+    Args:
+        config: the config.
+        loader: 'train_dataloader', 'val_dataloader' or 'test_dataloader', which the config has.
+
+    Raises:
+        ConfigError: it cannot be built.
+        DataError: the data cannot be read, or cannot be trained or tested on.
+    """
+    enter_scope(config)
+    with quiet(), _built(f'{loader}.dataset', config):
+        dataset = DATASETS.build(copy.deepcopy(config[loader].dataset))
+        dataset.full_init()
+        len(dataset)
+    return dataset
 
 
 def new_evaluator(samples: Samples) -> Evaluator:

@@ -53,7 +53,7 @@ def draw_boxes(
         MobileOneError: supervision cannot be imported.
     """
     sv = supervision()
-    line, text = THINNEST_LINE + max(picture.shape[:2]) // SIDE_PER_LINE, _text_height(picture)
+    line, text = THINNEST_LINE + max(picture.shape[:2]) // SIDE_PER_LINE, text_height(picture)
     classes, marks = np.asarray(labels, dtype=int).reshape(-1), np.asarray(marked, dtype=bool).reshape(-1)
     detections = sv.Detections(xyxy=xyxy, class_id=classes)
     palette = sv.ColorPalette.from_hex([*PALETTE, MARK])
@@ -62,7 +62,7 @@ def draw_boxes(
     annotate_marks = sv.BoxAnnotator(color=sv.Color.from_hex(MARK), thickness=4 * line)
     annotate_frames = sv.BoxAnnotator(color=palette, thickness=line)
     annotate_labels = sv.RichLabelAnnotator(
-        palette, text_color=inks, font_path=_font_path(), font_size=text, text_padding=text // 4, smart_position=True
+        palette, text_color=inks, font_path=font_path(), font_size=text, text_padding=text // 4, smart_position=True
     )
     # supervision draws in BGR.
     canvas = annotate_marks.annotate(
@@ -83,10 +83,10 @@ def resized(picture: Picture, side: int) -> Picture:
 def beside(left: Picture, right: Picture, headers: tuple[str, str]) -> Picture:
     """Two pictures of one size side by side on white, a line of text above each."""
     height, width = left.shape[:2]
-    text = _text_height(left)
+    text = text_height(left)
     top = max(HEADER, 2 * text)
     canvas = Image.new('RGB', (2 * width + SEAM, top + height), 'white')
-    draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(_font_path(), text)
+    draw, font = ImageDraw.Draw(canvas), ImageFont.truetype(font_path(), text)
     for start, header in zip((0, width + SEAM), headers, strict=True):
         draw.text((start + text // 2, top // 2), _fitting(header, font, width - text), 'black', font, anchor='lm')
     sheet = _uint8(np.asarray(canvas).copy())
@@ -94,7 +94,8 @@ def beside(left: Picture, right: Picture, headers: tuple[str, str]) -> Picture:
     return sheet
 
 
-def _text_height(picture: Picture) -> int:
+def text_height(picture: Picture) -> int:
+    """Px of text on a picture: it grows slower than the picture, which is looked at as a whole."""
     return SMALLEST_TEXT + int(max(picture.shape[:2])) // SIDE_PER_TEXT
 
 
@@ -107,7 +108,8 @@ def _fitting(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
     return ''
 
 
-def _font_path() -> str:
+def font_path() -> str:
+    """The font of all that is written into pictures."""
     # Pillow's own font knows ASCII only; this one, Latin, Greek and Cyrillic too.
     return str(Path(matplotlib.get_data_path()) / 'fonts/ttf/DejaVuSans.ttf')
 

@@ -27,11 +27,13 @@ class Outcome:
     Attributes:
         pictures: number of pictures.
         found: how often each class was.
+        counted: the same in words.
         compared: how far two models agree; None for one.
     """
 
     pictures: int
     found: Counter[str]
+    counted: str
     compared: Any
 
 
@@ -84,7 +86,7 @@ def predict(
             'picture': target.name,
             'width': width,
             'height': height,
-            'detections': look.as_json(found, classes, size),
+            look.key: look.as_json(found, classes, size),
         }
         canvas = resized(picture, LEAST_SIDE) if max(size) < LEAST_SIDE else picture
         if other is not None:
@@ -99,7 +101,7 @@ def predict(
     total = look.total(agreements) if other else None
     with replacing(out / LIST, REPORT) as fresh:
         fresh.write_text(report_text(_list(predictor, other, rules, entries, total)))
-    return Outcome(len(files), counts, total)
+    return Outcome(len(files), counts, look.counted(counts), total)
 
 
 def _found(predictor: Predictor, other: Predictor | None, picture: Picture, rules: Any) -> tuple[Any, Any]:
@@ -120,7 +122,7 @@ def _list(
     predictor: Predictor, other: Predictor | None, rules: Any, entries: Sequence[dict[str, Any]], total: Any
 ) -> dict[str, Any]:
     return {
-        'detector': predictor.path,
+        predictor.task.noun: predictor.path,
         **({'compared_with': other.path} if other else {}),
         **({'agreement': asdict(total)} if total else {}),
         **asdict(rules),
@@ -130,7 +132,6 @@ def _list(
 
 def summary(outcome: Outcome) -> Iterator[str]:
     """What was found, in lines."""
-    counts = ', '.join(f'{name} {count}' for name, count in outcome.found.most_common())
-    yield f'pictures: {outcome.pictures}, boxes: {outcome.found.total()}{counts and f" ({counts})"}'
+    yield f'pictures: {outcome.pictures}, {outcome.counted}'
     if outcome.compared:
         yield outcome.compared.said('left', 'right')

@@ -85,6 +85,6 @@ def _of_checkpoint(config_path: str, path: str) -> Predictor:
 
     def predict(picture: Picture, rules: Any) -> Any:
         with one_thread():
-            return task.predict.decode(task.export.reference(fused, stretched(picture, size)), rules)
+            return task.predict.decode(task.export.reference(fused, stretched(picture, size), task.options()), rules)
 
     return Predictor(path, config_path, task, classes, task.predict.shown_rules(config), predict)

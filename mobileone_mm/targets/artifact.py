@@ -67,6 +67,23 @@ class Artifact:
         """
         return self.saved.runner.predict(inputs)
 
+    def segment(self, picture: str | Path | Picture) -> Any:
+        """The class of each pixel of a picture of any size.
+
+        Args:
+            picture: a file, or an array, uint8 RGB (H, W, 3); it is resized as the model was trained.
+
+        Returns:
+            int32 (H, W), indices into `card.classes`; each pixel has the class of the nearest one of the model's map.
+
+        Raises:
+            DataError: the picture cannot be read, or is no picture.
+            ExportError: the file is no segmenter that an export wrote.
+        """
+        self._require_task('segmentation', 'gives no class map', 'a segmenter')
+        predict = task_named(self.card.task).predict
+        return self._found(picture, predict.card_rules(self.card))
+
     def detect(
         self,
         picture: str | Path | Picture,
@@ -91,15 +108,22 @@ class Artifact:
             ExportError: the file is no detector that an export wrote.
             UsageError: a threshold is out of range.
         """
-        if self.card.task != 'detection':
-            raise ExportError(f'{self.path}: made for {self.card.task}, which finds no boxes; expected a detector')
+        self._require_task('detection', 'finds no boxes', 'a detector')
         predict = task_named(self.card.task).predict
         given = {'score_threshold': score_threshold, 'iou_threshold': iou_threshold}
         rules = predict.changed(predict.card_rules(self.card), {k: v for k, v in given.items() if v is not None})
-        image = _checked(picture) if not isinstance(picture, (str, Path)) else read_picture(picture)
-        detections = predict.by(self.saved.runner, stretched(image, self.card.input_size), rules)
+        return self._found(picture, rules)
+
+    def _require_task(self, task: str, lack: str, expected: str) -> None:
+        if self.card.task != task:
+            raise ExportError(f'{self.path}: made for {self.card.task}, which {lack}; expected {expected}')
+
+    def _found(self, picture: str | Path | Picture, rules: Any) -> Any:
+        predict = task_named(self.card.task).predict
+        image = read_picture(picture) if isinstance(picture, (str, Path)) else _checked(picture)
+        found = predict.by(self.saved.runner, stretched(image, self.card.input_size), rules)
         height, width = image.shape[:2]
-        return predict.for_person(detections, self.card.classes, (width, height))
+        return predict.for_person(found, self.card.classes, (width, height))
 
 
 def _checked(picture: Any) -> Picture:

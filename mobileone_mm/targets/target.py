@@ -72,7 +72,7 @@ class Target:
         options: the class of its options, a frozen dataclass whose fields all have defaults.
         kind: how an older file is told from another's.
         made_with: the packages that make a file, imported.
-        require: refuses options that do not fit a graph, which it may have built; before anything slow.
+        require: refuses options that do not fit a task or its graph, which it may have built; before anything slow.
         describe: what options come to.
         convert: a graph of a task with these classes, under the task's settings; what was made lives as long as the
             context.
@@ -87,7 +87,7 @@ class Target:
     options: Callable[..., Any]
     kind: Kind
     made_with: Callable[[], Sequence[ModuleType]]
-    require: Callable[[Callable[[], Graph], Any], None]
+    require: Callable[[Task, Callable[[], Graph], Any], None]
     describe: Callable[[Any], Described]
     convert: Callable[[Graph, Task, Sequence[str], Mapping[str, Any], Any], AbstractContextManager[Draft]]
     open: Callable[[Path], Any]

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from mobileone_mm.artifact.card import Card, card_of, task_of
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.tasks.detection.options import DetectionOptions
+from mobileone_mm.tasks.segmentation.options import SegmentationOptions
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
     from mobileone_mm.tasks.task import Task
 
-OPTIONS: Mapping[str, type[Any]] = {'detection': DetectionOptions}
-HOSTS: Mapping[str, str] = {'mmdet': 'detection'}  # tasks by what `default_scope` names
+OPTIONS: Mapping[str, type[Any]] = {'detection': DetectionOptions, 'segmentation': SegmentationOptions}
+HOSTS: Mapping[str, str] = {'mmdet': 'detection', 'mmseg': 'segmentation'}  # tasks by what `default_scope` names
 
 
 def _detection() -> Task:
@@ -27,7 +28,13 @@ def _detection() -> Task:
     return TASK
 
 
-TASKS: Mapping[str, Callable[[], Task]] = {'detection': _detection}
+def _segmentation() -> Task:
+    from mobileone_mm.tasks.segmentation.task import TASK
+
+    return TASK
+
+
+TASKS: Mapping[str, Callable[[], Task]] = {'detection': _detection, 'segmentation': _segmentation}
 
 
 def task_named(name: str) -> Task:

@@ -81,7 +81,12 @@ def layer_rung(name: str, graph: Graph, picture: Picture, outputs: Outputs, valu
     Each difference counts as a fraction of the largest value that the layer gives; the worst is named.
     """
     followed, errors = _follow(graph, picture, values)
-    errors |= {key: _error(value, _cropped(outputs[key], value.shape)) for key, value in followed.items()}
+    # Not whole numbers, such as classes: which of two equally good ones is chosen says nothing.
+    errors |= {
+        key: _error(value, _cropped(outputs[key], value.shape))
+        for key, value in followed.items()
+        if np.issubdtype(value.dtype, np.floating)
+    }
     layer = max(errors, key=lambda key: np.nan_to_num(errors[key], nan=np.inf))
     note = f'{layer} is farthest' if errors[layer] else ''
     cure = '' if np.isfinite(errors[layer]) else NO_NUMBERS

@@ -5,7 +5,7 @@ Outputs are arrays by name. A size is (width, height) in pixels.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from mmengine.config import Config
@@ -53,6 +53,7 @@ class Task:
 
     Attributes:
         name: as in a card.
+    noun: what its models are called.
         host: the OpenMMLab package of its models, as `default_scope` names it.
         options: the class of its options, a frozen dataclass whose fields all have defaults.
         export: how its models become graphs, and how close two forms of one have to be.
@@ -61,6 +62,7 @@ class Task:
     """
 
     name: str
+    noun: str
     host: str
     options: Callable[..., Any]
     export: 'Exporting'
@@ -74,30 +76,33 @@ class Exporting:
 
     Attributes:
         require: refuses a model that cannot be exported.
+        require_options: refuses options that do not fit a model or an input size.
         class_count: how many classes a model tells apart.
-        graph: the graph of a fused model, for an input size.
-        reference: what a model itself gives for a picture, by its host's code, in the model's own precision.
+        graph: the graph of a fused model, for an input size, under the task's options.
+        reference: what a model itself gives for a picture under these options, by its host's code, in the model's own
+            precision.
         compare: checks of what was found against what was expected, under a name, by the limits of a step: 'graph',
             'float32', 'float16' or a way to store weights.
         most: the largest limits under which a comparison still says anything, by unit, for an input size.
         digest: what a card keeps of the outputs for the drawn picture.
         compare_digest: checks of such outputs, computed now, against what a card keeps, by the limits of a step.
         probe: the check of what `digest` gives, when it is read from a card.
-        settings: what a card says of the task's options.
+        settings: what a card says of the task's options, for a config and its classes.
         setting_checks: the checks of these, by name.
         facts: numbers that describe a graph, by name, from the shapes of its outputs.
     """
 
     require: Callable[[Any], None]
+    require_options: Callable[[Any, Any, Size], None]
     class_count: Callable[[Any], int]
-    graph: Callable[[Any, Size], Graph]
-    reference: Callable[[Any, Picture], Outputs]
+    graph: Callable[[Any, Size, Any], Graph]
+    reference: Callable[[Any, Picture, Any], Outputs]
     compare: Callable[[str, Pairs, Size, str], list[Rung]]
     most: Callable[[Size], Mapping[str, float]]
     digest: Callable[[Outputs], Mapping[str, Any]]
     compare_digest: Callable[[Card, Outputs, str], list[Rung]]
     probe: Check
-    settings: Callable[[Any], Mapping[str, Any]]
+    settings: Callable[[Any, Config, Sequence[str]], Mapping[str, Any]]
     setting_checks: Mapping[str, Check]
     facts: Callable[[Mapping[str, Sequence[int]]], Mapping[str, int]]
 
@@ -121,6 +126,7 @@ class Predicting:
         limit_metric: has an evaluator count no more than the pictures that are used.
         evaluated: what an evaluator makes of the predictions that it was given, for a number of pictures and these
             classes: its metrics by key, and the score of each class alone, by name, where it has one.
+        main_metric: the last part of the key of the metric that counts most, where a config names none.
         class_metric: what the score of a class alone is called.
         percent: whether the host's metrics are in percent, as those of mmseg and mmpretrain; mmdet's are fractions.
         for_person: a prediction for a picture of `size` with these classes, as code outside wants it.
@@ -139,9 +145,33 @@ class Predicting:
     to_sample: Callable[[Any, Any], Any]
     limit_metric: Callable[[Evaluator, Samples], None]
     evaluated: Callable[[Evaluator, int, Sequence[str]], tuple[Mapping[str, float], Mapping[str, float]]]
+    main_metric: str
     class_metric: str
     percent: bool
     for_person: Callable[[Any, Sequence[str], Size], Any]
+
+
+class Agreement(Protocol):
+    """How far two predictions for one picture agree."""
+
+    @property
+    def differing(self) -> int:
+        """How much differs: boxes, pixels."""
+
+
+class Total(Protocol):
+    """How far the predictions for several pictures agree; a dataclass, which reports hold."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything agrees."""
+
+    @property
+    def hint(self) -> str:
+        """What explains most of what differs, in a sentence; empty where nothing needs to be explained."""
+
+    def said(self, left: str, right: str) -> str:
+        """One sentence without its full stop; the sides go by these names."""
 
 
 @dataclass(frozen=True)
@@ -151,25 +181,29 @@ class Looking:
     Attributes:
         by_both: the predictions of two models for one picture under the same rules, to be compared.
         agree: how far two predictions for a picture of a size agree: an `Agreement`.
-        total: the agreements of several pictures as one.
+        total: the agreements of several pictures as one: a `Total`.
         draw: a prediction on its picture.
         draw_pair: two predictions on copies of their picture, with what differs marked.
         truth: what a picture shows by its annotations, as a prediction that is sure of everything: from the data set's
             entry for it and the data sample that the test pipeline gives; None where there are no annotations.
         draw_beside: what a picture shows, if that is known, and two predictions on copies of it, with what differs
             marked and no more than can be read; each with what is on it in words.
+        key: the name of a prediction in JSON.
         as_json: a prediction as JSON can hold it.
         counts: how often each class was found.
+        counted: such counts of several pictures, in words.
         said: a prediction in words.
     """
 
     by_both: Callable[[Callable[[Any], Any], Callable[[Any], Any], Any], tuple[Any, Any]]
-    agree: Callable[[Any, Any, Size], Any]
-    total: Callable[[Sequence[Any]], Any]
+    agree: Callable[[Any, Any, Size], Agreement]
+    total: Callable[[Sequence[Any]], Total]
     draw: Callable[[Picture, Any, Sequence[str]], Picture]
     draw_pair: Callable[[Picture, Any, Any, Sequence[str], Any], tuple[Picture, Picture]]
     truth: Callable[[Mapping[str, Any], Any], Any]
     draw_beside: Callable[[Picture, Any, Any, Any, Sequence[str], Any], Sequence[tuple[Picture, str]]]
+    key: str
     as_json: Callable[[Any, Sequence[str], Size], list[dict[str, Any]]]
     counts: Callable[[Any, Sequence[str]], Mapping[str, int]]
+    counted: Callable[[Mapping[str, int]], str]
     said: Callable[[Any, Sequence[str]], str]

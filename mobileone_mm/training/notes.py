@@ -13,6 +13,7 @@ NOISE = (
     'has no metainfo',
     'Reach the end of the dataloader',
     '`self.param_schedulers` is None',
+    'The draw is False',
 )
 COLOURS = re.compile(r'\x1b\[[\d;]*m')
 

@@ -15,7 +15,9 @@ from mmengine.runner import Runner
 from mobileone_mm.cli import fact
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.hooks import PlainCheckpointHook
+from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
 from mobileone_mm.training import notes, quiet, ranks, settings
 from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
 from mobileone_mm.training.quiet import Log
@@ -72,6 +74,7 @@ def train(word: str, options: Options) -> Trained:
     with _reported() as log:
         try:
             runner = _runner(settings.training_config(word, options), face, log)
+            require_usable_class_weights(unwrapped(runner.model))
             if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
                 runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
             runner.train()
@@ -106,7 +109,9 @@ def test(word: str, checkpoint: str, options: Options) -> Tested:
 
 def train_plainly(word: str, options: Options) -> None:
     """Train with mmengine's own output and errors."""
-    _plain_runner(settings.training_config(word, options)).train()
+    runner = _plain_runner(settings.training_config(word, options))
+    require_usable_class_weights(unwrapped(runner.model))
+    runner.train()
     ranks.leave()
 
 

@@ -13,6 +13,7 @@ from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
+from mobileone_mm.training.work_dir import require_work_dir
 
 AUTO = 'auto'  # resume from the last checkpoint in the work dir
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
@@ -41,11 +42,11 @@ def training_config(word: str, options: Options) -> Config:
     """The config to train with.
 
     Raises:
-        UsageError: an entry of `cfg_options` is no KEY=VALUE.
+        UsageError: an entry of `cfg_options` is no KEY=VALUE, or the work dir holds what would be lost.
         ConfigError: the config cannot be read, or an option does not go with it.
         CheckpointError: the checkpoint to resume from does not exist.
     """
-    config = _config(word, options)
+    config = _config(word, options, trains=True)
     if not (config.get('train_dataloader') and config.get('train_cfg') and config.get('optim_wrapper')):
         raise ConfigError(
             f'{word}: expected train_dataloader, train_cfg and optim_wrapper; without them there is nothing to train'
@@ -69,11 +70,11 @@ def test_config(word: str, checkpoint: str, options: Options) -> Config:
     """The config to test a checkpoint with.
 
     Raises:
-        UsageError: an entry of `cfg_options` is no KEY=VALUE.
+        UsageError: an entry of `cfg_options` is no KEY=VALUE, or the work dir is another's.
         ConfigError: the config cannot be read or has nothing to test with.
         CheckpointError: the checkpoint does not exist.
     """
-    config = _config(word, options)
+    config = _config(word, options, trains=False)
     if not (config.get('test_dataloader') and config.get('test_evaluator')):
         raise ConfigError(
             f'{word}: expected test_dataloader and test_evaluator; without them there is nothing to test on'
@@ -82,7 +83,7 @@ def test_config(word: str, checkpoint: str, options: Options) -> Config:
     return config
 
 
-def _config(word: str, options: Options) -> Config:
+def _config(word: str, options: Options, trains: bool) -> Config:
     config = configs.load_config(find_config(word))
     config.launcher = 'pytorch' if ranks.launched() else 'none'
     given = _parsed(options.cfg_options)
@@ -94,6 +95,8 @@ def _config(word: str, options: Options) -> Config:
         config.work_dir = options.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = os.path.join('work_dirs', find_config(word).stem)
+    if ranks.rank() == 0:  # others may find what it made
+        require_work_dir(Path(config.work_dir), Path(config.filename), trains and options.resume is None)
     if config.default_scope == 'mmpretrain':
         _fill_loaders(config)
     if config.default_scope == 'mmdet' and config.get('compile'):

@@ -4,6 +4,7 @@ Reading never runs code from a file: tensors, numbers, strings and containers ar
 """
 
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -163,12 +164,18 @@ def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:
     return checkpoint
 
 
-def load_backbone_weights(backbone: nn.Module, path: str | Path) -> Checkpoint:
+def load_backbone_weights(backbone: nn.Module, path: str | Path, without_se: bool = False) -> Checkpoint:
     """Load the backbone out of any file in any layout, in place; classifier, neck and head are left out, and logged so.
 
     A trained file goes into the trained form as it is and into the fused form folded; a fused file goes into the fused
     form as it is. Into the trained form it is expanded: eval mode computes the fused function at once, and training
     needs `ExpandHook` (in every shipped config) to calibrate on the user's images first.
+
+    Args:
+        backbone: a MobileOne.
+        path: or URL.
+        without_se: leave out the file's squeeze-excite, for a backbone that has none, and log so. The backbone then
+            computes something else than the one in the file, and has to be trained.
 
     Raises:
         ConfigError: `backbone` is no MobileOne.
@@ -181,11 +188,11 @@ def load_backbone_weights(backbone: nn.Module, path: str | Path) -> Checkpoint:
             "network write init_cfg=dict(type='mmengine.Pretrained', checkpoint=...)"
         )
     checkpoint = read_checkpoint(path)
-    _load_backbone(backbone, checkpoint)
+    _load_backbone(backbone, checkpoint, without_se)
     return checkpoint
 
 
-def _load_backbone(backbone: BlockBackbone, checkpoint: Checkpoint) -> None:
+def _load_backbone(backbone: BlockBackbone, checkpoint: Checkpoint, without_se: bool = False) -> None:
     weights = checkpoint.weights
     if weights.misplaced:
         raise CheckpointError(
@@ -198,6 +205,8 @@ def _load_backbone(backbone: BlockBackbone, checkpoint: Checkpoint) -> None:
     elif not backbone.deploy and weights.form == 'fused':
         expand.require_expandable(backbone)
         expected, expanding = expand.fold_state(expected), True
+    if not any(map(matching.is_squeeze_excite, expected)):
+        state = _unsqueezed(state, expected, checkpoint, without_se)
     _require_fit(expected, state, backbone, checkpoint)
     backbone.awaits_calibration = False
     if expanding:
@@ -215,6 +224,26 @@ def _load_backbone(backbone: BlockBackbone, checkpoint: Checkpoint) -> None:
             'the BatchNorms to the training images',
             logger='current',
         )
+
+
+def _unsqueezed(
+    state: dict[str, Tensor], expected: Mapping[str, Tensor], checkpoint: Checkpoint, without_se: bool
+) -> dict[str, Tensor]:
+    """The entries for a backbone that has no squeeze-excite; as they are where the file has none either."""
+    rest = {key: value for key, value in state.items() if not matching.is_squeeze_excite(key)}
+    if len(rest) == len(state):
+        return state
+    if without_se:
+        blocks = len({key.partition('.se.')[0] for key in state.keys() - rest.keys()})
+        said = f'the squeeze-excite of {blocks} blocks was left out, and the rest has to learn to do without it'
+        print_log(f'{checkpoint.path}: {said} (without_se=True)', logger='current', level=logging.WARNING)
+        return rest
+    if matching.faults(expected, rest):  # of another variant: the error that names it says more
+        return state
+    raise CheckpointError(
+        f'{checkpoint}, with squeeze-excite, which the config leaves out (se_cfg=None); to start from the rest all the '
+        "same, write init_cfg=dict(type='Pretrained', checkpoint=..., without_se=True)"
+    )
 
 
 def load_whole(model: nn.Module, checkpoint: Checkpoint) -> None:

@@ -29,6 +29,11 @@ def under_names_of(model: nn.Module, weights: Weights) -> dict[str, Tensor]:
     return state
 
 
+def is_squeeze_excite(name: str) -> bool:
+    """Whether a backbone's entry, under our name for it, belongs to a squeeze-excite."""
+    return '.se.' in name
+
+
 def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
     """What keeps `given` from being loaded where `expected` is; empty where names and shapes agree.
 

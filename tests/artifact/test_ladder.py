@@ -100,7 +100,8 @@ def test_names_are_plain_words(name: str, said: str) -> None:
 def test_it_fits_a_terminal_and_columns_stand_below_each_other(name: str) -> None:
     lines = table([Rung(name, 65504.0, 1e-10, 'magnitude', LONG, 314.2), Rung('a', 1.0, 1.0, 'px')]).splitlines()
     assert max(map(len, lines)) <= WIDTH
-    heads, first, *notes, last = lines
+    heads, first, failed, *notes, last = lines
+    assert failed == '    FAILED'
     for title, value in (('worst', '6.6e+04'), ('limit', '1.0e-10')):
         assert heads.index(title) + len(title) == first.index(value) + len(value)
     assert first.index('magnitude') == heads.index('unit') == last.index('px')

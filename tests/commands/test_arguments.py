@@ -13,6 +13,7 @@ from mobileone_mm.__main__ import module_of
 
 ROOT = Path(__file__).parents[2]
 REQUIRED = {
+    'check': 'config',
     'export': 'config, checkpoint',
     'fuse': 'config, checkpoint',
     'evaluate': 'FILE, config',

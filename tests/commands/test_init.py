@@ -77,6 +77,45 @@ def test_another_format_is_another_template() -> None:
     assert Config.fromfile('my_set.py').train_dataloader.dataset.type == 'mobileone_mm.VOCDataset'
 
 
+def masks_of(*folders: str) -> None:
+    for folder in folders:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+
+
+def test_masks_are_filled_in_and_looked_at_next(capsys: pytest.CaptureFixture[str]) -> None:
+    masks_of('masks')
+    words = ['seg', '--images', 'photos', '--masks', 'masks', '--classes', 'ground,cat,dog', '--ignore', '11']
+    assert cli.run(main, words) == 0
+    read = Config.fromfile('seg.py')
+    train, val = read.train_dataloader.dataset, read.val_dataloader.dataset
+    prefix = {'img_path': 'photos', 'seg_map_path': 'masks'}
+    for dataset, part in ((train, 'train'), (val, 'val')):
+        assert dataset.type == 'mobileone_mm.MaskDataset'
+        assert (dataset.data_root, dataset.data_prefix, dataset.part) == ('', prefix, part)
+        assert (dataset.ignore_index, tuple(dataset.metainfo.classes)) == (11, ('ground', 'cat', 'dog'))
+    assert read.model.decode_head.num_classes == read.model.auxiliary_head.num_classes == 3
+    assert capsys.readouterr().out.splitlines()[-1] == f'next: {cli.command("check", "seg.py")}'
+
+
+@pytest.mark.parametrize('val', ['val', 'validation'])
+def test_a_set_that_is_parted_is_taken_so(val: str) -> None:
+    masks_of(*(f'root/{folder}/{part}' for folder in ('photos', 'masks') for part in ('train', val)))
+    assert cli.run(main, ['--data', 'root', '--images', 'photos', '--masks', 'masks', '--ignore', '0,11']) == 0
+    read = Config.fromfile('my_set.py')
+    for loader, part in ((read.train_dataloader, 'train'), (read.val_dataloader, val)):
+        assert loader.dataset.data_root == 'root/'
+        assert loader.dataset.data_prefix == {'img_path': f'photos/{part}', 'seg_map_path': f'masks/{part}'}
+        assert (loader.dataset.part, tuple(loader.dataset.ignore_index)) == ('all', (0, 11))
+
+
+def test_validation_masks_may_lie_anywhere() -> None:
+    masks_of('masks', 'a', 'b')
+    words = ['--images', 'photos', '--masks', 'masks', '--val-images', 'a', '--val-masks', 'b']
+    assert cli.run(main, words) == 0
+    prefix = Config.fromfile('my_set.py').val_dataloader.dataset.data_prefix
+    assert prefix == {'img_path': 'a', 'seg_map_path': 'b'}
+
+
 @pytest.mark.parametrize('make', [Path.touch, Path.mkdir, lambda path: path.symlink_to('nowhere')])
 def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
     make(path := Path('my_set.py'))
@@ -97,6 +136,12 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
         (['sub/best.pth'], 2, 'sub/best.pth: a config ends in .py; did you mean sub/best.py?'),
         (['d.mlpackage'], 2, 'd.mlpackage: a config ends in .py; did you mean d.py?'),
         (['photos/'], 2, 'photos/: a folder given, expected the name of the config to write, such as my_set.py'),
+        (['--images', 'photos'], 2, '--images and --masks: one is given without the other'),
+        (['--val-images', 'photos', '--val-masks', 'photos'], 2, '--val-images: given without --images'),
+        (['--images', 'photos', '--masks', 'no'], 2, '--masks no: no such folder'),
+        (['--ignore', '256'], 2, "--ignore '256': expected an id from 0 to 255"),
+        (['--ignore', '1,x'], 2, "--ignore '1,x': expected an id"),
+        (['--images', 'photos', '--masks', 'photos', '--from', VOC], 1, f'{VOC}: has no line for images; it sets'),
         (['--from', 'ssd_mobileone_s0'], 1, 'ssd_mobileone_s0: has no lines to fill in'),
     ],
 )

@@ -34,13 +34,19 @@ OPTIONS = {
     'evaluate report': 'evaluate d.mlpackage config.py --checkpoint best.pth --report {out}.json',
     'verify report': 'verify d.mlpackage --image a.png --report {out}.json',
     'predict': 'predict d.mlpackage photos --out {out} --compare config.py best.pth',
+    'check': 'check config.py --out {out}',
+    'check report': 'check config.py --report {out}.json',
     'toy-data': 'toy-data {out}',
     'export by itself': 'export config.py best.pth --image a.png',
     'fuse by itself': 'fuse config.py best.pth',
+    'check by itself': 'check config.py',
     'predict by itself': 'predict d.mlpackage photos --compare config.py best.pth',
     'demo': 'demo',
 }
 INPUTS = {
+    'check': ('config.py',),
+    'check report': ('config.py',),
+    'check by itself': ('config.py',),
     'export package': ('config.py', 'best.pth', 'a.png'),
     'export onnx': ('config.py', 'best.pth', 'a.png'),
     'export report': ('config.py', 'best.pth', 'a.png'),
@@ -59,12 +65,15 @@ FIXED = {  # the names that are no choice of the user's
     'export page': str(page_of(Path('new.onnx'))),
     'export by itself': 'best.mlpackage',
     'fuse by itself': 'best_fused.pth',
+    'check by itself': 'config_check',
     'predict by itself': 'd_predictions',
     'demo': 'demo',
 }
 FOLDERS = {  # with what a folder of the same option holds
     'predict': 'predictions',
     'predict by itself': 'predictions',
+    'check': 'check',
+    'check by itself': 'check',
     'toy-data': 'drawn shapes',
     'demo': 'demo',
 }

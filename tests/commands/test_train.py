@@ -259,7 +259,7 @@ def test_steps_instead_of_epochs(
         True
     ] * 3
     assert [line[:8] for line in lines[-3:]] == ['step 2/5', 'step 4/5', 'step 5/5']
-    assert run(config, *work_dir, '--cfg-options', *no_validation) == 0
+    assert run(config, '--work-dir', tmp_path / 'other', '--cfg-options', *no_validation) == 0
     out, err = capsys.readouterr()
     assert [line[:8] for line in err.splitlines()[-3:]] == ['step 2/5', 'step 4/5', 'step 5/5']
     assert 'mAP' not in err

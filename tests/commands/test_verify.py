@@ -18,7 +18,7 @@ from mobileone_mm.targets.coreml.package import open_package
 
 
 def next_line(artifact: Path) -> str:
-    return f'next: {cli.command("evaluate", artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}'
+    return f'then, with yours: {cli.command("evaluate", artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}'
 
 
 def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

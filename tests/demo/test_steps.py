@@ -12,6 +12,7 @@ from mobileone_mm.artifact import ladder
 from mobileone_mm.datasets import toy
 from mobileone_mm.demo import steps, summary
 from mobileone_mm.demo.sheet import write_sheet
+from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.configs import load_config
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.openmmlab.test_data import class_names
@@ -85,18 +86,22 @@ def test_none_or_two_best_checkpoints_are_an_error(root: Path, names: list[str])
         steps.best_checkpoint(root)
 
 
-def test_clear_takes_old_results_and_nothing_else(tmp_path: Path) -> None:
-    steps.clear(tmp_path)  # nothing there yet
-    for name in steps.RESULTS:
-        path = tmp_path / 'demo' / name
-        if path.suffix:
-            path.write_text('old')
-        else:
-            path.mkdir(exist_ok=True)
-            (path / 'old').touch()
-    (tmp_path / 'demo' / 'mine.txt').touch()
-    steps.clear(tmp_path)
-    assert sorted(path.name for path in (tmp_path / 'demo').rglob('*')) == ['.mobileone_mm', 'logs', 'mine.txt']
+def test_an_earlier_demo_is_put_aside_whole(tmp_path: Path) -> None:
+    assert steps.make_room(tmp_path) is None  # nothing there yet
+    for number in (1, 2):
+        (tmp_path / 'demo/training').mkdir()
+        (tmp_path / 'demo/training/mine.pth').write_text(f'precious {number}')
+        assert steps.make_room(tmp_path) == tmp_path / f'demo_{number}'
+        assert (tmp_path / f'demo_{number}/training/mine.pth').read_text() == f'precious {number}'
+        assert sorted(path.name for path in (tmp_path / 'demo').rglob('*')) == ['.mobileone_mm', 'logs']
+
+
+def test_a_folder_that_no_demo_made_stays(tmp_path: Path) -> None:
+    (tmp_path / 'demo').mkdir()
+    (tmp_path / 'demo/mine.txt').touch()
+    with pytest.raises(UsageError, match='demo'):
+        steps.make_room(tmp_path)
+    assert [path.name for path in tmp_path.rglob('*')] == ['demo', 'mine.txt']
 
 
 # Everything the demo does, on a handful of pictures and for one epoch: not what it scores, but that it all fits.
@@ -113,7 +118,7 @@ TINY = {
 @pytest.fixture(scope='module')
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[steps.Done]]:
     root = tmp_path_factory.mktemp('empty')
-    steps.clear(root)
+    steps.make_room(root)
     todo = [replace(step, words=TINY.get(step.name, str)(step.words)) for step in steps.STEPS]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('OMP_NUM_THREADS', '1')
@@ -127,8 +132,6 @@ def test_all_steps_fit_together_in_an_empty_folder(finished: tuple[Path, list[st
     assert (root / 'demo/detector.mlpackage/Manifest.json').is_file()
     assert '</html>' in (root / 'demo' / summary.REPORT).read_text()
     assert len(list((root / 'demo/predictions').glob('*.jpg'))) == 4
-    left = {path.name for path in (root / 'demo').iterdir()}
-    assert left <= {*steps.RESULTS, 'data', '.mobileone_mm'}, 'what the next demo has to clear away'
 
 
 def test_the_page_holds_what_was_measured(finished: tuple[Path, list[steps.Done]]) -> None:

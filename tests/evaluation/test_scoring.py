@@ -526,8 +526,8 @@ def test_wrong_arguments(
 
 
 def test_a_config_of_another_task_is_refused(tmp_path: Path, exported: Report) -> None:
-    (tmp_path / 'c.py').write_text("default_scope = 'mmseg'\nmodel = dict(type='EncoderDecoder')\n")
-    with pytest.raises(ConfigError, match=r'c\.py: a config for mmseg, expected one for mmdet \(detection\)'):
+    (tmp_path / 'c.py').write_text("default_scope = 'mmpretrain'\nmodel = dict(type='ImageClassifier')\n")
+    with pytest.raises(ConfigError, match=r'c\.py: a config for mmpretrain, expected one for mmdet \(detection\) or'):
         scoring.evaluate(exported.artifact, tmp_path / 'c.py')
 
 

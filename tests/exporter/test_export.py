@@ -195,9 +195,9 @@ def broken_weights(folder: Path, weights: Path, change: Callable[[dict[str, Any]
     return folder / 'broken.pth'
 
 
-SEGMENTER = """
-default_scope = 'mmseg'
-model = dict(type='EncoderDecoder')
+CLASSIFIER = """
+default_scope = 'mmpretrain'
+model = dict(type='ImageClassifier')
 """
 ARCH = 'dict(num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)'
 RETINANET = f"""
@@ -280,7 +280,10 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
         ),
         pytest.param(of_changes(classes=('a', 'b', 'a')), ConfigError, 'a class name stands twice', id='a name twice'),
         pytest.param(
-            of_text(SEGMENTER), ConfigError, r'other\.py: a config for mmseg, expected one for mmdet', id='segmenter'
+            of_text(CLASSIFIER),
+            ConfigError,
+            r'other\.py: a config for mmpretrain, expected one for mmdet \(detection\) or mmseg \(segmentation\)',
+            id='classifier',
         ),
         pytest.param(
             of_text(TWO_STAGES), ConfigError, r'other\.py: FasterRCNN given, expected an SSD', id='two stages'

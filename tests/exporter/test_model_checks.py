@@ -36,13 +36,13 @@ def shaky(model: Any) -> Any:
 
 
 def test_a_sound_model_has_the_limit_of_the_table(detector: tuple[Path, Path]) -> None:
-    rung = fused_of(TASK, model_of(detector), [PICTURE], was_fused=False).rung
+    rung = fused_of(TASK, TASK.options(), model_of(detector), [PICTURE], was_fused=False).rung
     assert (rung.name, rung.limit, rung.note) == (FUSED_RUNG, FLOAT64_RELATIVE_LIMIT, '')
     assert rung.holds
 
 
 def test_a_model_that_magnifies_the_last_digit_has_room(detector: tuple[Path, Path]) -> None:
-    rung = fused_of(TASK, shaky(model_of(detector)), [PICTURE], was_fused=False).rung
+    rung = fused_of(TASK, TASK.options(), shaky(model_of(detector)), [PICTURE], was_fused=False).rung
     assert rung.value is not None
     assert FLOAT64_RELATIVE_LIMIT < rung.value <= rung.limit <= FUSED_MOST
     assert rung.note.startswith(
@@ -62,13 +62,13 @@ def test_a_wrong_fold_fails_all_the_same(
 
     fold_norm = fold.fold_norm
     monkeypatch.setattr(fold, 'fold_norm', without_eps)
-    rung = fused_of(TASK, change(model_of(detector)), [PICTURE], was_fused=False).rung
+    rung = fused_of(TASK, TASK.options(), change(model_of(detector)), [PICTURE], was_fused=False).rung
     assert not rung.holds
     assert rung.cure
 
 
 def test_a_fused_checkpoint_has_nothing_to_be_compared_with(detector: tuple[Path, Path]) -> None:
-    rung = fused_of(TASK, model_of(detector), [PICTURE], was_fused=True).rung
+    rung = fused_of(TASK, TASK.options(), model_of(detector), [PICTURE], was_fused=True).rung
     assert (rung.value, rung.note) == (None, 'not run: the checkpoint was fused before')
 
 

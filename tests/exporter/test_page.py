@@ -145,16 +145,21 @@ def test_a_check_that_failed_is_the_answer(shown: Report) -> None:
     html = html_of(shown, rungs=rungs, pictures='a drawn picture')
     said = ' '.join(Reader(html).between('tiny.mlpackage', 'Size'))
     assert said == (
-        'FAILED: b (3 px, limit 1 px) Same as the model you trained: NO. fp32_ops a helps. What helps: train it. '
+        'FAILED: b (3 px, limit 1 px) Same as the model you trained: NO. --fp32-op a helps. What helps: train it. '
         'Checked here: 3 checks on a drawn picture'
     )
-    assert '<code>fp32_ops</code>' in html
+    assert '<code>--fp32-op</code>' in html
     assert '<div class="verdict bad">' in html
 
 
 def test_a_weak_model_is_warned_of_beside_a_faithful_export(shown: Report) -> None:
     (warning,) = re.findall(r'<p class="verdict weak">(.*?)</p>', html_of(shown, scores=SCORES))
     assert 'Faithful export of a model that is weak in places: circle AP 5.0 of 100, on 4 pictures' in warning
+    worse = replace(ROW, name='file', metrics={key: value - 0.02 for key, value in ROW.metrics.items()})
+    (warning,) = re.findall(
+        r'<p class="verdict weak">(.*?)</p>', html_of(shown, scores=replace(SCORES, rows=(ROW, worse)))
+    )
+    assert warning.startswith('<b>Export of a model'), 'an export that loses two points is not faithful'
     sound = replace(SCORES, rows=(replace(ROW, classes={'circle': 0.5, 'square': 0.6}),))
     assert 'class="verdict weak"' not in html_of(shown, scores=sound)
 

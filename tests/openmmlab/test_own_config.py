@@ -13,6 +13,9 @@ from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.shipped import config
 
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
+MASKS = 'deeplabv3_mobileone_s0_own_masks'
+HEADS = {COCO: 'bbox_head', VOC: 'bbox_head', MASKS: 'decode_head'}
+BASES = {COCO: 'ssd_mobileone_s0', VOC: 'ssd_mobileone_s0', MASKS: 'deeplabv3_mobileone_s0_voc'}
 # What mmdet's train.py, which `mim train` starts, does with a config before the first step.
 CHILD = """
 import sys
@@ -30,13 +33,13 @@ for read in (config, Config.fromfile(sys.argv[2])):
 
 
 def test_the_templates_are_the_configs_for_ones_own_data() -> None:
-    assert list(templates()) == [COCO, VOC]
+    assert list(templates()) == [COCO, VOC, MASKS]
 
 
-@pytest.mark.parametrize('template', [COCO, VOC])
+@pytest.mark.parametrize('template', BASES)
 def test_unfilled_it_is_the_template_but_for_its_base(template: str, tmp_path: Path) -> None:
     text = own_config(template)
-    assert "\n_base_ = __import__('mobileone_mm').config('ssd_mobileone_s0')\n" in text
+    assert f"\n_base_ = __import__('mobileone_mm').config('{BASES[template]}')\n" in text
     lines, old = text.splitlines(), Path(config(template)).read_text().splitlines()
     assert [line for line in lines if not line.startswith('_base_')] == [
         line for line in old if not line.startswith('_base_')
@@ -45,14 +48,14 @@ def test_unfilled_it_is_the_template_but_for_its_base(template: str, tmp_path: P
     assert Config.fromfile(tmp_path / 'own.py').to_dict() == Config.fromfile(config(template)).to_dict()
 
 
-@pytest.mark.parametrize('template', [COCO, VOC])
+@pytest.mark.parametrize('template', BASES)
 @pytest.mark.parametrize('root', ['my data', 'my data/'])
 def test_filled_in_its_classes_and_paths_are_the_users_everywhere(template: str, root: str, tmp_path: Path) -> None:
     classes = ('cat', "dog's tail", 'Äpfel')
     path = tmp_path / 'own.py'
     path.write_text(own_config(template, classes, root), encoding='utf-8')
     read = Config.fromfile(path)
-    assert read.model.bbox_head.num_classes == 3
+    assert read.model[HEADS[template]].num_classes == 3
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         assert tuple(read[loader].dataset.metainfo.classes) == classes
         assert read[loader].dataset.data_root == 'my data/'
@@ -69,7 +72,7 @@ def test_another_variant_is_another_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('template', 'message'),
     [
-        ('ssd_mobileone_s0', f'ssd_mobileone_s0: has no lines to fill in; those that have: {COCO}, {VOC}'),
+        ('ssd_mobileone_s0', f'ssd_mobileone_s0: has no lines to fill in; those that have: {COCO}, {VOC}, {MASKS}'),
         ('ssd_mobileone_s0_own', f'ssd_mobileone_s0_own: no shipped config of that name; did you mean {VOC} or {COCO}'),
     ],
 )

@@ -59,7 +59,7 @@ def reddish(picture: 'np.ndarray[Any, Any]') -> 'np.ndarray[Any, Any]':
 
 def test_a_picture_keeps_its_size_and_has_frames_where_boxes_are(tmp_path: Path) -> None:
     outcome = predict(finder((SQUARE, 0.9, 0)), None, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'out')
-    assert outcome == Outcome(1, {'cup': 1}, None)
+    assert outcome == Outcome(1, {'cup': 1}, 'boxes: 1 (cup 1)', None)
     assert sorted(file.name for file in (tmp_path / 'out').iterdir()) == ['.mobileone_mm', 'a.jpg', 'predictions.json']
     picture = drawn(tmp_path / 'out/a.jpg')
     assert picture.shape == (500, 600, 3)

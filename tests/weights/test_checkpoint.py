@@ -317,6 +317,33 @@ def test_an_expanded_backbone_asks_for_the_hook_in_the_log(fused_file: Path, log
     assert [record.levelname for record in log.records if 'ExpandHook' in record.message] == ['INFO']
 
 
+@pytest.mark.parametrize('deploy', [False, True])
+@pytest.mark.parametrize('form', ['trained', 'fused'])
+def test_squeeze_excite_is_left_out_where_the_config_says_so(
+    form: str, deploy: bool, trained: MobileOne, tmp_path: Path, log: pytest.LogCaptureFixture
+) -> None:
+    expected = MobileOne(ARCH, se_cfg=None)
+    expected.load_state_dict({key: value for key, value in trained.state_dict().items() if '.se.' not in key})
+    source = trained if form == 'trained' else reparam.fuse(trained)
+    path = save(tmp_path / 'a.pth', source.state_dict())
+    model = MobileOne(ARCH, se_cfg=None, deploy=deploy)
+    with pytest.raises(CheckpointError, match='without_se=True'):
+        checkpoint.load_backbone_weights(model, path)
+    rule = {'type': 'Pretrained', 'checkpoint': str(path), 'without_se': True}
+    model = MobileOne(ARCH, se_cfg=None, deploy=deploy, init_cfg=rule)
+    model.init_weights()
+    same(model, expected)
+    said = [record.message for record in log.records if record.levelname == 'WARNING']
+    assert len(said) == 1
+    assert 'the squeeze-excite of 2 blocks was left out' in said[0]
+
+
+def test_a_backbone_that_squeezes_gets_it_whatever_is_said(bare_file: Path, trained: MobileOne) -> None:
+    model = MobileOne(ARCH)
+    checkpoint.load_backbone_weights(model, bare_file, without_se=True)
+    same(model, trained)
+
+
 @pytest.mark.parametrize(
     ('file', 'wanted', 'message'),
     [
@@ -331,7 +358,12 @@ def test_an_expanded_backbone_asks_for_the_hook_in_the_log(fused_file: Path, log
             {'arch': {**ARCH, 'num_conv_branches': [4] * 4}},
             r'with k=2 .* wants a trained MobileOne of custom widths with k=4 .*: missing 80 keys',
         ),
-        ({'arch': ARCH}, {'arch': {**ARCH, 'num_se_blocks': [0] * 4}}, r'unexpected 8 keys \(stage4\.0\.se\.reduce'),
+        (
+            {'arch': ARCH},
+            {'arch': ARCH, 'se_cfg': None},
+            r'this is a trained .*, with squeeze-excite, which the config leaves out .*without_se=True',
+        ),
+        ({'arch': 's4'}, {'arch': 's3'}, 'this is a trained S4 .*; the config wants a trained S3'),
     ],
 )
 def test_the_wrong_variant_is_named(file: dict[str, Any], wanted: dict[str, Any], message: str, tmp_path: Path) -> None:

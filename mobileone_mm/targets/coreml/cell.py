@@ -1,7 +1,9 @@
 """What Core ML, Vision and Xcode want of one task: a cell, which its module fills."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
+from string import Template
 from typing import Any
 
 from mobileone_mm.artifact.card import Card
@@ -20,7 +22,10 @@ class Cell:
     """A task's part of a package.
 
     Attributes:
+        require: refuses options that are for another task.
         prepare: the graph as a package wants it, for these classes.
+        outputs: what comes out of such a graph, as coremltools' converter wants to know it.
+        inner: values inside an ML program (`MIL_pb2.Block`) that are compared beside its outputs, by what to call them.
         assemble: the whole model (`Model_pb2.Model`) around an ML program, with a card.
         structure: faults in what stands where in a saved model, without which no rule can be asked.
         program_of: the ML program of a model of that structure.
@@ -28,14 +33,22 @@ class Cell:
         behind: checks of what stands behind the program, as it was executed here.
         in_core_ml: checks of what Core ML itself gives for the pictures against what was executed here; with no runner,
             the reason why it was not run.
-        swift: name of the template of the lines for an app.
+        swift: the lines for an app, by a card and the name of the class that Xcode makes of the file.
     """
 
+    require: Callable[[CoreMLOptions], None]
     prepare: Callable[[Graph, Sequence[str], CoreMLOptions], Graph]
+    outputs: Callable[[Graph], list[Any]]
+    inner: Callable[[Any], Mapping[str, str]]
     assemble: Callable[[Any, Card, CoreMLOptions], Any]
     structure: Callable[[Any], Iterator[str]]
     program_of: Callable[[Any], Any]
     rules: tuple[Rule, ...]
     behind: Callable[[Interpreter, Card, Sequence[Execution]], list[Rung]]
     in_core_ml: Callable[[CoreMLRunner | str, Card, Sequence[Picture], Sequence[Execution]], list[Rung]]
-    swift: str
+    swift: Callable[[Card, str], str]
+
+
+def template(name: str) -> Template:
+    """Lines of Swift with places to be filled in."""
+    return Template(resources.files(__package__).joinpath('templates', f'{name}.swift').read_text('utf-8'))

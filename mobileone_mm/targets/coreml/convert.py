@@ -21,12 +21,11 @@ PARAMETER = 'p_'  # how the names begin that the converter gives to a model's pa
 PALETTE_BITS = {'palette8': 8, 'palette6': 6}
 
 
-def to_program(graph: Graph, options: CoreMLOptions, folder: Path) -> tuple[Any, Mapping[str, str]]:
+def to_program(graph: Graph, outputs: list[Any], options: CoreMLOptions, folder: Path) -> tuple[Any, Mapping[str, str]]:
     """Convert a graph into an ML program: `coremltools.models.MLModel`, not saved, and the layers of its operations.
 
-    It lies in `folder`. Input `image`: RGB picture of the graph's size. Outputs as the graph's, in float32: no stage
-    behind a program reads float16 at any version. The layers are those of the torch model, by the name of an
-    operation's output.
+    It lies in `folder`. Input `image`: RGB picture of the graph's size. `outputs` are the graph's, as coremltools'
+    types. The layers are those of the torch model, by the name of an operation's output.
 
     Raises:
         ExportError: coremltools cannot convert it, or cannot compress its weights.
@@ -46,7 +45,7 @@ def to_program(graph: Graph, options: CoreMLOptions, folder: Path) -> tuple[Any,
             exported,
             convert_to='mlprogram',
             inputs=[ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)],
-            outputs=[ct.TensorType(name=name, dtype=np.float32) for name in graph.outputs],
+            outputs=outputs,
             minimum_deployment_target=getattr(ct.target, options.target),
             compute_precision=precision,
             skip_model_load=True,
@@ -100,7 +99,8 @@ def _pack(program: Any, weights: str, left: Mapping[str, None]) -> Any:
 
 def _quietly(what: str, call: Callable[[], Any]) -> Any:
     try:
-        with silent():
+        # It looks what of an int32 float16 can hold.
+        with silent(), np.errstate(over='ignore'):
             return call()
     except Exception as error:  # whatever the converter raises is about this graph
         reason = ' '.join(str(error).split())

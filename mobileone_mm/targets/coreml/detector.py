@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from mobileone_mm.artifact.card import IMAGE, Card
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.room import FLOAT16, widened
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.targets.coreml import detector_contract
-from mobileone_mm.targets.coreml.cell import Cell
+from mobileone_mm.targets.coreml.cell import Cell, template
 from mobileone_mm.targets.coreml.interpreter import Interpreter
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.options import CoreMLOptions
@@ -134,13 +136,22 @@ def _of_core_ml(
     )
 
 
+def _outputs(graph: Graph) -> list[Any]:
+    ct = coremltools()
+    # In float32: no stage behind a program reads float16 at any version.
+    return [ct.TensorType(name=name, dtype=np.float32) for name in graph.outputs]
+
+
 CELL = Cell(
+    require=lambda _options: None,
     prepare=_prepare,
+    outputs=_outputs,
+    inner=lambda _block: {},
     assemble=_pipeline,
     structure=detector_contract.structure,
     program_of=detector_contract.program_of,
     rules=detector_contract.RULES,
     behind=_behind,
     in_core_ml=_in_core_ml,
-    swift='detector.swift',
+    swift=lambda card, model: template('detector').substitute(card.settings, model=model),
 )

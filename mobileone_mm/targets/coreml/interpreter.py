@@ -82,16 +82,18 @@ class Program:
         constants: by name; floats as float32 tensors, single values and whole numbers as Python's own.
         steps: in order.
         outputs: their names.
+        inner: names of values that are given beside the outputs, by what to call them.
     """
 
     constants: Mapping[str, Any]
     steps: Sequence[Step]
     outputs: Sequence[str]
+    inner: Mapping[str, str]
 
     def run(
         self, inputs: Mapping[str, Tensor], precision: Precision = HALF, watch: Watcher | None = None
     ) -> dict[str, Array]:
-        """Compute all outputs.
+        """Compute all outputs and inner values.
 
         Precision 'float32' rounds nothing; constants are as stored. `watch` sees each step's output before it is
         rounded.
@@ -106,7 +108,8 @@ class Program:
                 values[step.output] = output.half().float() if rounds else output
                 for name in step.spent:
                     del values[name]
-        return {name: values[name].numpy() for name in self.outputs}
+        wanted = {**self.inner, **{name: name for name in self.outputs}}
+        return {name: values[value].numpy() for name, value in wanted.items()}
 
 
 @dataclass(frozen=True)
@@ -115,11 +118,13 @@ class Interpreter:
 
     Attributes:
         features: what the package takes (`FeatureDescription`s).
+        pictures: names of outputs that are 8-bit pictures of one component.
         program: the ML program.
         suppression: the stage behind it.
     """
 
     features: Any
+    pictures: Sequence[str]
     program: Program
     suppression: Suppression | None
 
@@ -134,19 +139,27 @@ class Interpreter:
         Raises:
             DataError: the inputs are not what the package takes.
         """
-        outputs = self.raw(inputs, precision)
+        raw = self.raw(inputs, precision)
+        outputs = {name: raw[name] for name in self.program.outputs}
         return outputs if self.suppression is None else self.suppression({**inputs, **outputs})
 
     def raw(
         self, inputs: Mapping[str, Any], precision: Precision = HALF, watch: Watcher | None = None
     ) -> dict[str, Array]:
-        """What the ML program by itself gives: see `predict` and `Program.run`."""
+        """What the ML program by itself gives, inner values included: see `predict` and `Program.run`.
+
+        A picture is uint8 (H, W).
+        """
         checked = checked_inputs(self.features, inputs)
-        return self.program.run({name: _tensor(value) for name, value in checked.items()}, precision, watch)
+        given = {name: _tensor(value) for name, value in checked.items()}
+        outputs = self.program.run(given, precision, watch)
+        return {name: _picture(value) if name in self.pictures else value for name, value in outputs.items()}
 
 
-def open_interpreter(package: SavedPackage) -> Interpreter:
+def open_interpreter(package: SavedPackage, inner: Callable[[Any], Mapping[str, str]] | None = None) -> Interpreter:
     """Make a saved package ready to run: an ML program, or a pipeline of one and a suppression stage.
+
+    `inner` names what else than the outputs of the program (`MIL_pb2.Block`) is to be given.
 
     Raises:
         ExportError: it cannot be read, is something else, or has an operation or an input that is not known here.
@@ -160,12 +173,14 @@ def open_interpreter(package: SavedPackage) -> Interpreter:
     try:
         require_readable(spec.description.input)
         suppression = read_suppression(models[1]) if len(models) > 1 else None
-        return Interpreter(spec.description.input, _program(package, models[0]), suppression)
+        pictures = [one.name for one in spec.description.output if one.type.WhichOneof('Type') == 'imageType']
+        program = _program(package, models[0], inner(block(models[0])) if inner else {})
+        return Interpreter(spec.description.input, pictures, program, suppression)
     except ExportError as error:
         raise ExportError(f'{package.path}: {error}') from error
 
 
-def _program(package: SavedPackage, spec: Any) -> Program:
+def _program(package: SavedPackage, spec: Any, inner: Mapping[str, str]) -> Program:
     main = block(spec)
     steps = [operation for operation in main.operations if not is_constant(operation.type)]
     unknown = {step.type: step.outputs[0].name for step in steps if step.type not in OPERATIONS}
@@ -174,6 +189,7 @@ def _program(package: SavedPackage, spec: Any) -> Program:
         raise ExportError(f'no such operation is known here: {listed}; known are {", ".join(sorted(OPERATIONS))}')
     half = coremltools().proto.MIL_pb2.FLOAT16
     types = {output.name: output.type.tensorType for step in steps for output in step.outputs}
+    lasting = {*main.outputs, *inner.values()}
     last_use = {name: index for index, step in enumerate(steps) for name in _names(step)}
     return Program(
         constants={name: _plain(value) for name, value in constants_of(spec, package.weights.parent).items()},
@@ -184,11 +200,12 @@ def _program(package: SavedPackage, spec: Any) -> Program:
                 arguments=_arguments(step),
                 shape=tuple(size.constant.size for size in types[step.outputs[0].name].dimensions),
                 half=types[step.outputs[0].name].dataType == half,
-                spent=[name for name in _names(step) if last_use[name] == index and name not in main.outputs],
+                spent=[name for name in _names(step) if last_use[name] == index and name not in lasting],
             )
             for index, step in enumerate(steps)
         ],
         outputs=list(main.outputs),
+        inner=inner,
     )
 
 
@@ -212,6 +229,11 @@ def _plain(value: Any) -> Any:
     if value.ndim == 0 or value.dtype.kind != 'f':
         return value.tolist()
     return torch.from_numpy(value.astype(np.float32))
+
+
+def _picture(value: Array) -> Array:
+    """A picture output (1, 1, H, W) as a caller gets it: uint8 (H, W)."""
+    return value.reshape(value.shape[-2:]).round().clip(0, 255).astype(np.uint8)
 
 
 def _tensor(value: Array) -> Tensor:

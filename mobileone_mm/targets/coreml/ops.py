@@ -4,6 +4,7 @@ Tensors come and go as float32, whatever the program calls them: `interpreter` r
 and constants of whole numbers, come as Python's own.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -15,8 +16,8 @@ from mobileone_mm.errors import ExportError
 
 def _cast(x: Tensor, dtype: str) -> Tensor:
     # `interpreter` rounds an output of type fp16; more than that a cast between floats does not do.
-    _require(dtype in ('fp16', 'fp32'), f'dtype {dtype}', 'fp16 or fp32')
-    return x
+    _require(dtype in ('fp16', 'fp32', 'int32'), f'dtype {dtype}', 'fp16, fp32 or int32')
+    return x.to(torch.int32) if dtype == 'int32' else x.float()
 
 
 def _conv(
@@ -66,12 +67,12 @@ def _slice_by_index(
     squeeze_mask: Sequence[bool] | None = None,
 ) -> Tensor:
     _require(stride is None or min(stride) > 0, f'stride {stride}', 'positive ones')
-    _require(not any(squeeze_mask or ()), 'a squeeze_mask', 'none')
     for axis in range(x.ndim):
         first = 0 if begin_mask is not None and begin_mask[axis] else begin[axis]
         last = x.shape[axis] if end_mask is not None and end_mask[axis] else end[axis]
         x = x[(slice(None),) * axis + (slice(first, last, 1 if stride is None else stride[axis]),)]
-    return x
+    squeezed = [axis for axis in range(x.ndim) if squeeze_mask is not None and squeeze_mask[axis]]
+    return x.squeeze(squeezed) if squeezed else x
 
 
 def _pad(x: Tensor, pad: Sequence[int], mode: str = 'constant', constant_val: float = 0.0) -> Tensor:
@@ -99,6 +100,29 @@ def _mean(x: Tensor, axes: Sequence[int], keep_dims: bool = False) -> Tensor:
     return x.mean(dim=list(axes), keepdim=keep_dims)
 
 
+def _upsample_bilinear(
+    x: Tensor, scale_factor_height: float = 1, scale_factor_width: float = 1, align_corners: bool = True
+) -> Tensor:
+    # The spacing of places follows the two sizes and not the factors, as torch does it with a size.
+    size = _enlarged(x, scale_factor_height, scale_factor_width)
+    return functional.interpolate(x, size=size, mode='bilinear', align_corners=align_corners)
+
+
+def _upsample_nearest(x: Tensor, scale_factor_height: float = 1, scale_factor_width: float = 1) -> Tensor:
+    whole = float(scale_factor_height).is_integer() and float(scale_factor_width).is_integer()
+    _require(whole, f'factors {scale_factor_height} and {scale_factor_width}', 'whole ones')
+    return x.repeat_interleave(int(scale_factor_height), -2).repeat_interleave(int(scale_factor_width), -1)
+
+
+def _enlarged(x: Tensor, height: float, width: float) -> list[int]:
+    return [math.floor(x.shape[-2] * height), math.floor(x.shape[-1] * width)]
+
+
+def _argmax(x: Tensor, axis: int = -1, keep_dims: bool = True, output_dtype: str = 'int32') -> Tensor:
+    _require(output_dtype == 'int32', f'output_dtype {output_dtype}', 'int32')
+    return x.argmax(dim=axis, keepdim=keep_dims).to(torch.int32)
+
+
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
     # arithmetic
     'add': lambda x, y: x + y,
@@ -119,14 +143,18 @@ OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
     # over positions
     'conv': _conv,
     'max_pool': _max_pool,
+    'reduce_argmax': _argmax,
     'reduce_mean': _mean,
     'reduce_sum': _sum,
+    'upsample_bilinear': _upsample_bilinear,
+    'upsample_nearest_neighbor': _upsample_nearest,
     # of places
     'concat': _concat,
     'pad': _pad,
     'reshape': _reshape,
     'reverse': lambda x, axes: x.flip(list(axes)),
     'slice_by_index': _slice_by_index,
+    'squeeze': lambda x, axes: x.squeeze(list(axes)),
     'transpose': lambda x, perm: x.permute(list(perm)),
 }
 

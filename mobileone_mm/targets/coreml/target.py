@@ -6,20 +6,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from mobileone_mm import outputs
-from mobileone_mm.artifact.card import Card, require_weights, task_of
+from mobileone_mm.artifact.card import KEY_PREFIX, Card, require_weights, task_of
 from mobileone_mm.artifact.formats import PACKAGE
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.errors import ExportError
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.coreml import convert, detector, library, rungs
+from mobileone_mm.targets.coreml import convert, detector, library, rungs, segmenter
 from mobileone_mm.targets.coreml.cell import Cell
 from mobileone_mm.targets.coreml.contract import check_contract, shape_of
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
@@ -34,7 +32,7 @@ from mobileone_mm.weights.checkpoint import file_sha256
 
 LOGGER = logging.getLogger(__name__)
 NO_CORE_ML = 'not run: no Mac'
-CELLS: Mapping[str, Cell] = {'detection': detector.CELL}
+CELLS: Mapping[str, Cell] = {'detection': detector.CELL, 'segmentation': segmenter.CELL}
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,8 @@ class OpenPackage:
     @cached_property
     def interpreter(self) -> Interpreter:
         """What executes it on any system."""
-        return open_interpreter(self.package)
+        task = task_of(self.metadata, CELLS) if f'{KEY_PREFIX}task' in self.metadata else ''
+        return open_interpreter(self.package, CELLS[task].inner if task else None)
 
     @cached_property
     def runner(self) -> Runner:
@@ -71,7 +70,8 @@ def _convert(
 ) -> Iterator[Draft]:
     cell = CELLS[task.name]
     with library.workspace() as folder:  # where the weights lie until they are saved
-        program, layers = convert.to_program(cell.prepare(graph, classes, options), options, folder)
+        prepared = cell.prepare(graph, classes, options)
+        program, layers = convert.to_program(prepared, cell.outputs(prepared), options, folder)
         spec = program.get_spec()
 
         def save(card: Card, path: Path) -> None:
@@ -81,12 +81,13 @@ def _convert(
             operations=convert.operations(spec),
             layers=layers,
             weights_sha256=file_sha256(Path(program.weights_dir) / 'weight.bin'),
-            shapes={name: shape_of(spec.description.output, name) for name in graph.outputs},
+            shapes={name: shape_of(spec.description.output, name) for name in prepared.outputs},
             save=save,
         )
 
 
-def _require(build: Callable[[], Graph], options: CoreMLOptions) -> None:
+def _require(task: Task, build: Callable[[], Graph], options: CoreMLOptions) -> None:
+    CELLS[task.name].require(options)
     if options.fp32_ops:
         named_by(
             options.fp32_ops,
@@ -139,9 +140,8 @@ def _behind(
 def _snippet(path: Path, card: Card) -> tuple[str, str]:
     """Swift lines with the class that Xcode makes of the file's name, those of docs/swift.md."""
     model = re.sub(r'\W|^(?=\d)', '_', path.stem)  # no Swift name begins with a digit
-    template = resources.files(__package__).joinpath('templates', CELLS[card.task].swift).read_text('utf-8')
     intro = f'Drag {path.name} into Xcode, which makes the class {model} of it.'
-    return intro, Template(template).substitute(card.settings, model=model)
+    return intro, CELLS[card.task].swift(card, model)
 
 
 TARGET = Target(

@@ -20,8 +20,10 @@ class Cell:
 
     Attributes:
         graph_name: of the ONNX graph.
-        extend: puts what stands behind the graph into its ONNX form (`onnx.GraphProto`), under a task's settings.
-        cut: a copy of a model (`onnx.ModelProto`) without that.
+        require: refuses options that are for another task, or a graph, which it may have built.
+        extend: makes the ONNX form of the graph (`onnx.GraphProto`) what a file holds, under a task's settings.
+        cut: a copy of a model (`onnx.ModelProto`) that gives what the graph gives.
+        plain: the operations of a model that compute in float32.
         numbers: inputs that are one number.
         structure: faults in the names of a saved model, without which no rule can be asked.
         rules: beside those of every file.
@@ -30,8 +32,10 @@ class Cell:
     """
 
     graph_name: str
+    require: Callable[[Callable[[], Graph], OnnxOptions], None]
     extend: Callable[[Any, Graph, Mapping[str, Any], OnnxOptions], None]
     cut: Callable[[Any], Any]
+    plain: Callable[[Any], Sequence[Any]]
     numbers: Numbers
     structure: Callable[[Any], Iterator[str]]
     rules: tuple[Rule, ...]

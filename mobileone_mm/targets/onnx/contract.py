@@ -29,7 +29,7 @@ class Subject:
         model: `onnx.ModelProto`.
         card: what it says about itself.
         values: type and shape (`onnx.TypeProto.Tensor`) of every input, output and output of an operation, by name.
-        plain: operations (`onnx.NodeProto`) of the graph, without what stands behind it.
+        plain: operations (`onnx.NodeProto`) that compute in float32.
     """
 
     model: Any
@@ -42,7 +42,11 @@ Rule = Callable[[Subject], Iterator[str]]
 
 
 def check_contract(
-    path: Path, model: Any, structure: Callable[[Any], Iterator[str]], cut: Callable[[Any], Any], rules: Sequence[Rule]
+    path: Path,
+    model: Any,
+    structure: Callable[[Any], Iterator[str]],
+    plain: Callable[[Any], Sequence[Any]],
+    rules: Sequence[Rule],
 ) -> Card:
     """Judge a saved model (`onnx.ModelProto`) by every rule, and return what it says about itself.
 
@@ -50,7 +54,7 @@ def check_contract(
         path: of the file.
         model: what was read from it.
         structure: faults in its names, without which no other rule can be asked.
-        cut: the model without what stands behind its graph.
+        plain: its operations that compute in float32.
         rules: of its task, beside those of every file.
 
     Raises:
@@ -63,7 +67,7 @@ def check_contract(
     except ExportError as error:
         faults.append(str(error))
     if card is not None and not faults:
-        subject = Subject(model, card, _values(model), cut(model).graph.node)
+        subject = Subject(model, card, _values(model), plain(model))
         faults = [fault for rule in (*RULES, *rules) for fault in rule(subject)]
     if card is None or faults:
         raise ExportError(f'{path}: not a sound ONNX file: ' + '; '.join(faults))

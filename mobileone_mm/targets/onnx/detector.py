@@ -98,8 +98,10 @@ def _kept(runner: OnnxRunner, picture: Picture, thresholds: dict[str, float]) ->
 
 CELL = Cell(
     graph_name='detector',
+    require=lambda _build, _options: None,
     extend=_extend,
     cut=cut_suppression,
+    plain=lambda model: cut_suppression(model).graph.node,
     numbers=THRESHOLDS,
     structure=_names,
     rules=(_shapes, _suppression),

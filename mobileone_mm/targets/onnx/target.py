@@ -21,7 +21,7 @@ from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.errors import ExportError
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.onnx import detector
+from mobileone_mm.targets.onnx import detector, segmenter
 from mobileone_mm.targets.onnx.cell import Cell
 from mobileone_mm.targets.onnx.contract import check_contract
 from mobileone_mm.targets.onnx.convert import onnxscript, operations, show_layers, to_onnx
@@ -34,7 +34,7 @@ from mobileone_mm.tasks.layers import OF_MAX, Values, folded, layer_rung, name_o
 from mobileone_mm.tasks.rounding import compared_by, probe_compared
 from mobileone_mm.tasks.task import Graph, Task
 
-CELLS: Mapping[str, Cell] = {'detection': detector.CELL}
+CELLS: Mapping[str, Cell] = {'detection': detector.CELL, 'segmentation': segmenter.CELL}
 LAYERS_RUNG = 'graph -> saved file, layer by layer'
 ONNX_RUNG = 'graph -> saved file, ONNX Runtime'
 
@@ -130,7 +130,7 @@ def _check(opened: OpenOnnx) -> Card:
         cell = CELLS[task_of(opened.metadata, CELLS)]
     except ExportError as error:
         raise ExportError(f'{opened.path}: not a sound ONNX file: {error}') from error
-    return check_contract(opened.path, opened.model, cell.structure, cell.cut, cell.rules)
+    return check_contract(opened.path, opened.model, cell.structure, cell.plain, cell.rules)
 
 
 def _rungs(
@@ -177,7 +177,7 @@ TARGET = Target(
     options=OnnxOptions,
     kind=outputs.ONNX,
     made_with=lambda: (onnx(), onnxruntime(), onnxscript()),
-    require=lambda _build, _options: None,
+    require=lambda task, build, options: CELLS[task.name].require(build, options),
     describe=lambda _: Described(READS, FLOATS, FLOATS),
     convert=_convert,
     open=_open,

@@ -35,6 +35,11 @@ class Agreement:
     left_differs: Mask
     right_differs: Mask
 
+    @property
+    def differing(self) -> int:
+        """How many boxes differ, on both sides."""
+        return int(self.left_differs.sum() + self.right_differs.sum())
+
 
 @dataclass(frozen=True)
 class Total:
@@ -58,6 +63,16 @@ class Total:
     def complete(self) -> bool:
         """Whether every box agrees with one on the other side."""
         return self.left == self.right == self.agreeing
+
+    @property
+    def hint(self) -> str:
+        """What explains most differences, in a sentence; empty where nothing needs to be explained."""
+        if self.complete or not self.pixels:
+            return ''
+        return (
+            'Where two boxes of one class overlap and have nearly one score, rounding decides which of them stays: '
+            'such a pair is pixels apart, though each of their raw boxes is within the limits above.'
+        )
 
     def said(self, left: str, right: str) -> str:
         """One sentence without its full stop; the sides go by these names."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.inputs import Array
-from mobileone_mm.artifact.ladder import Rung, largest
+from mobileone_mm.artifact.ladder import PROBE_RUNG, Rung, largest
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.tasks.detection.rows import BOX, LIMITS, PROBE_THRESHOLD, RAW_CONFIDENCE, RAW_COORDINATES, in_pixels
 
@@ -18,7 +18,6 @@ TOP_ROWS = 8  # best rows that are kept one by one
 BLOCKS = 16  # runs of rows, of each of which one signed sum is kept
 SIGNS_SEED = 0
 DIGITS = 7  # of float32
-RUNG = 'stored probe -> saved file'
 
 Fingerprint = Mapping[str, Sequence[Sequence[float]]]
 
@@ -47,14 +46,14 @@ def fingerprint_rungs(card: Card, outputs: Outputs, step: str) -> list[Rung]:
     expected = np.array([row[1:] for row in card.probe['rows']])
     if rows.max() >= len(found) or expected.shape[1] != BOX + classes:
         note = f'rows of the probe do not fit {found[:, BOX:].shape} scores'
-        return [Rung(RUNG, np.inf, limits.score, 'score', note)]
+        return [Rung(PROBE_RUNG, np.inf, limits.score, 'score', note)]
     differences = np.concatenate((found[rows] - expected, _sums(found) - np.array(card.probe['sums'])))
     # Where background lies says nothing.
     counts = np.append(expected[:, BOX:].max(axis=1) > PROBE_THRESHOLD, np.ones(BLOCKS, bool))
     pixels = in_pixels(differences[:, :BOX], card.input_size) * counts[:, None]
     return [
-        Rung(RUNG, largest(np.append(differences[:, BOX:], padding)), limits.score, 'score'),
-        Rung(RUNG, largest(pixels), limits.box, 'px'),
+        Rung(PROBE_RUNG, largest(np.append(differences[:, BOX:], padding)), limits.score, 'score'),
+        Rung(PROBE_RUNG, largest(pixels), limits.box, 'px'),
     ]
 
 

@@ -4,15 +4,27 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmengine.config import Config
+
 from mobileone_mm.artifact.card import FRACTION, Check, one_of
+from mobileone_mm.artifact.inputs import Picture
+from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 from mobileone_mm.tasks.detection.graph import DetectorGraph, require_ssd
 from mobileone_mm.tasks.detection.options import DetectionOptions
-from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Task
+from mobileone_mm.tasks.task import Exporting, Graph, Looking, Predicting, Size, Task
 
 
-def _settings(options: DetectionOptions) -> Mapping[str, Any]:
+def _graph(model: Any, size: Size, _options: DetectionOptions) -> Graph:
+    return DetectorGraph(model, size)
+
+
+def _reference(model: Any, picture: Picture, _options: DetectionOptions) -> Outputs:
+    return rows.reference(model, picture)
+
+
+def _settings(options: DetectionOptions, _config: Config, _classes: Sequence[str]) -> Mapping[str, Any]:
     return {
         'clips_to_image': False,
         'labels_per_box': 1,
@@ -38,15 +50,22 @@ def _counts(found: Detections, classes: Sequence[str]) -> Mapping[str, int]:
     return Counter(classes[label] for label in found.labels)
 
 
+def _counted(counts: Mapping[str, int]) -> str:
+    named = ', '.join(f'{name} {count}' for name, count in Counter(counts).most_common())
+    return f'boxes: {sum(counts.values())}{named and f" ({named})"}'
+
+
 TASK = Task(
     name='detection',
+    noun='detector',
     host='mmdet',
     options=DetectionOptions,
     export=Exporting(
         require=require_ssd,
+        require_options=lambda _options, _model, _size: None,
         class_count=lambda model: int(model.bbox_head.num_classes),
-        graph=DetectorGraph,
-        reference=rows.reference,
+        graph=_graph,
+        reference=_reference,
         compare=rows.compare,
         most=rows.most,
         digest=fingerprint.fingerprint,
@@ -75,6 +94,7 @@ TASK = Task(
         to_sample=metric.to_sample,
         limit_metric=metric.limit_metric,
         evaluated=metric.evaluated,
+        main_metric='bbox_mAP',
         class_metric='AP',
         percent=False,
         for_person=detections.for_person,
@@ -87,8 +107,10 @@ TASK = Task(
         draw_pair=drawing.drawn_pair,
         truth=detections.truth,
         draw_beside=drawing.drawn_beside,
+        key='detections',
         as_json=drawing.as_json,
         counts=_counts,
+        counted=_counted,
         said=drawing.said,
     ),
 )

@@ -12,6 +12,7 @@ from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.coreml import convert
+from mobileone_mm.targets.coreml.detector import CELL
 from mobileone_mm.targets.coreml.library import coremltools, silent, workspace
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.coreml.package import open_package
@@ -60,7 +61,8 @@ def test_conversion_is_quiet(
 ) -> None:
     model = configs.build_model(configs.load_config(write_config(tmp_path)))
     with workspace() as folder:
-        convert.to_program(DetectorGraph(fuse(model), (96, 64)), CoreMLOptions(), folder)
+        graph = DetectorGraph(fuse(model), (96, 64))
+        convert.to_program(graph, CELL.outputs(graph), CoreMLOptions(), folder)
     assert capfd.readouterr() == ('', '')
     assert [record for record in caplog.records if record.name.startswith('coremltools')] == []
 
@@ -90,4 +92,4 @@ def test_a_graph_that_cannot_be_converted(tmp_path: Path) -> None:
             return torch.special.bessel_j0(image), image
 
     with pytest.raises(ExportError, match=r'coremltools cannot convert this model: .*bessel'):
-        convert.to_program(Unknown(), CoreMLOptions(), tmp_path)
+        convert.to_program(Unknown(), CELL.outputs(Unknown()), CoreMLOptions(), tmp_path)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,10 @@ def positive(shape: Sequence[int]) -> Tensor:
     return torch.rand(*shape) + 0.25
 
 
+def enlarged(size: tuple[int, int], align_corners: bool) -> nn.Module:
+    return Of(lambda a: functional.interpolate(a, size=size, mode='bilinear', align_corners=align_corners))
+
+
 CASES = [
     pytest.param('add', Of(lambda a, b: a + b), [ODD, (1, 6, 1, 7)], id='add, two inputs'),
     pytest.param('add', WithConstant(lambda x, c: x + c), [ODD], id='add a constant'),
@@ -68,6 +73,12 @@ CASES = [
     pytest.param('max_pool', nn.MaxPool2d(3, 2, 1), [ODD], id='max_pool, padding'),
     pytest.param('max_pool', nn.MaxPool2d(2, 2, ceil_mode=True), [ODD], id='max_pool, ceil_mode'),
     pytest.param('reduce_mean', nn.AdaptiveAvgPool2d(1), [ODD], id='reduce_mean'),
+    pytest.param('upsample_bilinear', enlarged((10, 21), align_corners=False), [ODD], id='bilinear, whole factors'),
+    pytest.param('upsample_bilinear', enlarged((12, 10), align_corners=False), [ODD], id='bilinear'),
+    pytest.param('upsample_bilinear', enlarged((12, 10), align_corners=True), [ODD], id='bilinear, align_corners'),
+    pytest.param('upsample_bilinear', enlarged((4, 6), align_corners=False), [(1, 6, 1, 1)], id='bilinear, of one'),
+    pytest.param('upsample_nearest_neighbor', nn.Upsample(scale_factor=3), [ODD], id='nearest'),
+    pytest.param('reduce_argmax', Of(lambda a: a.argmax(dim=1, keepdim=True).float()), [ODD], id='argmax'),
     pytest.param('reduce_sum', Of(lambda a: a.sum(dim=1)), [ODD], id='reduce_sum'),
     pytest.param('concat', Of(lambda a, b: torch.cat((b, a, b), dim=2)), [ODD, (1, 6, 2, 7)], id='concat'),
     pytest.param('pad', Of(lambda a: functional.pad(a, (0, 3), value=0.5)), [(5, 7)], id='pad'),
@@ -76,6 +87,8 @@ CASES = [
     pytest.param('reverse', Of(lambda a: a.flip(1)), [ODD], id='reverse'),
     pytest.param('slice_by_index', Of(lambda a: a[:, 2:-1]), [ODD], id='slice_by_index'),
     pytest.param('slice_by_index', Of(lambda a: a[:, 1:, ::2, :3]), [ODD], id='slice_by_index, strides'),
+    pytest.param('slice_by_index', Of(lambda a: a[:, 2]), [ODD], id='slice_by_index, one of a dimension'),
+    pytest.param('squeeze', Of(lambda a: a.squeeze(0)), [ODD], id='squeeze'),
     pytest.param('transpose', Of(lambda a: a.permute(2, 0, 1)), [(5, 7, 3)], id='transpose'),
 ]
 
@@ -100,6 +113,24 @@ def test_an_operation_is_torchs(operation: str, module: nn.Module, shapes: list[
 
 def test_the_cases_are_all_operations() -> None:
     assert {case.values[0] for case in CASES} | {'cast'} == set(ops.OPERATIONS)
+
+
+@pytest.mark.parametrize('align_corners', [False, True])
+@pytest.mark.parametrize(('old', 'new'), [(5, 5), (5, 10), (5, 12), (1, 4), (23, 360), (8, 128)])
+def test_bilinear_places_are_those_of_the_specification(old: int, new: int, align_corners: bool) -> None:
+    """By the grid points that MIL's reference gives for `upsample_bilinear`, in float64."""
+    if align_corners:
+        places = np.arange(new) * ((old - 1) / (new - 1))
+    else:
+        places = np.arange(new) * old / new + 0.5 * old / new - 0.5
+    places = places.clip(0, old - 1)
+    values = np.random.default_rng(old).normal(size=old)
+    expected = np.interp(places, np.arange(old), values)
+    column = torch.from_numpy(values)[None, None, :, None].expand(1, 1, old, 3)
+    factor = new / old if new % old == 0 else (new + 1e-4) / old  # as coremltools writes it
+    found = ops.OPERATIONS['upsample_bilinear'](column, factor, 1.0, align_corners)
+    assert found.shape == (1, 1, new, 3)
+    np.testing.assert_allclose(found[0, 0, :, 1].numpy(), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize('target', ['iOS15', 'iOS16', 'iOS17', 'iOS18'])

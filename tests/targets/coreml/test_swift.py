@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,29 @@ def test_swift_on_a_page_parses(block: str) -> None:
 @pytest.mark.parametrize('name', ['detector', 'my-cells v2.1', '320 px', 'Zellen-Ä'])
 def test_the_lines_of_an_export_parse(exported: Report, name: str) -> None:
     assert is_swift(TARGET.snippet(Path(f'{name}.mlpackage'), exported.info)[1])
+
+
+@pytest.mark.parametrize('kind', ['array', 'image'])
+def test_the_lines_of_a_segmenter_parse_and_a_bracket_less_does_not(kind: str, segmenter_package: Report) -> None:
+    card = replace(
+        segmenter_package.info,
+        settings={**segmenter_package.info.settings, 'map': kind},
+        classes=('sky "blue" $5', 'a\\(b)', 'Straße', 'house'),
+    )
+    lines = TARGET.snippet(Path('my seg.mlpackage'), card)[1]
+    assert is_swift(lines)
+    assert 'for: my_seg(configuration' in lines
+    assert ('CVPixelBufferGetBytesPerRow' in lines) == (kind == 'image')
+    assert lines.count('$') == (2 if kind == 'array' else 1)
+    brackets = [place for place, letter in enumerate(lines) if letter in '()[]{}']
+    for place in brackets[:: len(brackets) // 20]:
+        if not is_inside_text(lines, place):
+            assert not is_swift(lines[:place] + lines[place + 1 :])
+
+
+def is_inside_text(lines: str, place: int) -> bool:
+    line = lines[lines.rfind('\n', 0, place) + 1 : place]
+    return '//' in line or line.count('"') % 2 == 1
 
 
 PLANTED: dict[str, Callable[[str], str]] = {

@@ -1,0 +1,50 @@
+# Fine-tuning on your own masks: docs/own_data.md. For another variant, change the line below.
+_base_ = 'deeplabv3_mobileone_s0_voc.py'
+
+# --- yours: names and paths ---
+classes = ('background', 'thing')  # in the order of the masks' ids, which begin with 0
+data_root = 'data/own/'
+images = 'images'
+masks = 'masks'  # of the same names as the images, with whatever endings
+val_images = None  # None: a fifth of the above is held out, always the same; frames of a video need a folder of theirs
+val_masks = None
+ignore_index = 255  # the id in the masks, or ids, of what has no class; 255 never has one
+colour_map = None  # of masks that hold colours: ((0, 0, 0), (128, 0, 0)), one a class; `mobileone check` offers it
+class_weight = None  # of rare classes; `mobileone check` offers it
+
+# --- follows from the above ---
+max_epochs = 60
+load = dict(type='mobileone_mm.LoadMask')
+train_pipeline = [load if step['type'] == 'LoadAnnotations' else step for step in _base_.train_pipeline]
+test_pipeline = [load if step['type'] == 'LoadAnnotations' else step for step in _base_.test_pipeline]
+parts = ('all', 'all') if val_images else ('train', 'val')
+own = dict(
+    _delete_=True,
+    type='mobileone_mm.MaskDataset',
+    data_root=data_root,
+    metainfo=dict(classes=classes),
+    ignore_index=ignore_index,
+    colour_map=colour_map,
+)
+train_prefix = dict(img_path=images, seg_map_path=masks)
+val_prefix = dict(img_path=val_images or images, seg_map_path=val_masks or masks)
+train_dataloader = dict(
+    batch_size=8, dataset=dict(**own, data_prefix=train_prefix, part=parts[0], pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(**own, data_prefix=val_prefix, part=parts[1], pipeline=test_pipeline))
+test_dataloader = val_dataloader
+head = dict(
+    num_classes=len(classes),
+    out_channels=len(classes),  # said, because of two classes mmseg would rather make one channel
+    loss_decode=dict(class_weight=class_weight),
+)
+model = dict(decode_head=head, auxiliary_head=head)
+train_cfg = dict(max_epochs=max_epochs, val_interval=5)
+optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=8)
+# Weights averaged over thousands of steps would lag behind a run of some hundred.
+custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']

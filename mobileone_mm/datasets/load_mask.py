@@ -1,0 +1,54 @@
+"""Masks from files to labels, as mmseg loads them; and from colours."""
+
+import functools
+from typing import Any
+
+import numpy as np
+from mmseg.datasets.transforms import LoadAnnotations
+from numpy.typing import NDArray
+from PIL import Image
+
+from mobileone_mm.datasets.mask_facts import packed
+from mobileone_mm.datasets.mask_rules import IGNORED
+from mobileone_mm.errors import DataError
+from mobileone_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class LoadMask(LoadAnnotations):  # type: ignore[misc]  # mmseg is untyped
+    """mmseg's LoadAnnotations, which also reads masks of a `MaskDataset` that has a `colour_map`.
+
+    Gives `gt_seg_map` (H, W) uint8, 255 for what has no class.
+
+    Raises:
+        DataError: a mask has a colour that the map does not have.
+    """
+
+    def _load_seg_map(self, results: dict[str, Any]) -> None:
+        colours = results.get('colour_map')
+        if colours is None:
+            super()._load_seg_map(results)
+            return
+        path = results['seg_map_path']
+        with Image.open(path) as mask:
+            labels = labels_of_colours(np.asarray(mask.convert('RGB')), tuple(map(tuple, colours)))
+        if labels.max(initial=0) >= len(colours):
+            raise DataError(f'{path}: has a colour that colour_map does not have; list all of them: mobileone check')
+        labels[labels >= results['classes']] = IGNORED
+        results['gt_seg_map'] = labels.astype(np.uint8)
+        results['seg_fields'].append('gt_seg_map')
+
+
+def labels_of_colours(rgb: NDArray[np.uint8], colours: tuple[tuple[int, ...], ...]) -> NDArray[np.int64]:
+    """The place of each pixel's colour among `colours`, their number for any other: (H, W, 3) to (H, W)."""
+    ordered, places = _ordered(colours)
+    pixels = packed(rgb)
+    near = np.searchsorted(ordered, pixels).clip(max=len(ordered) - 1)
+    return np.where(ordered[near] == pixels, places[near], len(colours))
+
+
+@functools.cache
+def _ordered(colours: tuple[tuple[int, ...], ...]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    numbers = packed(np.array(colours))
+    places = np.argsort(numbers)
+    return numbers[places], places

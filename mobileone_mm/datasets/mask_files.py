@@ -1,0 +1,188 @@
+"""Which mask belongs to which image: by the name without its ending, in folders and their subfolders."""
+
+import hashlib
+import os
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mobileone_mm.datasets.checks import shown
+from mobileone_mm.errors import DataError
+from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+
+PARTS = ('all', 'train', 'val')
+
+
+@dataclass(frozen=True)
+class Pair:
+    """An image and its mask.
+
+    Attributes:
+        stem: the name that both share, with the subfolder it lies in.
+        image: path of the image.
+        mask: path of the mask; empty where there is none.
+    """
+
+    stem: str
+    image: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something that has to be mended before a set can be trained on.
+
+    Attributes:
+        place: the file.
+        text: what is wrong with it.
+        kind: of faults with the same cure.
+    """
+
+    place: str
+    text: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a set lies.
+
+    Attributes:
+        images: folder of the images.
+        masks: folder of the masks.
+        image_ending: what follows the shared name in an image's; None for whatever ending of a picture is there.
+        mask_ending: the same of masks.
+    """
+
+    images: str
+    masks: str
+    image_ending: str | None = None
+    mask_ending: str | None = None
+
+
+def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair], list[Fault]]:
+    """Every image with its mask, sorted by name, and what is missing or stands twice.
+
+    Args:
+        folders: where they lie, and their endings.
+        stems: names without ending, of a split file; None for all images of the folder.
+
+    Raises:
+        DataError: a folder does not exist, or one folder holds both and the endings do not tell them apart.
+    """
+    for option, folder in (('img_path', folders.images), ('seg_map_path', folders.masks)):
+        if not os.path.isdir(folder):
+            raise DataError(f'{folder}: no such folder; set data_root and {option} of data_prefix in the config')
+    if folders.image_ending == folders.mask_ending and os.path.samefile(folders.images, folders.masks):
+        raise DataError(
+            f'{folders.images}: holds images and masks, and nothing tells which is which; set img_suffix and '
+            "seg_map_suffix in the data set, such as img_suffix='.jpg', seg_map_suffix='_mask.png'"
+        )
+    all_images, all_masks = _files(folders.images), _files(folders.masks)
+    images = _by_stem(folders.images, all_images, folders.image_ending)
+    masks = _by_stem(folders.masks, all_masks, folders.mask_ending)
+    faults = _strange_endings(folders, all_images, masks) if folders.image_ending is None else []
+    known = {_stem(fault.place, folders.images) for fault in faults}
+    pairs = []
+    for stem in sorted(images) if stems is None else stems:
+        if stem not in images:
+            if stem not in known:
+                text = f'no image of the name {stem!r} with {_ending(folders.image_ending)} in {folders.images}'
+                faults.append(Fault(stem, text, 'image missing'))
+            continue
+        found, its_masks = images[stem], masks.get(stem, [])
+        for option, twice in (('img_suffix', found), ('seg_map_suffix', its_masks)):
+            if len(twice) > 1:
+                names = ' and '.join(map(os.path.basename, twice))
+                faults.append(Fault(twice[0], f'{names} have one name; take one away, or set {option}', 'twice'))
+        if not its_masks:
+            text = f'no mask: expected {os.path.join(folders.masks, stem)} with {_ending(folders.mask_ending)}'
+            faults.append(Fault(found[0], text, 'mask missing'))
+        pairs.append(Pair(stem, found[0], its_masks[0] if its_masks else ''))
+    return pairs, faults
+
+
+def read_stems(file: str) -> list[str]:
+    """The names in a split file, one a line, without endings.
+
+    Raises:
+        DataError: it cannot be read, or a name stands twice.
+    """
+    try:
+        with open(file, encoding='utf-8-sig') as lines:  # Windows editors write a byte order mark
+            stems = [line.strip() for line in lines if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f'{file}: cannot be read ({error}); expected a text file that lists image names without endings, one a '
+            'line; set data_root and ann_file in the config'
+        ) from error
+    twice = [stem for stem, count in Counter(stems).items() if count > 1]
+    if twice:
+        raise DataError(f'{file}: {shown(twice)} stands more than once; list each image once')
+    return stems
+
+
+def held_out(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[Pair]:
+    """The pairs of a part: by a number drawn from the name and the seed, so that a new image moves hardly any other.
+
+    Args:
+        pairs: of the whole set.
+        part: 'all', 'train' or 'val'.
+        share: of the pairs that are held out for 'val', between 0 and 1; at least one is.
+        seed: another seed, another choice.
+
+    Raises:
+        DataError: there is no such part, or a part would be empty.
+    """
+    if part not in PARTS:
+        raise DataError(f'part={part!r} given, expected one of {", ".join(PARTS)}')
+    if part == 'all':
+        return list(pairs)
+    if not 0 < share < 1:
+        raise DataError(f'val_share={share!r} given, expected a number between 0 and 1')
+    if len(pairs) < 2:
+        raise DataError(f'{len(pairs)} images cannot be parted into training and validation; add images')
+    drawn = sorted(pairs, key=lambda pair: hashlib.sha256(f'{seed}/{pair.stem}'.encode()).digest())
+    count = min(max(1, round(share * len(pairs))), len(pairs) - 1)
+    chosen = {pair.stem for pair in drawn[:count]}
+    return [pair for pair in pairs if (pair.stem in chosen) == (part == 'val')]
+
+
+def _ending(given: str | None) -> str:
+    return f'the ending {given}' if given else f'one of the endings {", ".join(PICTURE_ENDINGS)}'
+
+
+def _files(folder: str) -> list[str]:
+    """The files of a folder and its subfolders as relative paths, hidden ones left out."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith('.')]
+        found += [os.path.relpath(os.path.join(parent, name), folder) for name in names if not name.startswith('.')]
+    return sorted(found)
+
+
+def _by_stem(folder: str, files: Sequence[str], ending: str | None) -> Mapping[str, list[str]]:
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files:
+        if ending is not None and file.endswith(ending):
+            found[file.removesuffix(ending)].append(os.path.join(folder, file))
+        elif ending is None and os.path.splitext(file)[1].lower() in PICTURE_ENDINGS:
+            found[os.path.splitext(file)[0]].append(os.path.join(folder, file))
+    return found
+
+
+def _stem(path: str, folder: str) -> str:
+    return os.path.splitext(os.path.relpath(path, folder))[0]
+
+
+def _strange_endings(folders: Folders, files: Sequence[str], masks: Mapping[str, list[str]]) -> list[Fault]:
+    """Files that a mask belongs to, so that they must be images, and that nobody would read."""
+    faults = []
+    for file in files:
+        stem, ending = os.path.splitext(file)
+        name = stem if stem in masks else file  # a name may have a full stop in it, and no ending
+        if ending.lower() not in PICTURE_ENDINGS and name in masks:
+            path = os.path.join(folders.images, file)
+            text = f'has a mask ({os.path.basename(masks[name][0])}), but not {_ending(None)}'
+            faults.append(Fault(path, text, 'ending'))
+    return faults

@@ -1,0 +1,1 @@
+"""What a config trains on, looked at before it is trained."""

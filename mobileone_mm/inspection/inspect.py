@@ -1,0 +1,177 @@
+"""A config's data, looked at whole: what is in it, what is wrong with it, and how its samples look."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from mobileone_mm.datasets.checks import shown
+from mobileone_mm.datasets.class_weights import class_weights
+from mobileone_mm.errors import ConfigError, DataError
+from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
+from mobileone_mm.inspection.samples import write_samples
+from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
+from mobileone_mm.openmmlab.test_data import open_dataset
+from mobileone_mm.pictures.drawing import supervision
+
+PARTS = ('train', 'val', 'test')
+TASKS = ('detection', 'segmentation')
+HEADS = ('decode_head', 'auxiliary_head', 'bbox_head')
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found in a config's data.
+
+    Attributes:
+        task: 'detection' or 'segmentation'.
+        parts: what 'train', 'val' and 'test' hold, those that can be read; 'test' only where it is not 'val'.
+        faults: what has to be mended before a training, by part; 'config' for what concerns all.
+        notes: what a training survives and its user should know.
+        samples: the sheet; None where it was not drawn.
+    """
+
+    task: str
+    parts: Mapping[str, Content]
+    faults: Mapping[str, str]
+    notes: tuple[str, ...]
+    samples: Path | None
+
+
+def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
+    """Look at all data of the config that `word` names.
+
+    Args:
+        word: a config file, or the name of a shipped one.
+        out: folder for the sheet of samples.
+        count: number of samples.
+        seed: which samples.
+
+    Raises:
+        ConfigError: the config cannot be read, is of another task, or has no training data.
+        MobileOneError: supervision, which draws boxes, cannot be imported.
+    """
+    with quiet():  # mmengine prints what it puts into a config
+        config = load_config(word)
+    task = task_of(config)
+    if task not in TASKS:
+        raise ConfigError(f'{word}: a config of {task}, expected one of {" or ".join(TASKS)}')
+    if not config.get('train_dataloader'):
+        raise ConfigError(f'{word}: no train_dataloader, expected one; there is nothing to look at')
+    if task == 'detection':
+        supervision()  # which draws boxes: before the data are read, not after
+    parts, faults, datasets = {}, {}, {}
+    for part in _parts(config):
+        try:
+            datasets[part] = open_dataset(config, f'{part}_dataloader')
+            parts[part] = content_of(datasets[part], task)
+        except DataError as error:
+            faults[part] = str(error)
+            continue
+        if parts[part].faults:
+            faults[part] = parts[part].faults
+    if 'train' in parts and (wrong := _wrong_heads(config, len(parts['train'].classes))):
+        faults['config'] = wrong
+    samples = None
+    if 'train' in parts and 'train' not in faults:
+        try:
+            samples = write_samples(datasets['train'], task, out, count, seed)
+        except DataError as error:
+            faults['train'] = str(error)
+    return Inspection(task, parts, faults, tuple(_notes(parts)), samples)
+
+
+def _parts(config: Config) -> list[str]:
+    loaders = {part: config.get(f'{part}_dataloader') for part in PARTS}
+    return [part for part, one in loaders.items() if one and not (part == 'test' and one == loaders['val'])]
+
+
+def _wrong_heads(config: Config, count: int) -> str:
+    """Heads that predict another number of classes than the data have."""
+    wrong = []
+    for name in HEADS:
+        heads = config.model.get(name) or []
+        for head in heads if isinstance(heads, list) else [heads]:
+            if head.get('num_classes', count) != count:
+                wrong.append(f'model.{name} has num_classes={head["num_classes"]}')
+    return f'{", ".join(wrong)}, and the data have {count} classes; set num_classes={count}' if wrong else ''
+
+
+def _notes(parts: Mapping[str, Content]) -> list[str]:
+    notes = []
+    for part, content in parts.items():
+        lacking = [name for name, number in zip(content.classes, content.counts, strict=True) if not number]
+        if lacking:
+            notes.append(f'{part}: nothing of {shown(lacking)}')
+    for part in ('val', 'test'):
+        both = parts['train'].paths & parts[part].paths if {'train', part} <= set(parts) else frozenset()
+        if both:
+            notes.append(f'{len(both)} images are in train and in {part}, whose score will be too good')
+    return notes
+
+
+def weights_line(found: Inspection, word: str) -> str:
+    """The line of a config that weighs classes by the pixels of the training masks; empty for boxes."""
+    train = found.parts.get('train')
+    if train is None or train.unit != PIXELS or not any(train.counts):
+        return ''
+    weights = [round(weight, 2) for weight in class_weights(train.counts)]
+    with quiet():
+        own = 'class_weight' in load_config(word)
+    if own:  # as our own template has it
+        return f'class_weight = {weights}'
+    loss = f"dict(type='mobileone_mm.CrossEntropyLoss', class_weight={weights})"
+    return f'model = dict(decode_head=dict(loss_decode={loss}))'
+
+
+def report_of(found: Inspection, word: str) -> dict[str, Any]:
+    """What was found, for a JSON file."""
+    return {
+        'config': word,
+        'task': found.task,
+        'parts': {part: _as_json(content) for part, content in found.parts.items()},
+        'faults': dict(found.faults),
+        'notes': list(found.notes),
+        'samples': str(found.samples) if found.samples else None,
+    }
+
+
+def _as_json(content: Content) -> dict[str, Any]:
+    rows = zip(content.classes, content.counts, content.images_with, strict=True)
+    return {
+        'images': content.images,
+        'image_size_px': _sizes(content.image_size),
+        'box_size_px': _sizes(content.box_size),
+        'classes': {name: {content.unit: count, 'images': images} for name, count, images in rows},
+        'ignored': content.ignored,
+    }
+
+
+def _sizes(sizes: tuple[Spread, Spread] | None) -> dict[str, Any] | None:
+    return dict(zip(('width', 'height'), map(asdict, sizes), strict=True)) if sizes else None
+
+
+def table_of(part: str, content: Content) -> list[str]:
+    """What a part holds, line by line."""
+    of_boxes = f'; boxes {_said(content.box_size)}' if content.box_size else ''
+    size = f', {_said(content.image_size)}' if content.image_size else ''
+    lines = [f'{part}: {content.images} images{size}{of_boxes}']
+    width = max(len('no class'), *map(len, content.classes))
+    rows = [('class', content.unit, 'share', 'images')]
+    total = max(1, sum(content.counts) + (content.ignored if content.unit == PIXELS else 0))
+    for name, count, images in zip(content.classes, content.counts, content.images_with, strict=True):
+        rows.append((name, f'{count:,}', f'{count / total:.1%}', f'{images:,}'))
+    if content.ignored:
+        share = f'{content.ignored / total:.1%}' if content.unit == PIXELS else ''
+        rows.append(('no class' if content.unit == PIXELS else 'ignored', f'{content.ignored:,}', share, ''))
+    return lines + [f'  {a:{width}}  {b:>13}  {c:>6}  {d:>7}'.rstrip() for a, b, c, d in rows]
+
+
+def _said(sizes: tuple[Spread, Spread]) -> str:
+    width, height = sizes
+    if width.least == width.most and height.least == height.most:
+        return f'{width.most:g} x {height.most:g} px'
+    ranges = [f'{one.least:.0f} to {one.most:.0f} px {way}' for one, way in ((width, 'wide'), (height, 'high'))]
+    return f'{" and ".join(ranges)}, median {width.median:.0f} x {height.median:.0f}'

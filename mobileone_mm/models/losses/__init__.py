@@ -1,0 +1,1 @@
+"""Losses that configs name: `mobileone_mm.CrossEntropyLoss`."""

@@ -1,0 +1,132 @@
+"""What a segmenter gives for a picture, and how far two forms of it are apart.
+
+`logits` (1, C, h, w) on the grid of the map's stride; `semanticPredictions` (H, W), the class of each pixel.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from mobileone_mm.artifact.inputs import Array, Picture
+from mobileone_mm.artifact.ladder import Rung, largest, psnr_of
+from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.errors import ParityError
+from mobileone_mm.openmmlab.inputs import preprocessed
+from mobileone_mm.tasks.segmentation.graph import CLASS_MAP, LOGITS
+from mobileone_mm.tasks.segmentation.options import SegmentationOptions
+from mobileone_mm.tasks.task import Pairs, Size
+
+OF_RANGE, OF_PIXELS = 'of range', 'of pixels'  # units: of the largest minus the smallest logit; of all pixels
+MOST = {OF_RANGE: 0.25, OF_PIXELS: 0.25}  # beyond it, a comparison says nothing
+BOTH = 2  # logits of a tie may be rounded towards each other
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Largest differences that two forms may have.
+
+    Attributes:
+        logit: of any logit, as a fraction of the range of all logits of the picture.
+        pixels: pixels of another class, as a fraction of all, ties left out.
+        tie: the two best logits of a pixel are a tie if rounding a logit by this fraction of the range may turn them.
+    """
+
+    logit: float
+    pixels: float
+    tie: float
+
+
+HALF_STEP = 2.0**-11  # of a number: how far float16 rounds it
+LIMITS: Mapping[str, Limits] = {
+    'graph': Limits(1e-4, 0.0, 1e-5),  # float32 graph against the trained model in float64
+    'float32': Limits(1e-5, 0.0, 1e-6),  # saved file executed in float32 against the graph with the same constants
+    'float16': Limits(0.02, 1e-3, 2 * HALF_STEP),  # float16 program against float32
+    # Compressed weights against the graph: these tell a bad file from a good one, and a metric what they cost.
+    'int8': Limits(0.15, 0.1, 2 * HALF_STEP),
+    'palette8': Limits(0.15, 0.1, 2 * HALF_STEP),
+    'palette6': Limits(0.25, 0.2, 2 * HALF_STEP),
+}
+
+
+def most(_size: Size) -> Mapping[str, float]:
+    """The largest limits under which a comparison says anything."""
+    return MOST
+
+
+def reference(model: Any, picture: Picture, options: SegmentationOptions) -> Outputs:
+    """A segmenter's own logits and classes by mmseg's preprocessor and head, in the model's own precision."""
+    height, width = picture.shape[:2]
+    stride = options.stride_for(model.decode_head.num_classes)
+    with torch.no_grad():
+        features = model.extract_feat(preprocessed(model, picture))
+        # The head enlarges its logits to what it takes for the picture's shape.
+        meta = [{'img_shape': (height // stride, width // stride)}]
+        logits = model.decode_head.predict(features, meta, model.test_cfg).double().numpy()
+    best = logits[0].argmax(axis=0).astype(np.int32)
+    return {LOGITS: logits, CLASS_MAP: best.repeat(stride, axis=0).repeat(stride, axis=1)}
+
+
+def compare(name: str, pairs: Pairs, _size: Size, step: str) -> list[Rung]:
+    """Every logit and every pixel against the same of another form; the worst of all pictures counts.
+
+    Raises:
+        ParityError: the shapes differ.
+    """
+    limits = LIMITS[step]
+    for expected, found in pairs:
+        for key in (LOGITS, CLASS_MAP):
+            if expected[key].shape != found[key].shape:
+                raise ParityError(f'{name}: {key} of shape {found[key].shape} given, {expected[key].shape} expected')
+    logits = [(_double(expected), _double(found)) for expected, found in pairs]
+    errors = [largest((found - expected) / _range(expected)) for expected, found in logits]
+    moved = [_moved(expected, found, limits.tie) for expected, found in pairs if np.isfinite(_double(found)).all()]
+    worst = max(moved, default=None)
+    return [
+        Rung(name, largest(np.array(errors)), limits.logit, OF_RANGE, psnr_db=_psnr(logits)),
+        Rung(
+            name,
+            float('nan') if worst is None or len(moved) < len(pairs) else worst[0],
+            limits.pixels,
+            OF_PIXELS,
+            _ties_said(moved),
+        ),
+    ]
+
+
+def _ties_said(moved: Sequence[tuple[float, int]]) -> str:
+    ties = sum(count for _, count in moved)
+    return f'{ties} {"pixel" if ties == 1 else "pixels"} more where two classes tie' if ties else ''
+
+
+def _psnr(pairs: Sequence[tuple[Array, Array]]) -> float | None:
+    return psnr_of(*(np.concatenate([side.ravel() for side in sides]) for sides in zip(*pairs, strict=True)))
+
+
+def _moved(expected: Outputs, found: Outputs, tie: float) -> tuple[float, int]:
+    """Pixels of another class that is no tie, as a fraction of all, and the number of those that are ties."""
+    differs = expected[CLASS_MAP] != found[CLASS_MAP]
+    if not differs.any():
+        return 0.0, 0
+    logits = _double(expected)[0]
+    stride = differs.shape[0] // logits.shape[1]
+    margin = logits.max(axis=0) - _logit_of(logits, found[CLASS_MAP][::stride, ::stride])
+    ties = (margin <= BOTH * tie * _range(logits)).repeat(stride, axis=0).repeat(stride, axis=1)
+    return float((differs & ~ties).mean()), int((differs & ties).sum())
+
+
+def _logit_of(logits: Array, classes: Array) -> Array:
+    """The logit (h, w) of a class at each place; of a class that there is not, minus infinity."""
+    known = (classes >= 0) & (classes < len(logits))
+    at = np.take_along_axis(logits, np.where(known, classes, 0)[None].astype(np.int64), axis=0)[0]
+    return np.where(known, at, -np.inf)
+
+
+def _range(logits: Array) -> float:
+    return max(float(logits.max() - logits.min()), float(np.finfo(np.float32).tiny))
+
+
+def _double(outputs: Outputs) -> Array:
+    return outputs[LOGITS].astype(np.float64)

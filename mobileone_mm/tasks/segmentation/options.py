@@ -1,0 +1,60 @@
+"""What can be chosen about an exported segmenter, whatever its format."""
+
+from dataclasses import dataclass
+
+from mobileone_mm.errors import UsageError
+
+ARRAY, IMAGE = 'array', 'image'
+MAPS = (ARRAY, IMAGE)
+MAP_STRIDES = (1, 2, 4, 8)
+MANY_CLASSES = 32  # from here on, logits at full size cost more than the rest of the model
+LEVELS = 256  # classes that an 8-bit picture can tell apart
+
+
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """Options of a segmenter.
+
+    Attributes:
+        map: how the class map comes out: 'array', whole numbers (H, W), or 'image', an 8-bit picture of one component.
+        map_stride: the logits are enlarged to the input size divided by this, the best class is chosen there, and each
+            choice fills a square of as many pixels; None is 1, or 4 for `MANY_CLASSES` and more.
+        logits: give the logits as well, at that grid.
+
+    Raises:
+        UsageError: a value is not known.
+    """
+
+    map: str = ARRAY
+    map_stride: int | None = None
+    logits: bool = False
+
+    def __post_init__(self) -> None:
+        if self.map not in MAPS:
+            raise UsageError(f'`map`: {self.map!r} given, expected one of {", ".join(MAPS)}')
+        if self.map_stride is not None and self.map_stride not in MAP_STRIDES:
+            known = ', '.join(map(str, MAP_STRIDES))
+            raise UsageError(f'`map_stride`: {self.map_stride} given, expected one of {known}')
+
+    def stride_for(self, classes: int) -> int:
+        """The map stride for a number of classes."""
+        if self.map_stride is not None:
+            return self.map_stride
+        return 4 if classes >= MANY_CLASSES else 1
+
+    def require(self, classes: int, size: tuple[int, int]) -> None:
+        """Refuse what does not go with a number of classes or an input size (width, height).
+
+        Raises:
+            UsageError: with what does.
+        """
+        if self.map == IMAGE and classes > LEVELS:
+            raise UsageError(
+                f'`map` image: an 8-bit picture tells {LEVELS} classes apart, the model has {classes}; '
+                f'`map` {ARRAY} holds any number'
+            )
+        stride, (width, height) = self.stride_for(classes), size
+        if width % stride or height % stride:
+            raise UsageError(
+                f'`map_stride` {stride}: does not divide the input size {width}x{height}; `map_stride` 1 always does'
+            )

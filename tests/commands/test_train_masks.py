@@ -1,0 +1,75 @@
+"""`mobileone train` on own masks: faults end it before the first step, unless it is told not to look for them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from mobileone_mm import cli
+from mobileone_mm.commands.train import main
+
+SIDE = 32
+SOME = 'train_dataloader.dataset.indices=2'  # which are sound, but the whole set is looked at
+CONFIG = """
+default_scope = 'mmseg'
+model = dict(
+    type='EncoderDecoder',
+    data_preprocessor=dict(type='SegDataPreProcessor', size=(32, 32), seg_pad_val=255),
+    backbone=dict(type='mobileone_mm.MobileOne', arch='s0', out_indices=(0,)),
+    decode_head=dict(
+        type='FCNHead', in_channels=48, in_index=0, channels=8, num_convs=1, concat_input=False, num_classes=3,
+        norm_cfg=dict(type='BN'), loss_decode=dict(type='mobileone_mm.CrossEntropyLoss', class_weight=[1.0, 1.0, 2.0]),
+    ),
+    train_cfg=dict(),
+    test_cfg=dict(mode='whole'),
+)
+train_dataloader = dict(
+    batch_size=2,
+    num_workers=0,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    dataset=dict(
+        type='mobileone_mm.MaskDataset',
+        data_root='data',
+        data_prefix=dict(img_path='images', seg_map_path='masks'),
+        metainfo=dict(classes=('ground', 'cat', 'dog')),
+        ignore_index=11,
+        pipeline=[dict(type='LoadImageFromFile'), dict(type='mobileone_mm.LoadMask'), dict(type='PackSegInputs')],
+    ),
+)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four images of noise, the last one cut short."""
+    monkeypatch.chdir(tmp_path)
+    for folder in ('data/images', 'data/masks'):
+        Path(folder).mkdir(parents=True)
+    noise = np.random.default_rng(0)
+    for index in range(4):
+        image = Path(f'data/images/{index}.jpg')
+        Image.fromarray(noise.integers(0, 256, (SIDE, SIDE, 3), np.uint8)).save(image)
+        mask = noise.choice(np.array([0, 1, 2, 11], np.uint8), (SIDE, SIDE))
+        Image.fromarray(mask).save(f'data/masks/{index}.png')
+    image.write_bytes(image.read_bytes()[:-200])
+    Path('seg.py').write_text(CONFIG)
+
+
+def test_faults_end_it_before_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(main, ['seg.py', '--work-dir', 'work', '--cfg-options', SOME]) == 1
+    said = capsys.readouterr()
+    assert said.out == ''
+    assert 'error: data/masks: 1 fault in a set of 4 images:\n  data/images/3.jpg: cannot be read: ' in said.err
+    assert '8 images and masks are looked at; what is found is kept in ' in said.err
+    assert 'epoch 1/1' not in said.err
+    assert not list(Path('work').glob('*.pth'))
+
+
+def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    unchecked = 'train_dataloader.dataset.check=False'
+    assert cli.run(main, ['seg.py', '--work-dir', 'work', '--cfg-options', SOME, unchecked]) == 0
+    assert 'epoch 1/1  loss ' in capsys.readouterr().err
+    assert Path('work/epoch_1.pth').is_file()

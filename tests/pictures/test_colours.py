@@ -1,0 +1,13 @@
+"""Colours for classes."""
+
+import numpy as np
+import pytest
+
+from mobileone_mm.pictures.colours import distinct_colours
+
+
+@pytest.mark.parametrize('count', [2, 11, 21, 150])
+def test_colours_by_themselves_are_far_apart(count: int) -> None:
+    colours = np.array(distinct_colours(count))
+    apart = np.abs(colours[:, None] - colours[None]).sum(axis=-1) + 999 * np.eye(count, dtype=int)
+    assert apart.min() > (100 if count <= 21 else 0)
