@@ -19,7 +19,6 @@ from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml import rungs
 from mobileone_mm.targets.coreml.rungs import Execution, Peak
 from mobileone_mm.targets.coreml.target import TARGET
-from mobileone_mm.tasks.detection import fingerprint
 from mobileone_mm.tasks.detection.suppression_checks import COREML_RUNG, SUPPRESSION_RUNG
 from mobileone_mm.tasks.task import run_graph
 from programs import changed, operations_of
@@ -101,8 +100,8 @@ def test_verify_needs_the_package_alone(exported: Report, tmp_path: Path) -> Non
     assert card == exported.info
     assert [rung.name for rung in made] == [
         rungs.OVERFLOW_RUNG,
-        fingerprint.RUNG,
-        fingerprint.RUNG,
+        ladder.PROBE_RUNG,
+        ladder.PROBE_RUNG,
         rungs.ROUNDING_RUNG,
         rungs.ROUNDING_RUNG,
         SUPPRESSION_RUNG,

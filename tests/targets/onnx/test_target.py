@@ -20,7 +20,6 @@ from mobileone_mm.targets.onnx import target
 from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx, weights_digest
 from mobileone_mm.targets.onnx.target import LAYERS_RUNG, ONNX_RUNG, TARGET
 from mobileone_mm.tasks.by_name import read_card
-from mobileone_mm.tasks.detection import fingerprint
 from mobileone_mm.tasks.detection.suppression_checks import SUPPRESSION_RUNG
 from mobileone_mm.tasks.task import run_graph
 from tiny_detector import CLASSES, SIZE, export_tiny, graph_of
@@ -54,7 +53,7 @@ def test_the_rungs_of_a_file(form: str, behind: list[tuple[str, str]], onnx_repo
 
     card, again = verify(report.artifact)
     assert card == report.info
-    expected = [(fingerprint.RUNG, 'score'), (fingerprint.RUNG, 'px'), *behind]
+    expected = [(ladder.PROBE_RUNG, 'score'), (ladder.PROBE_RUNG, 'px'), *behind]
     assert [(rung.name, rung.unit) for rung in again] == expected
     assert all(rung.holds for rung in again)
     assert again[0].value is not None
@@ -113,12 +112,12 @@ def scaled_weights(model: Any) -> None:
 @pytest.mark.parametrize(
     ('change', 'error', 'message'),
     [
-        (shifted, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
-        (dilated, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (shifted, ParityError, f'^{ladder.plain_name(ladder.PROBE_RUNG)}: '),
+        (dilated, ParityError, f'^{ladder.plain_name(ladder.PROBE_RUNG)}: '),
         (in_other_groups, ExportError, r'changed\.onnx: ONNX Runtime cannot run it: .*group'),
-        (without_activation, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
-        (softmax_over_boxes, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
-        (scaled_weights, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (without_activation, ParityError, f'^{ladder.plain_name(ladder.PROBE_RUNG)}: '),
+        (softmax_over_boxes, ParityError, f'^{ladder.plain_name(ladder.PROBE_RUNG)}: '),
+        (scaled_weights, ParityError, f'^{ladder.plain_name(ladder.PROBE_RUNG)}: '),
     ],
 )
 def test_a_file_that_computes_something_else_is_refused(
