@@ -17,7 +17,7 @@ from mobileone_mm.exporter.page_pictures import Pair, pictures_section
 from mobileone_mm.exporter.page_scores import points_of_100, scored, scores_section
 from mobileone_mm.exporter.report import Report, answer, weak_at
 from mobileone_mm.outputs import PAGE
-from mobileone_mm.pictures.drawing import PALETTE
+from mobileone_mm.tasks.by_name import task_named
 
 SHORT_HASH = 12  # hex digits
 
@@ -74,7 +74,9 @@ def _facts(report: Report) -> str:
     info = report.info
     weights = f'{info.weights}{" (experimental)" if info.weights in EXPERIMENTAL else ""}'
     width, height = info.input_size
-    thresholds = [(name, value) for name, value in info.settings.items() if name.endswith('threshold')]
+    chosen = [(name, value) for name, value in info.settings.items() if name.endswith('threshold')]
+    maps = [(name, value) for name, value in info.settings.items() if name.startswith('map')]
+    outputs = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
     wide = ' class="wide"'
     rows = [
         ('', 'Size', f'{report.bytes / 1e6:.1f} MB', f'{report.bytes:,} bytes'),
@@ -85,17 +87,18 @@ def _facts(report: Report) -> str:
             info.target,
             f'computes in {info.precision}, weights {weights}',
         ),
-        ('', 'Outputs', ', '.join(f'{count:,} {name}' for name, count in report.facts.items()), ''),
+        *([('', 'Outputs', outputs, '')] if outputs else []),
         (wide, 'Config', info.config, ''),
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
-        *(('', _titled(name), f'{value}', 'default of the file') for name, value in thresholds),
+        *(('', _titled(name), f'{value}', 'default of the file') for name, value in chosen),
+        *(('', _titled(name), f'{value}', '') for name, value in maps),
     ]
     facts = [
         f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
     ]
     chips = ''.join(
-        f'<li style="--colour:{PALETTE[index % len(PALETTE)]}">{plain(name)}</li>'
-        for index, name in enumerate(info.classes)
+        f'<li style="--colour:{colour}">{plain(name)}</li>'
+        for name, colour in zip(info.classes, task_named(info.task).look.colours(len(info.classes)), strict=True)
     )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
     return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])

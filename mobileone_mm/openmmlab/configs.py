@@ -3,6 +3,7 @@
 import copy
 import logging
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -17,6 +18,7 @@ from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.shipped import find_config
 
 TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
+HOST_MODULES = r'(mmdet|mmseg|mmpretrain|mmengine|mmcv)\.'
 PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
 
 
@@ -55,7 +57,9 @@ def build_model(config: Config) -> nn.Module:
     """
     enter_scope(config)
     try:
-        model: nn.Module = MODELS.build(copy.deepcopy(config.model))  # hosts write into what they are given
+        with quiet():
+            # Hosts write into what they are given.
+            model: nn.Module = MODELS.build(copy.deepcopy(config.model))
     except Exception as error:
         raise ConfigError(
             f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}'
@@ -81,17 +85,21 @@ def enter_scope(config: Config) -> None:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep stdout for results: what hosts print is dropped, what they log from warnings upwards goes to stderr."""
+def quiet(least: int = logging.WARNING) -> Iterator[None]:
+    """Keep stdout for results: what hosts print is dropped, what they log from `least` upwards goes to stderr.
+
+    So are their Python warnings, which are about code, and none that the user wrote.
+    """
     logger = MMLogger.get_current_instance()
     level = logger.level
     plain = [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]
     streams = [handler.stream for handler in plain]
     for handler in plain:
         handler.setStream(sys.stderr)
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(least)
     try:
-        with redirect_stdout(StringIO()):
+        with redirect_stdout(StringIO()), warnings.catch_warnings():
+            warnings.filterwarnings('ignore', module=HOST_MODULES)
             yield
     finally:
         logger.setLevel(level)

@@ -1,6 +1,7 @@
 """What a config is tested on: its data set, its classes and its metric."""
 
 import copy
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,7 +139,7 @@ def new_evaluator(samples: Samples) -> Evaluator:
         DataError: its annotation file cannot be read.
     """
     given = copy.deepcopy(samples.config.test_evaluator)
-    with quiet(), _built('test_evaluator', samples.config):
+    with quiet(logging.ERROR), _built('test_evaluator', samples.config):  # mmseg's metric warns of its usual name
         # As mmengine's Runner tells an evaluator from a metric.
         custom = isinstance(given, dict) and 'metrics' in given
         evaluator = EVALUATOR.build({'type': 'Evaluator', **given}) if custom else Evaluator(given)

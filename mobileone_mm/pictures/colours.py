@@ -1,5 +1,7 @@
 """A colour for each class, however many there are."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 # Levels of each channel, what the first colour is near to, and below what all three channels are too dark.
@@ -19,3 +21,8 @@ def distinct_colours(count: int) -> list[list[int]]:
         apart = np.minimum(apart, np.abs(every - every[chosen[-1]]).sum(axis=-1))
     found: list[list[int]] = every[chosen[:count]].astype(int).tolist()
     return found
+
+
+def hexadecimal(colour: Sequence[int]) -> str:
+    """Red, green and blue, 0..255, as #RRGGBB."""
+    return '#' + ''.join(f'{level:02X}' for level in colour)

@@ -188,6 +188,7 @@ class Looking:
             entry for it and the data sample that the test pipeline gives; None where there are no annotations.
         draw_beside: what a picture shows, if that is known, and two predictions on copies of it, with what differs
             marked and no more than can be read; each with what is on it in words.
+        colours: the colour of each of so many classes, as #rrggbb.
         key: the name of a prediction in JSON.
         as_json: a prediction as JSON can hold it.
         counts: how often each class was found.
@@ -202,6 +203,7 @@ class Looking:
     draw_pair: Callable[[Picture, Any, Any, Sequence[str], Any], tuple[Picture, Picture]]
     truth: Callable[[Mapping[str, Any], Any], Any]
     draw_beside: Callable[[Picture, Any, Any, Any, Sequence[str], Any], Sequence[tuple[Picture, str]]]
+    colours: Callable[[int], Sequence[str]]
     key: str
     as_json: Callable[[Any, Sequence[str], Size], list[dict[str, Any]]]
     counts: Callable[[Any, Sequence[str]], Mapping[str, int]]

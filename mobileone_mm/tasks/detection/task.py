@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mobileone_mm.artifact.card import FRACTION, Check, one_of
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 from mobileone_mm.tasks.detection.graph import DetectorGraph, require_ssd
@@ -107,6 +108,7 @@ TASK = Task(
         draw_pair=drawing.drawn_pair,
         truth=detections.truth,
         draw_beside=drawing.drawn_beside,
+        colours=lambda count: [PALETTE[index % len(PALETTE)] for index in range(count)],
         key='detections',
         as_json=drawing.as_json,
         counts=_counts,

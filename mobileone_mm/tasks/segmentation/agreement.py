@@ -37,13 +37,13 @@ class Total:
     Attributes:
         pixels: in all pictures.
         agreeing: pixels with the same class on both sides.
-        ious: pixels with a class on both sides, as a fraction of those with it on any, by class; NaN for a class that
+        ious: pixels with a class on both sides, as a fraction of those with it on any, by class; None for a class that
             is nowhere.
     """
 
     pixels: int
     agreeing: int
-    ious: tuple[float, ...]
+    ious: tuple[float | None, ...]
 
     @property
     def complete(self) -> bool:
@@ -59,7 +59,7 @@ class Total:
         """One sentence without its full stop."""
         if self.complete:
             return f'all {self.pixels:,} pixels agree'
-        present = [iou for iou in self.ious if not np.isnan(iou)]
+        present = [iou for iou in self.ious if iou is not None]
         worst = f'; of the classes, the least agreeing has an IoU of {min(present):.4f}' if present else ''
         return f'{self.agreeing:,} of {self.pixels:,} pixels agree ({100 * self.agreeing / self.pixels:.3f} %){worst}'
 
@@ -88,5 +88,5 @@ def total(agreements: Sequence[Agreement]) -> Total:
         shared[: len(one.shared)] += one.shared
         either[: len(one.either)] += one.either
     pixels = sum(one.differs.size for one in agreements)
-    ious = np.divide(shared, either, out=np.full(count, np.nan), where=either > 0)
-    return Total(pixels, pixels - sum(one.differing for one in agreements), tuple(float(iou) for iou in ious))
+    ious = tuple(float(one / all_) if all_ else None for one, all_ in zip(shared, either, strict=True))
+    return Total(pixels, pixels - sum(one.differing for one in agreements), ious)

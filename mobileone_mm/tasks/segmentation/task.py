@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from mobileone_mm.artifact.card import Check, one_of
 from mobileone_mm.openmmlab.test_data import palette
+from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
 from mobileone_mm.tasks.segmentation.graph import SegmenterGraph, require_encoder_decoder
 from mobileone_mm.tasks.segmentation.options import MAP_STRIDES, MAPS, SegmentationOptions
@@ -22,7 +23,7 @@ def _settings(options: SegmentationOptions, config: Config, names: Sequence[str]
         'map': options.map,
         'map_stride': options.stride_for(len(names)),
         'logits': options.logits,
-        'colors': tuple(f'#{red:02X}{green:02X}{blue:02X}' for red, green, blue in palette(config, len(names))),
+        'colors': tuple(hexadecimal(colour) for colour in palette(config, len(names))),
     }
 
 
@@ -82,6 +83,7 @@ TASK = Task(
         draw_pair=drawing.drawn_pair,
         truth=classes.truth,
         draw_beside=drawing.drawn_beside,
+        colours=lambda count: [hexadecimal(colour) for colour in distinct_colours(count)],
         key='classes',
         as_json=drawing.as_json,
         counts=drawing.counts,

@@ -1,5 +1,7 @@
 """Class maps: their size, their masks, their scores by mmseg's metric."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +109,9 @@ def test_agreement_of_two_maps() -> None:
         '16 of 20 pixels agree (80.000 %); of the classes, the least agreeing has an IoU of 0.6000'
     )
     assert total([agreement(one, one, (4, 1))]).said('a', 'b') == 'all 4 pixels agree'
+    nowhere = total([agreement(mapped([[2]]), mapped([[2]]), (1, 1))])
+    assert nowhere.ious == (None, None, 1.0)
+    json.dumps(asdict(nowhere), allow_nan=False)
 
 
 def test_classes_are_drawn_over_their_picture_and_what_differs_is_red(tmp_path: Path) -> None:
