@@ -10,7 +10,7 @@ import numpy as np
 
 from mobileone_mm.artifact.card import Card, is_number
 from mobileone_mm.artifact.inputs import Array
-from mobileone_mm.artifact.ladder import Rung, largest
+from mobileone_mm.artifact.ladder import PROBE_RUNG, Rung, largest
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.tasks.segmentation.graph import CLASS_MAP, LOGITS
 from mobileone_mm.tasks.segmentation.maps import BOTH, HALF_STEP, LIMITS, OF_PIXELS, OF_RANGE
@@ -20,7 +20,6 @@ SAMPLES = 32  # rows and columns of the class map that are kept
 TIE = -1  # instead of a class, where the two best are too close to be held to one
 SIGNS_SEED = 0
 DIGITS = 7  # of float32
-RUNG = 'stored probe -> saved file'
 
 
 def fingerprint(outputs: Outputs) -> Mapping[str, Any]:
@@ -49,11 +48,11 @@ def fingerprint_rungs(card: Card, outputs: Outputs, step: str) -> list[Rung]:
     expected, kept = np.array(stored['sums']), np.array(stored['map'])
     if expected.shape != sums.shape or kept.shape != classes.shape:
         note = f'the probe holds {expected.shape} sums and {kept.shape} samples, expected {sums.shape}, {classes.shape}'
-        return [Rung(RUNG, np.inf, limits.logit, OF_RANGE, note)]
+        return [Rung(PROBE_RUNG, np.inf, limits.logit, OF_RANGE, note)]
     spread = max(float(stored['range']), float(np.finfo(np.float32).tiny))
     return [
-        Rung(RUNG, largest((sums - expected) / spread), limits.logit, OF_RANGE),
-        Rung(RUNG, float(((kept != classes) & (kept != TIE)).mean()), limits.pixels, OF_PIXELS),
+        Rung(PROBE_RUNG, largest((sums - expected) / spread), limits.logit, OF_RANGE),
+        Rung(PROBE_RUNG, float(((kept != classes) & (kept != TIE)).mean()), limits.pixels, OF_PIXELS),
     ]
 
 

@@ -16,7 +16,6 @@ from mobileone_mm.exporter.verify import verify
 from mobileone_mm.targets.coreml import rungs
 from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.targets.coreml.target import TARGET
-from mobileone_mm.tasks.detection import fingerprint
 from programs import changed, operations_of
 from tiny_detector import export_tiny, overflowing
 
@@ -58,7 +57,7 @@ def dilated(operations: Any) -> None:
     ('change', 'error', 'message'),
     [
         (shifted, ExportError, r'conv\w* \(conv with .*\): pad \[2, 0, 2, 0\] given, one that is the same'),
-        (dilated, ParityError, f'^{ladder.plain_name(fingerprint.RUNG)}: '),
+        (dilated, ParityError, f'^{ladder.plain_name(ladder.PROBE_RUNG)}: '),
     ],
 )
 def test_a_package_that_computes_something_else_is_refused(
