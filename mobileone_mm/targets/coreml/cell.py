@@ -49,6 +49,7 @@ class Cell:
     swift: Callable[[Card, str], str]
 
 
-def template(name: str) -> Template:
-    """Lines of Swift with places to be filled in."""
-    return Template(resources.files(__package__).joinpath('templates', f'{name}.swift').read_text('utf-8'))
+def swift_lines(name: str, **values: Any) -> str:
+    """The lines of Swift of a template, its places filled in."""
+    text = resources.files(__package__).joinpath('templates', f'{name}.swift').read_text('utf-8')
+    return Template(text).substitute(values)

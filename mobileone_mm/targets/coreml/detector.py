@@ -15,7 +15,7 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.room import FLOAT16, widened
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.targets.coreml import detector_contract
-from mobileone_mm.targets.coreml.cell import Cell, template
+from mobileone_mm.targets.coreml.cell import Cell, swift_lines
 from mobileone_mm.targets.coreml.interpreter import Interpreter
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.options import CoreMLOptions
@@ -136,6 +136,11 @@ def _of_core_ml(
     )
 
 
+def _swift(card: Card, model: str) -> str:
+    lines = swift_lines('detector', **card.settings, model=model, orientation=swift_lines('orientation'))
+    return f'{lines.rstrip()}\n'
+
+
 def _outputs(graph: Graph) -> list[Any]:
     ct = coremltools()
     # In float32: no stage behind a program reads float16 at any version.
@@ -153,5 +158,5 @@ CELL = Cell(
     rules=detector_contract.RULES,
     behind=_behind,
     in_core_ml=_in_core_ml,
-    swift=lambda card, model: template('detector').substitute(card.settings, model=model),
+    swift=_swift,
 )

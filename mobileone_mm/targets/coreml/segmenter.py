@@ -11,7 +11,7 @@ from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.errors import UsageError
 from mobileone_mm.targets.coreml import segmenter_contract
-from mobileone_mm.targets.coreml.cell import Cell, template
+from mobileone_mm.targets.coreml.cell import Cell, swift_lines
 from mobileone_mm.targets.coreml.interpreter import Interpreter
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.options import CoreMLOptions
@@ -94,15 +94,16 @@ def _in_core_ml(
 
 def _swift(card: Card, model: str) -> str:
     kind = card.settings['map']
-    return template(
-        'segmenter'
-    ).substitute(
+    lines = swift_lines(
+        'segmenter',
         model=model,
         index='UInt8' if kind == task_options.IMAGE else 'Int32',
         labels=json.dumps(list(card.classes), ensure_ascii=False),  # Swift writes a list of texts as JSON does
         hexadecimal=', '.join(f'0x{colour[1:]}' for colour in card.settings['colors']),
-        reading=template(f'segmenter_{kind}').substitute().rstrip(),
+        reading=swift_lines(f'segmenter_{kind}').rstrip(),
+        orientation=swift_lines('orientation'),
     )
+    return f'{lines.rstrip()}\n'
 
 
 CELL = Cell(
