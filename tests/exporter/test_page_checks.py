@@ -67,4 +67,4 @@ def test_a_comparison_of_rows_has_its_psnr() -> None:
     texts = Reader(html).texts
     assert sum('PSNR' in text for text in texts) == 1
     assert 'PSNR 81 dB' in texts
-    assert 'in a layer, <code>fp32_ops</code> helps' in html
+    assert 'in a layer, <code>--fp32-op</code> helps' in html

@@ -23,7 +23,7 @@ def test_a_text_is_escaped_and_what_cannot_be_seen_is_marked(text: str, said: st
 
 
 def test_options_in_a_sentence_are_code() -> None:
-    assert prose('`fp32_ops` a<b, `x') == '<code>fp32_ops</code> a&lt;b, `x'
+    assert prose('`fp32_ops` a<b, `x') == '<code>--fp32-op</code> a&lt;b, `x'
 
 
 @pytest.mark.parametrize(

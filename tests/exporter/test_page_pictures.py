@@ -53,7 +53,7 @@ def test_what_differs_is_red_where_it_is(shown: Report) -> None:
     said = 'boxes: trained 2, exported 1, in agreement 1; largest difference 0 in score, 0 px'
     assert said in reader.texts
     assert f'<span class="differs">{said}</span>' in html
-    assert reader.texts[1] == f'1 pictures given. B{said[1:]}. What differs has a red frame.'
+    assert reader.texts[1] == f'1 pictures given. B{said[1:]}. What differs is marked in red.'
 
 
 def test_those_that_differ_come_first_and_the_number_is_limited(shown: Report) -> None:
