@@ -13,7 +13,7 @@ from mobileone_mm.artifact.inputs import Array
 from mobileone_mm.artifact.ladder import PROBE_RUNG, Rung, largest
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.tasks.segmentation.graph import CLASS_MAP, LOGITS
-from mobileone_mm.tasks.segmentation.maps import BOTH, HALF_STEP, LIMITS, OF_PIXELS, OF_RANGE
+from mobileone_mm.tasks.segmentation.maps import BOTH, LIMITS, OF_PIXELS, OF_RANGE
 
 BLOCKS = 16  # runs of places, of each of which one signed sum a class is kept
 SAMPLES = 32  # rows and columns of the class map that are kept
@@ -33,7 +33,7 @@ def fingerprint(outputs: Outputs) -> Mapping[str, Any]:
     spread = float(logits.max() - logits.min())
     best, second = np.sort(logits, axis=0)[:-3:-1] if len(logits) > 1 else (logits[0], np.full_like(logits[0], -np.inf))
     stride = outputs[CLASS_MAP].shape[0] // logits.shape[1]
-    close = (best - second <= BOTH * 2 * HALF_STEP * spread).repeat(stride, axis=0).repeat(stride, axis=1)
+    close = (best - second <= BOTH * LIMITS['float16'].tie * spread).repeat(stride, axis=0).repeat(stride, axis=1)
     return {
         'range': _rounded(spread),
         'sums': [[_rounded(value) for value in row] for row in _sums(logits)],
