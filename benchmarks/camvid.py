@@ -1,6 +1,6 @@
-"""configs/segmentation/deeplabv3_mobileone_s0_own_masks.py as a user would fill it in for CamVid: segmentation.md."""
+"""configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py as a user would fill it in for CamVid: segmentation.md."""
 
-_base_ = '../configs/segmentation/deeplabv3_mobileone_s0_own_masks.py'
+_base_ = '../configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
 
 classes = (
     'sky',

@@ -170,7 +170,7 @@ def test_own_data_configs_differ_in_data_alone() -> None:
 
 
 def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_path: Path) -> None:
-    path = ROOT / 'configs/segmentation/deeplabv3_mobileone_s0_own_masks.py'
+    path = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
     config = configs.load_config(path)
     assert configs.build_model(config).decode_head.out_channels == 2  # and no warning, as mmseg has for two classes
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):

@@ -21,7 +21,7 @@ Writes a config for your own boxes or masks, ready to train: settings that work 
 classes and paths in its first lines. For boxes, looks into the folder of --data for annotation files and pictures, and
 says what it did not find. The file may lie anywhere and is yours to change. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
-MASKS = 'deeplabv3_mobileone_s0_own_masks'
+MASKS = 'deeplabv3_light_mobileone_s0_own_masks'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
 MOST_LISTED = 10  # names in a line

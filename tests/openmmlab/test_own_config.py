@@ -13,9 +13,9 @@ from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.shipped import config
 
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
-MASKS = 'deeplabv3_mobileone_s0_own_masks'
+MASKS = 'deeplabv3_light_mobileone_s0_own_masks'
 HEADS = {COCO: 'bbox_head', VOC: 'bbox_head', MASKS: 'decode_head'}
-BASES = {COCO: 'ssd_mobileone_s0', VOC: 'ssd_mobileone_s0', MASKS: 'deeplabv3_mobileone_s0_voc'}
+BASES = {COCO: 'ssd_mobileone_s0', VOC: 'ssd_mobileone_s0', MASKS: 'deeplabv3_light_mobileone_s0_voc'}
 # What mmdet's train.py, which `mim train` starts, does with a config before the first step.
 CHILD = """
 import sys

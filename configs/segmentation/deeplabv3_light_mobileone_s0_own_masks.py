@@ -1,5 +1,5 @@
 # Fine-tuning on your own masks: docs/own_data.md. For another variant, change the line below.
-_base_ = 'deeplabv3_mobileone_s0_voc.py'
+_base_ = 'deeplabv3_light_mobileone_s0_voc.py'
 
 # --- yours: names and paths ---
 classes = ('background', 'thing')  # in the order of the masks' ids, which begin with 0
