@@ -183,6 +183,26 @@ def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 
 
+def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
+    path = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
+    base = Config.fromfile(path.with_name('deeplabv3_light_mobileone_s0_voc.py'))
+    unchanged = Config.fromfile(path)
+    for step, given in zip(base.train_pipeline, unchanged.train_pipeline, strict=True):
+        if step.type != 'LoadAnnotations':
+            assert step == given
+    text = path.read_text().replace("'deeplabv3_light", f"'{path.parent.as_posix()}/deeplabv3_light")
+    changed = tmp_path / 'own.py'
+    changed.write_text(text.replace('input_size = (512, 512)', 'input_size = (320, 256)'))
+    config = Config.fromfile(changed)
+    train, test = (
+        {step.type: step for step in config[name].dataset.pipeline} for name in ('train_dataloader', 'test_dataloader')
+    )
+    assert train['RandomCrop'].crop_size == config.model.data_preprocessor['size'] == (256, 320)
+    assert (min(train['RandomChoiceResize'].scales), max(train['RandomChoiceResize'].scales)) == (128, 384)
+    assert test['Resize'].scale == (320, 256)
+    assert input_size_of(config) == (320, 256)
+
+
 @pytest.mark.parametrize('path', OWN, ids=name)
 def test_own_data_needs_its_classes_in_one_place(path: Path, tmp_path: Path) -> None:
     lines = (

@@ -11,12 +11,22 @@ val_masks = None
 ignore_index = 255  # the id in the masks, or ids, of what has no class; 255 never has one
 colour_map = None  # of masks that hold colours: ((0, 0, 0), (128, 0, 0)), one a class; `mobileone check` offers it
 class_weight = None  # of rare classes; `mobileone check` offers it
+input_size = (512, 512)  # width, height in px, multiples of 32: crops in training, and what the exported model takes
 
 # --- follows from the above ---
 max_epochs = 60
-load = dict(type='mobileone_mm.LoadMask')
-train_pipeline = [load if step['type'] == 'LoadAnnotations' else step for step in _base_.train_pipeline]
-test_pipeline = [load if step['type'] == 'LoadAnnotations' else step for step in _base_.test_pipeline]
+crop_size = (input_size[1], input_size[0])
+changed = dict(
+    LoadAnnotations=dict(type='mobileone_mm.LoadMask'),
+    # As in the base, from half the input to one and a half.
+    RandomChoiceResize=dict(
+        scales=[min(input_size) * part // 16 for part in range(8, 25)], max_size=2 * max(input_size)
+    ),
+    RandomCrop=dict(crop_size=crop_size),
+    Resize=dict(scale=input_size),
+)
+train_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.train_pipeline]
+test_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.test_pipeline]
 parts = ('all', 'all') if val_images else ('train', 'val')
 own = dict(
     _delete_=True,
@@ -38,7 +48,7 @@ head = dict(
     out_channels=len(classes),  # said, because of two classes mmseg would rather make one channel
     loss_decode=dict(class_weight=class_weight),
 )
-model = dict(decode_head=head, auxiliary_head=head)
+model = dict(data_preprocessor=dict(size=crop_size), decode_head=head, auxiliary_head=head)
 train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
 param_scheduler = [
