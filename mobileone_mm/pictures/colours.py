@@ -2,23 +2,26 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 
-# Levels of each channel, what the first colour is near to, and below what all three channels are too dark.
-LEVELS, FIRST, DARK = 7, (0, 128, 255), 120
+LEVELS = 7  # of each channel
+FIRST = (0, 128, 255)  # what the first colour is near to
+DARK = 120  # a colour whose channels are all below is nearly black, and hides what it is painted over
+GREY = 100  # a colour whose channels differ by less is nearly grey, which is for what has no class
 
 
 def distinct_colours(count: int) -> list[list[int]]:
-    """RGB colours that are told apart, unlike mmseg's, which are drawn by chance: each is far from all before it."""
+    """RGB colours, each as far in CIELAB from all before it as can be; mmseg's are drawn by chance."""
     levels = np.linspace(0, 255, LEVELS).round()
     every = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(-1, 3)
-    # Grey is for what has no class, and what is nearly black hides what it is painted over.
-    every = every[(np.ptp(every, axis=-1) > 0) & (every.max(axis=-1) > DARK)]
+    every = every[(np.ptp(every, axis=-1) > GREY) & (every.max(axis=-1) > DARK)]
+    seen = cv2.cvtColor(every[None].astype(np.float32) / 255, cv2.COLOR_RGB2Lab)[0]
     chosen = [int(np.abs(every - FIRST).sum(axis=-1).argmin())]
-    apart = np.abs(every - every[chosen[0]]).sum(axis=-1)
+    apart = np.linalg.norm(seen - seen[chosen[0]], axis=-1)
     while len(chosen) < count:
         chosen.append(int(apart.argmax()))
-        apart = np.minimum(apart, np.abs(every - every[chosen[-1]]).sum(axis=-1))
+        apart = np.minimum(apart, np.linalg.norm(seen - seen[chosen[-1]], axis=-1))
     found: list[list[int]] = every[chosen[:count]].astype(int).tolist()
     return found
 
