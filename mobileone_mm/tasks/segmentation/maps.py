@@ -108,20 +108,14 @@ def _psnr(pairs: Sequence[tuple[Array, Array]]) -> float | None:
 def _moved(expected: Outputs, found: Outputs, tie: float) -> tuple[float, int]:
     """Pixels of another class that is no tie, as a fraction of all, and the number of those that are ties."""
     differs = expected[CLASS_MAP] != found[CLASS_MAP]
-    if not differs.any():
-        return 0.0, 0
     logits = _double(expected)[0]
     stride = differs.shape[0] // logits.shape[1]
-    margin = logits.max(axis=0) - _logit_of(logits, found[CLASS_MAP][::stride, ::stride])
-    ties = (margin <= BOTH * tie * _range(logits)).repeat(stride, axis=0).repeat(stride, axis=1)
-    return float((differs & ~ties).mean()), int((differs & ties).sum())
-
-
-def _logit_of(logits: Array, classes: Array) -> Array:
-    """The logit (h, w) of a class at each place; of a class that there is not, minus infinity."""
-    known = (classes >= 0) & (classes < len(logits))
-    at = np.take_along_axis(logits, np.where(known, classes, 0)[None].astype(np.int64), axis=0)[0]
-    return np.where(known, at, -np.inf)
+    places = np.nonzero(differs)  # each pixel by itself: the squares of another form may lie elsewhere
+    chosen, row, column = found[CLASS_MAP][places], *(index // stride for index in places)
+    known = (chosen >= 0) & (chosen < len(logits))  # of a class that there is not, the logit is minus infinity
+    given = np.where(known, logits[np.where(known, chosen, 0), row, column], -np.inf)
+    ties = int((logits.max(axis=0)[row, column] - given <= BOTH * tie * _range(logits)).sum())
+    return (len(chosen) - ties) / differs.size, ties
 
 
 def _range(logits: Array) -> float:

@@ -91,3 +91,15 @@ def test_a_map_coarser_than_the_picture_is_compared_place_by_place() -> None:
         one[CLASS_MAP] = one[CLASS_MAP].repeat(4, axis=0).repeat(4, axis=1)
     _, pixels = compare('x', [(pairs[0], pairs[1])], (20, 16), 'float16')
     assert pixels.value == 16 / 320
+
+
+def test_squares_that_lie_elsewhere_are_no_ties() -> None:
+    expected = logits()
+    expected[0, 1, :, 3:] = 20  # the last two columns
+    one = outputs(expected)
+    one[CLASS_MAP] = one[CLASS_MAP].repeat(4, axis=0).repeat(4, axis=1)
+    for step in (-2, 2):
+        moved = {**one, CLASS_MAP: np.roll(one[CLASS_MAP], step, axis=1)}
+        _, pixels = compare('x', [(one, moved)], (20, 16), 'float16')
+        assert pixels.value == 2 * 2 * 16 / 320  # two pixels at each of both edges, one of which is the picture's
+        assert pixels.note == ''
