@@ -31,7 +31,7 @@ from mobileone_mm.exporter.options import check_options, split_options
 from mobileone_mm.exporter.page import write_page
 from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.exporter.saving import save_checked, verdict_on
+from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import input_size_of, require_size
 from mobileone_mm.openmmlab.open_model import open_model
@@ -117,7 +117,8 @@ def export(
     with clock.station('graph'):
         checked = checked_graph(task, task_options, fused, source.size, pictures, described)
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
-        ladder.require_rungs(rung for rung in checked.rungs if not keep_failed or not math.isfinite(rung.value or 0))
+        lost = [rung for rung in checked.rungs if not math.isfinite(rung.value or 0)]
+        ladder.require_rungs(lost if keep_failed else checked.rungs, '' if lost else KEEP_IT)
     with ExitStack() as room:
         with clock.station('convert'):
             draft = room.enter_context(target.convert(checked.graph, task, source.classes, settings, target_options))

@@ -12,6 +12,8 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.exporter.model_checks import Checked
 from mobileone_mm.targets.target import Draft, Saved, Target
 
+KEEP_IT = '`keep_failed` writes the file all the same, to try how fast it is'
+
 
 @dataclass(frozen=True)
 class SavedFile:
@@ -46,7 +48,7 @@ def save_checked(
     opened = _saved(target, draft, card, path)
     rungs = target.rungs(opened, card, checked.graph, pictures, checked.raw)
     if not keep_failed:
-        ladder.require_rungs(rungs)
+        ladder.require_rungs(rungs, KEEP_IT)
     failed = [rung for rung in rungs if ladder.first_failed([rung]) is not None]
     if failed:
         card = replace(
