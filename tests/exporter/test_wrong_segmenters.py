@@ -171,7 +171,10 @@ OF_THE_MAP: list[tuple[Mutate, dict[str, Any]]] = [
     (moved_squares, {'map_stride': STRIDE}),
 ]
 OF_GRAPHS = [(mutate, name, {}) for mutate in MUTATIONS for name in MODELS] + [
-    (mutate, name, options) for mutate, options in OF_THE_MAP for name in ('trained', BADLY_SCALED)
+    (mutate, name, options)
+    for mutate, options in OF_THE_MAP
+    for name in ('trained', BADLY_SCALED)
+    if 'logits' not in options  # which a graph always gives
 ]
 OF_FILES = (
     [(mutate, 'trained', {}) for mutate in MUTATIONS]
