@@ -64,7 +64,7 @@ def _ids(path: Path) -> NDArray[np.uint8]:
 
 def _draw(out: Path, folder: Path) -> None:
     pairs = mask_pairs(folder / DATA / 'masks/val', folder / FOUND, folder / DATA / 'images/val', CLASSES)
-    write_sheet(out, pairs, 'left: truth   right: found')
+    write_sheet(out, pairs, 'left: truth   right: found by the trained model')
 
 
 def _truth(folder: Path) -> str:
