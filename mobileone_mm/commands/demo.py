@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'\n{title}')
         for name, text in rows.items():
             cli.result(f'  {name:11}  {text}')
-    cli.result(f'\nOn your own {demo.annotations}: {demo.own_says}')
+    cli.result(f'\n{demo.own_says}')
     cli.next_command(cli.command('init', 'my_set.py', *demo.own))
     return 0
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mobileone_mm.atomic import Kind, replacing
 from mobileone_mm.datasets.toy_options import ToyOptions
 from mobileone_mm.outputs import MARKER, is_marked, mark_folder
+from mobileone_mm.pictures.reading import channels_swapped
 
 HUES = {
     'circle': 0.02,
@@ -141,7 +142,7 @@ def write_masks(out: str | Path, options: ToyOptions) -> dict[str, int]:
         for split in SPLITS:
             images, masks = (_made(fresh / name / split) for name in ('images', 'masks'))
             for number, scene in enumerate(_scenes(split, options), 1):
-                _write_png(images / _file_name(number), cv2.cvtColor(scene.image_rgb, cv2.COLOR_RGB2BGR))
+                _write_png(images / _file_name(number), channels_swapped(scene.image_rgb))
                 _write_png(masks / _file_name(number), class_mask(scene))
                 shapes[split] += len(scene.labels)
     return shapes
@@ -180,7 +181,7 @@ def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> 
     annotations: list[dict[str, Any]] = []
     for image_id, scene in enumerate(scenes, 1):
         name = _file_name(image_id)
-        _write_png(folder / name, cv2.cvtColor(scene.image_rgb, cv2.COLOR_RGB2BGR))
+        _write_png(folder / name, channels_swapped(scene.image_rgb))
         images.append(
             {
                 'id': image_id,

@@ -23,9 +23,8 @@ class Demo:
         found: option of the config's metric that says where it writes what is found.
         metrics: keys of the scores that are shown, by the names that they are shown under.
         classes: what is told apart, by label.
-        annotations: what a set of one's own has to have.
-        own: options of `init` for such a set; what they name is there when the demo is done.
-        own_says: what the config is that they give, in words.
+        own: options of `init` for a set of one's own; what they name is there when the demo is done.
+        own_says: what that writes, in words.
         truth: what the drawn set has to be found, in words, from the demo's folder.
         agreed: how far the package and the trained model agree, in words, from the list of predictions.
         fullness: by what the picture is chosen that the page shows, from its entry in that list.
@@ -40,7 +39,6 @@ class Demo:
     found: str
     metrics: Mapping[str, str]
     classes: tuple[str, ...]
-    annotations: str
     own: tuple[str, ...]
     own_says: str
     truth: Callable[[Path], str]

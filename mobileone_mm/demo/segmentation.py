@@ -68,7 +68,7 @@ def _draw(out: Path, folder: Path) -> None:
 
 
 def _truth(folder: Path) -> str:
-    return f'{len(list((folder / DATA / "masks/val").iterdir()))} masks'
+    return f'{sum(_ids(path).size for path in (folder / DATA / "masks/val").iterdir()):,} pixels'
 
 
 def _agreed(total: Mapping[str, Any]) -> str:
@@ -84,17 +84,16 @@ SEGMENTATION = Demo(
     found='output_dir',
     metrics={'mIoU': 'mIoU', 'pixel accuracy': 'aAcc'},
     classes=CLASSES,
-    annotations='masks',
     own=(
         *('--images', f'{FOLDER}/{DATA}/images', '--masks', f'{FOLDER}/{DATA}/masks'),
         *('--classes', ','.join(CLASSES)),
     ),
-    own_says="a config with your folders and classes, in place of the demo's",
+    own_says="On your own masks: a config with your folders and classes, in place of the demo's",
     truth=_truth,
     agreed=_agreed,
     fullness=lambda entry: len(entry['classes']),
     shown='A validation picture with the most classes; all of them are in [predictions](predictions). Pixels that '
-    'differ are red: where two classes have nearly the same logit, which is at the edges of shapes, rounding decides '
-    'between them.',
+    'differ are marked in red: specks at the edges of shapes, where two classes have nearly the same logit and '
+    'rounding decides between them.',
     draw=_draw,
 )
