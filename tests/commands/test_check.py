@@ -202,3 +202,14 @@ def test_what_cannot_be_looked_at_is_one_line(
     lines, err = checked('a.py', *words, status=status, capsys=capsys)
     assert (lines, err.count('\n')) == ([], 1)
     assert err.startswith(f'error: {message}')
+
+
+@pytest.mark.parametrize('name', ['ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'deeplabv3_mobileone_s1_ade20k'])
+def test_a_shipped_config_without_its_data_says_where_they_go(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, _ = checked(name, status=1, capsys=capsys)
+    faults = [line for line in lines if line.startswith('fault in ')]
+    assert len(faults) == 2
+    for part, fault in zip(('train', 'val'), faults, strict=True):
+        where = rf'data/\S+: no such folder, seen from {Path.cwd()}; {part}_dataloader expects in it '
+        assert re.match(f'fault in {part}: {where}', fault)
+    assert not list(Path().iterdir())

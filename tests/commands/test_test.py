@@ -125,3 +125,16 @@ def test_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         command.main(['--help'])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(f'example: {cli.command("test", "ssd_mobileone_s2")} ')
+
+
+@pytest.mark.parametrize('name', ['ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'deeplabv3_mobileone_s1_ade20k'])
+@pytest.mark.filterwarnings('ignore:The draw is False')  # mmseg's, to itself
+def test_a_shipped_config_without_its_data_says_where_they_go(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('any.pth').touch()  # the data come first
+    assert run(name, 'any.pth') == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    where = rf'data/\S+: no such folder, seen from {tmp_path}; test_dataloader expects in it .*val'
+    assert re.match(rf'error: {where}.* --cfg-options test_dataloader\.dataset\.data_root=DIR\b', said)
