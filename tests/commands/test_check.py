@@ -179,6 +179,30 @@ def test_boxes_are_counted_once_whatever_repeats_them(capsys: pytest.CaptureFixt
     assert 'samples: looked/samples.jpg' in lines
 
 
+def test_a_test_set_without_boxes_has_no_annotations(capsys: pytest.CaptureFixture[str]) -> None:
+    toy.write_coco('data', ToyOptions(images=2, val=1, size=96))
+    content = json.loads(Path('data/annotations/val.json').read_text())
+    Path('data/annotations/test.json').write_text(json.dumps({**content, 'annotations': []}))
+    test = "dict(**own, ann_file='annotations/test.json', data_prefix=dict(img='images/val'), test_mode=True)"
+    Path('boxes.py').write_text(f'{BOXES}test_dataloader = dict(dataset={test})\n')
+    lines, _ = checked('boxes.py', status=0, capsys=capsys)
+    assert 'test: 1 images, 96 x 96 px; no annotations' in lines
+    assert [line.split()[0] for line in lines].count('circle') == 1  # of the training data
+    assert not any(line.startswith('note: test') for line in lines)
+
+
+def test_a_test_set_without_masks_has_no_annotations(capsys: pytest.CaptureFixture[str]) -> None:
+    write_masks()
+    test = "dict(type='BaseSegDataset', data_root='data', data_prefix=dict(img_path='images'), img_suffix='.png', "
+    test += 'metainfo=dict(classes=classes), test_mode=True)'
+    with Path('my_masks.py').open('a') as file:
+        file.write(f'test_dataloader = dict(dataset={test})\n')
+    lines, _ = checked('my_masks.py', status=0, capsys=capsys)
+    assert f'test: 5 images, {SIDE} x {SIDE} px; no annotations' in lines
+    assert [line.split()[0] for line in lines].count('ground') == 2  # of training and validation data
+    assert not any(line.startswith('note: test') for line in lines)
+
+
 def test_a_fault_of_boxes_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     toy.write_coco('data', ToyOptions(images=2, val=1, size=96))
     next(Path('data/images/train').iterdir()).unlink()

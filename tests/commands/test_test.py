@@ -138,3 +138,17 @@ def test_a_shipped_config_without_its_data_says_where_they_go(
     said = capsys.readouterr().err.splitlines()[-1]
     where = rf'data/\S+: no such folder, seen from {tmp_path}; test_dataloader expects in it .*val'
     assert re.match(rf'error: {where}.* --cfg-options test_dataloader\.dataset\.data_root=DIR\b', said)
+
+
+def test_a_set_without_annotations_scores_nothing(
+    folder: Path, shapes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((shapes / 'annotations/val.json').read_text())
+    empty = folder / 'empty.json'
+    empty.write_text(json.dumps({**content, 'annotations': []}))
+    options = [f'test_dataloader.dataset.ann_file={empty}', f'test_evaluator.ann_file={empty}']
+    assert run('tiny.py', 'epoch_1.pth', '--cfg-options', *options) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith('coco/')]
+    assert {line.split()[1] for line in table} == {'-'}
+    (log,) = Path('work_dirs/tiny').glob('*/*.log')
+    assert f'{empty}: 4 images, no annotations' in log.read_text()
