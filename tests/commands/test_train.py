@@ -103,7 +103,7 @@ def test_the_lines_say_what_mmengine_logs(config: Path, capsys: pytest.CaptureFi
     logged = [json.loads(line) for line in file.read_text().splitlines()]
     losses = [entry['loss'] for entry in logged if 'loss' in entry]
     metrics = [entry['coco/bbox_mAP'] for entry in logged if 'coco/bbox_mAP' in entry]
-    assert said == [(f'{loss:.4g}', f'{100 * value:.2f}') for loss, value in zip(losses, metrics, strict=True)]
+    assert said == [(f'{loss:.4g}', f'{value:.4f}') for loss, value in zip(losses, metrics, strict=True)]
 
 
 def test_everything_else_is_in_the_log(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
