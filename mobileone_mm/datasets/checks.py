@@ -33,6 +33,8 @@ class Tally:
     def __str__(self) -> str:
         reasons = ', '.join(f'{count} {reason}' for reason, count in sorted(self.dropped.items()))
         dropped = f'; dropped {self.dropped.total()}: {reasons}' if self.dropped else ''
+        if not (self.kept or self.dropped):
+            return 'no annotations'
         return f'{self.kept} boxes{dropped}' + (f' (in {shown(self.places)})' if self.places else '')
 
 

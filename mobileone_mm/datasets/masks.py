@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.dist import get_rank
 from mmengine.logging import MMLogger, print_log
 from mmseg.datasets import BaseSegDataset
 
@@ -104,7 +105,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             raise DataError(f'{folders.images}: no images; expected pictures, and a mask of the same name for each')
         if self.check or faults:
             found = scan(pairs, self.rules, _say_on_screen, faults)
-            require_sound(found, folders.masks, len(pairs))
+            require_sound(found, folders.masks, len(pairs), get_rank())
             self._report(found, folders.masks)
         label_map = self._label_map()
         return [

@@ -88,6 +88,30 @@ def test_boxes_are_counted_once_whatever_repeats_them(capsys: pytest.CaptureFixt
     assert 'samples: looked/samples.jpg' in lines
 
 
+def test_a_test_set_without_boxes_has_no_annotations(capsys: pytest.CaptureFixture[str]) -> None:
+    toy.write_coco('data', ToyOptions(images=2, val=1, size=96))
+    content = json.loads(Path('data/annotations/val.json').read_text())
+    Path('data/annotations/test.json').write_text(json.dumps({**content, 'annotations': []}))
+    test = "dict(**own, ann_file='annotations/test.json', data_prefix=dict(img='images/val'), test_mode=True)"
+    Path('boxes.py').write_text(f'{BOXES}test_dataloader = dict(dataset={test})\n')
+    lines, _ = checked('boxes.py', status=0, capsys=capsys)
+    assert 'test: 1 images, 96 x 96 px; no annotations' in lines
+    assert [line.split()[0] for line in lines].count('circle') == 1  # of the training data
+    assert not any(line.startswith('note: test') for line in lines)
+
+
+def test_a_test_set_without_masks_has_no_annotations(capsys: pytest.CaptureFixture[str]) -> None:
+    write_masks()
+    test = "dict(type='BaseSegDataset', data_root='data', data_prefix=dict(img_path='images'), img_suffix='.png', "
+    test += 'metainfo=dict(classes=classes), test_mode=True)'
+    with Path('my_masks.py').open('a') as file:
+        file.write(f'test_dataloader = dict(dataset={test})\n')
+    lines, _ = checked('my_masks.py', status=0, capsys=capsys)
+    assert f'test: 5 images, {SIDE} x {SIDE} px; no annotations' in lines
+    assert [line.split()[0] for line in lines].count('ground') == 2  # of training and validation data
+    assert not any(line.startswith('note: test') for line in lines)
+
+
 def test_a_fault_of_boxes_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     write_boxes(2)
     next(Path('data/images/train').iterdir()).unlink()
@@ -110,3 +134,14 @@ def test_what_cannot_be_looked_at_is_one_line(
     lines, err = checked('a.py', *words, status=status, capsys=capsys)
     assert (lines, err.count('\n')) == ([], 1)
     assert err.startswith(f'error: {message}')
+
+
+@pytest.mark.parametrize('name', ['ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'deeplabv3_mobileone_s1_ade20k'])
+def test_a_shipped_config_without_its_data_says_where_they_go(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    lines, _ = checked(name, status=1, capsys=capsys)
+    faults = [line for line in lines if line.startswith('fault in ')]
+    assert len(faults) == 2
+    for part, fault in zip(('train', 'val'), faults, strict=True):
+        where = rf'data/\S+: no such folder, seen from {Path.cwd()}; {part}_dataloader expects in it '
+        assert re.match(f'fault in {part}: {where}', fault)
+    assert not list(Path().iterdir())
