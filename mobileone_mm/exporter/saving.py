@@ -2,11 +2,11 @@
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobileone_mm.artifact import ladder
-from mobileone_mm.artifact.card import PASSED, Card
+from mobileone_mm.artifact.card import KEY_PREFIX, PASSED, Card
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.errors import ExportError
@@ -71,8 +71,8 @@ def verdict_on(rungs: Sequence[Rung]) -> str:
 def _saved(target: Target, draft: Draft, card: Card, path: Path) -> Saved:
     draft.save(card, path)
     opened: Saved = target.open(path)
-    said = target.check(opened)
-    wrong = [field.name for field in fields(Card) if getattr(said, field.name) != getattr(card, field.name)]
+    said, given = target.check(opened).as_metadata(), card.as_metadata()  # as text: a list may come back as a tuple
+    wrong = [key.removeprefix(KEY_PREFIX) for key in given if said.get(key) != given[key]]
     if wrong:
         raise ExportError(f'{path.name}: its metadata have other {" and ".join(wrong)} than it was saved with')
     return opened
