@@ -7,7 +7,7 @@ import pytest
 from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 
 
-@pytest.mark.parametrize(('count', 'least'), [(4, 80), (11, 50), (21, 30), (150, 5)])
+@pytest.mark.parametrize(('count', 'least'), [(6, 60), (11, 45), (21, 30), (150, 5)])
 def test_colours_are_far_apart_to_the_eye(count: int, least: float) -> None:
     """CIE76 distances; 2.3 is the least that is seen."""
     colours = np.array(distinct_colours(count), dtype=np.uint8)
