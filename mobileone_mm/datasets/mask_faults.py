@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobileone_mm.datasets.checks import shown
 from mobileone_mm.datasets.mask_cures import cures_of, rgb_text
 from mobileone_mm.datasets.mask_facts import MOST_COLOURS, Facts, look_at, packed
 from mobileone_mm.datasets.mask_files import Fault, Pair
 from mobileone_mm.datasets.mask_rules import IDS, IGNORED, Rules, has_label
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 
 FAULTS_SHOWN = 10
 

@@ -9,12 +9,12 @@ from mmengine.dist import get_rank
 from mmengine.logging import MMLogger, print_log
 from mmseg.datasets import BaseSegDataset
 
-from mobileone_mm.datasets.checks import class_names, shown
+from mobileone_mm.datasets.checks import class_names
 from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.mask_faults import Scan, require_sound, scan
 from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read_stems
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.openmmlab.log import on_screen
 from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.registry import DATASETS

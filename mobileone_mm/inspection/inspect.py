@@ -7,9 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.datasets.checks import shown
 from mobileone_mm.datasets.class_weights import class_weights
-from mobileone_mm.errors import ConfigError, DataError
+from mobileone_mm.errors import ConfigError, DataError, shown
 from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
 from mobileone_mm.inspection.samples import write_samples
 from mobileone_mm.openmmlab.configs import load_config, quiet, task_of

@@ -7,8 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.datasets.checks import shown
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 

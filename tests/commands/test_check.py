@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from small_sets import SIDE, write_boxes, write_masks
+from small_sets import BOXES, SIDE, write_boxes, write_masks
 
 from mobileone_mm import cli
 from mobileone_mm.commands.check import main
@@ -89,7 +89,7 @@ def test_boxes_are_counted_once_whatever_repeats_them(capsys: pytest.CaptureFixt
 
 
 def test_a_test_set_without_boxes_has_no_annotations(capsys: pytest.CaptureFixture[str]) -> None:
-    toy.write_coco('data', ToyOptions(images=2, val=1, size=96))
+    write_boxes(2)
     content = json.loads(Path('data/annotations/val.json').read_text())
     Path('data/annotations/test.json').write_text(json.dumps({**content, 'annotations': []}))
     test = "dict(**own, ann_file='annotations/test.json', data_prefix=dict(img='images/val'), test_mode=True)"
