@@ -122,6 +122,15 @@ def test_segments_and_fuses(path: Path) -> None:
     assert found.pred_sem_seg.data.shape == (1, 60, 90)  # the picture's own pixels
 
 
+def test_a_config_for_own_masks_works_with_mmsegs_own_inference() -> None:
+    config = configs.load_config(ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py')
+    config.test_dataloader.dataset.pipeline[1].scale = (128, 96)
+    model = configs.build_model(config).eval()
+    model.cfg = config
+    found = inference_model(model, np.zeros((60, 90, 3), np.uint8))
+    assert found.pred_sem_seg.data.shape == (1, 60, 90)
+
+
 def test_the_demos_segmenter_fuses_and_has_logits_for_every_fourth_pixel() -> None:
     config = configs.load_config(DEMO)
     assert input_size_of(config) == (160, 160)

@@ -18,11 +18,17 @@ from mobileone_mm.registry import TRANSFORMS
 class LoadMask(LoadAnnotations):  # type: ignore[misc]  # mmseg is untyped
     """mmseg's LoadAnnotations, which also reads masks of a `MaskDataset` that has a `colour_map`.
 
-    Gives `gt_seg_map` (H, W) uint8, 255 for what has no class.
+    Gives `gt_seg_map` (H, W) uint8, 255 for what has no class. A picture that comes without a mask passes through:
+    mmseg's `inference_model` takes its own transform out of a pipeline, and no other.
 
     Raises:
         DataError: a mask has a colour that the map does not have.
     """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Load the mask of a picture that has one."""
+        loaded: dict[str, Any] = super().transform(results) if 'seg_map_path' in results else results
+        return loaded
 
     def _load_seg_map(self, results: dict[str, Any]) -> None:
         colours = results.get('colour_map')

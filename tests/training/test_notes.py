@@ -22,6 +22,7 @@ def record(level: int, message: str, *args: object, **extra: Any) -> logging.Log
         (record(logging.INFO, 'long and exact', **on_screen('short')), 'short'),
         (record(logging.WARNING, '"FileClient" will be deprecated in future.'), None),
         (record(logging.WARNING, 'The prefix is not set in metric class IoUMetric.'), None),
+        (record(logging.WARNING, 'Image shapes are different in the batch.'), None),
         (record(logging.WARNING, '\x1b[1mbold\x1b[0m words'), 'warning: bold words'),
     ],
 )
