@@ -124,7 +124,7 @@ def test_segments_and_fuses(path: Path) -> None:
 
 def test_a_config_for_own_masks_works_with_mmsegs_own_inference() -> None:
     config = configs.load_config(ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py')
-    config.test_dataloader.dataset.pipeline[1].scale = (128, 96)
+    config.test_pipeline[1].scale = (128, 96)
     model = configs.build_model(config).eval()
     model.cfg = config
     found = inference_model(model, np.zeros((60, 90, 3), np.uint8))
