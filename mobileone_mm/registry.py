@@ -34,7 +34,10 @@ DATASETS = Registry(
     locations=['mobileone_mm.datasets.registered'],
 )
 TRANSFORMS = Registry(
-    'transform', parent=MMENGINE_TRANSFORMS, scope=SCOPE, locations=['mobileone_mm.datasets.registered']
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope=SCOPE,
+    locations=['mobileone_mm.datasets.registered', 'mobileone_mm.datasets.auto_augment'],
 )
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',
