@@ -23,13 +23,13 @@ class AutoAugment(RandomChoice):  # type: ignore[misc]  # mmcv is untyped
     Args:
         strength: 0 (no amount) to 1 (the policy as published).
         pad_val: (blue, green, red), 0..255, of what a shear or a turn leaves empty. mmpretrain 1.2's own class takes it
-            in `hparams` and passes over it there.
+            in `hparams`, passes over it, and fills a turn with its one default number, which OpenCV takes for blue.
 
     Raises:
         ConfigError: the strength is not between 0 and 1.
     """
 
-    def __init__(self, strength: float = 1.0, pad_val: int | tuple[int, ...] = 128) -> None:
+    def __init__(self, strength: float = 1.0, pad_val: tuple[int, int, int] = (128, 128, 128)) -> None:
         if not 0 <= strength <= 1:
             raise ConfigError(f'AutoAugment: strength={strength!r} given, expected 0 (none) to 1 (all)')
         self.strength = strength
