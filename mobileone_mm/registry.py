@@ -31,7 +31,7 @@ DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
     scope=SCOPE,
-    locations=['mobileone_mm.datasets.registered'],
+    locations=['mobileone_mm.datasets.registered', 'mobileone_mm.datasets.class_folders'],
 )
 TRANSFORMS = Registry(
     'transform',
