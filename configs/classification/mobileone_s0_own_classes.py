@@ -4,7 +4,7 @@ _base_ = 'mobileone_s0_in1k.py'
 # --- yours: names and paths ---
 classes = ('cat', 'dog')  # the names of the class folders; their order is the order of the labels
 data_root = 'data/own/'
-train, val = 'train', 'val'  # folders that hold a folder for each class
+train_folder, val_folder = 'train', 'val'  # with a folder for each class
 input_size = 224  # px, width and height
 
 # --- follows from the above ---
@@ -24,8 +24,10 @@ test_pipeline = [
     dict(type='PackInputs'),
 ]
 own = dict(_delete_=True, type='mobileone_mm.ClassFolderDataset', data_root=data_root, metainfo=dict(classes=classes))
-train_dataloader = dict(batch_size=16, dataset=dict(**own, data_prefix=dict(img_path=train), pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path=val), pipeline=test_pipeline))
+train_dataloader = dict(
+    batch_size=16, dataset=dict(**own, data_prefix=dict(img_path=train_folder), pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path=val_folder), pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(topk=(1,))  # there may be fewer classes than five
 test_evaluator = val_evaluator
