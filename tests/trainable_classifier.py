@@ -28,10 +28,10 @@ TINY = """
 model = dict(
     backbone=dict(arch=dict(_delete_=True, **{arch})), head=dict(in_channels=32, num_classes=1000)
 )
-loader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=dict(data_root={data!r}))
-train_dataloader = loader
-val_dataloader = loader
-test_dataloader = loader
+root = dict(data_root={data!r})
+train_dataloader = dict(batch_size=2, num_workers=1, dataset=root)  # a worker that stays has to get the new pipeline
+val_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, dataset=root)
+test_dataloader = val_dataloader
 default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))
 env_cfg = dict(dist_cfg=dict(backend='gloo'))
 randomness = dict(seed=0)
