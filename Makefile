@@ -1,6 +1,7 @@
 # make demo   install, then the whole way on pictures it draws itself: train, test, fuse, export and score, check, look
+# make demo-segmentation   the same with masks instead of boxes: a segmenter
 # make test   install, then the test suite
-# Both install into .venv first (make setup). Another Python: make setup PYTHON=python3.12
+# All install into .venv first (make setup). Another Python: make setup PYTHON=python3.12
 
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
 PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
@@ -11,7 +12,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo test lint types doctor clean
+.PHONY: help setup demo demo-segmentation test lint types doctor clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -33,6 +34,9 @@ $(INSTALLED): pyproject.toml constraints.txt startup/_mobileone_mm_startup.py st
 
 demo: setup
 	$(BIN)/mobileone demo $(ARGS)
+
+demo-segmentation: setup
+	$(BIN)/mobileone demo --task segmentation $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)

@@ -1,4 +1,4 @@
-"""configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py as a user would fill it in for CamVid: segmentation.md."""
+"""deeplabv3_light_mobileone_s0_own_masks.py as a user would fill it in for CamVid: segmentation.md."""
 
 _base_ = '../configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
 

@@ -33,6 +33,7 @@ WARM_UP = 2
 RATES = (12, 24, 36)  # of ASPP at stride 8
 STRIDES = (8, 16, 32)
 MAP_STRIDES = (1, 2, 4, 8)
+CLASSES = (21, 32, 150)
 STRIDED = ('deeplabv3_light_mobileone_s0_voc', 'deeplabv3_mobileone_s0_voc', 'deeplabv3_light_mobileone_s1_voc')
 
 
@@ -65,7 +66,7 @@ def _shipped(folder: Path) -> Iterator[tuple[str, Path]]:
     for name in STRIDED:
         for stride in STRIDES:
             yield f'{name}, output stride {stride}', _written(folder, name, stride, 21, 1)
-    for classes in (21, 150):
+    for classes in CLASSES:
         for map_stride in MAP_STRIDES:
             words = f'{STRIDED[0]}, {classes} classes, map stride {map_stride}'
             yield words, _written(folder, STRIDED[0], 16, classes, map_stride)

@@ -82,19 +82,27 @@ def parser(verb: str, text: str) -> argparse.ArgumentParser:
 def command(verb: str, *words: str | Path) -> str:
     """The shell line that runs a verb from where the user stands.
 
-    `mobileone VERB ...` where that is the running environment's own script, else by way of its interpreter.
+    `mobileone VERB ...` where that is the running environment's own script; where the environment is not active, the
+    script by its path; where it has none, by way of its interpreter.
     """
     return shlex.join([*_program(), verb, *map(str, words)])
 
 
 def _program() -> list[str]:
+    own = os.path.dirname(sys.executable)
     script = shutil.which(SCRIPT)
-    if script and os.path.samefile(os.path.dirname(os.path.realpath(script)), os.path.dirname(sys.executable)):
+    if script and os.path.samefile(os.path.dirname(os.path.realpath(script)), own):
         return [SCRIPT]
-    relative = os.path.relpath(sys.executable)
+    script = shutil.which(SCRIPT, path=own)
+    return [_typed(script)] if script else [_typed(sys.executable), '-m', MODULE]
+
+
+def _typed(program: str) -> str:
+    """The shorter way to type the path of a program from here."""
+    relative = os.path.relpath(program)
     if os.sep not in relative:
         relative = os.path.join(os.curdir, relative)
-    return [min(relative, sys.executable, key=len), '-m', MODULE]
+    return min(relative, program, key=len)
 
 
 def _with_flags(message: str) -> str:

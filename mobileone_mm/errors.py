@@ -1,5 +1,10 @@
 """What can go wrong in front of a user: every message names what was given, what was expected and what to do."""
 
+from collections.abc import Iterable
+from typing import Any
+
+NAMES_SHOWN = 5  # how many files, names or ids a message lists before it only counts
+
 
 class MobileOneError(Exception):
     """A failure whose text is written for the user; command-line tools end with `exit_status`."""
@@ -35,3 +40,10 @@ class ExportError(MobileOneError):
 
 class ParityError(MobileOneError):
     """Two forms of a model that have to agree do not."""
+
+
+def shown(names: Iterable[Any]) -> str:
+    """The first few names, and how many more there are."""
+    every = [str(name) for name in names]
+    rest = len(every) - NAMES_SHOWN
+    return ', '.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')

@@ -24,6 +24,7 @@ MARKER = f'.{AUTHOR}'  # a file in a folder that a tool made, which says what it
 SAMPLES = 'samples.jpg'  # in the folder of a check
 METADATA_KEY = f'{AUTHOR}.format'.encode()  # in the metadata of every exported file
 GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the frame of report.html says it
+REPORT_ENDING = '.json'
 REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
 CONFIG_HEAD = f'# Written by {AUTHOR}'
 JPEG_START, JPEG_HEADER, JPEG_COMMENT = b'\xff\xd8', b'\xff\xe0', b'\xff\xfe'
@@ -40,8 +41,8 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
         inputs: files and folders that are read; what does not exist, such as a URL, is passed over.
 
     Raises:
-        UsageError: an output is an input or holds one, two outputs are the same, or something stands there that none
-            of our tools wrote.
+        UsageError: an output is an input or holds one, two outputs are the same, something stands there that none of
+            our tools wrote, or a report is to be no .json file.
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]
@@ -56,6 +57,8 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
             if kind.folder and any(_same(path, folder) for folder in Path(os.path.realpath(source)).parents):
                 raise UsageError(f'{path}: holds {source}, which is read; choose another folder')
         require_writable(path, kind)
+        if kind is REPORT and path.suffix != REPORT_ENDING:
+            raise UsageError(f'`report` {path}: ending {path.suffix!r} given, expected {REPORT_ENDING}')
 
 
 def _same(one: Path, other: Path) -> bool:

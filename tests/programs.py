@@ -57,10 +57,15 @@ def saved(model: Any, folder: Path) -> Interpreter:
 def changed(package: Path, folder: Path, change: Callable[[Any], None]) -> Path:
     """A copy `copy.mlpackage` in a folder, whose specification (`Model_pb2.Model`) was changed in place."""
     copy = shutil.copytree(package, folder / 'copy.mlpackage')
-    spec = open_package(copy).spec
-    change(spec)
-    (copy / MODEL).write_bytes(spec.SerializeToString())
+    change_spec(copy, change)
     return copy
+
+
+def change_spec(package: Path, change: Callable[[Any], None]) -> None:
+    """Change a package's specification (`Model_pb2.Model`) in place."""
+    spec = open_package(package).spec
+    change(spec)
+    (package / MODEL).write_bytes(spec.SerializeToString())
 
 
 def operations_of(spec: Any) -> Any:

@@ -165,7 +165,7 @@ def test_a_link_to_the_running_environments_script_counts_as_it(
 
 
 def test_another_environments_script_is_not_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment(monkeypatch, tmp_path / 'bin')
+    environment(monkeypatch, tmp_path / 'bin')  # without a script
     script(tmp_path / 'other')
     monkeypatch.setenv('PATH', f'{tmp_path / "other"}:{os.environ["PATH"]}')
     monkeypatch.chdir(tmp_path)
@@ -186,6 +186,31 @@ def test_the_interpreter_is_named_by_the_shorter_path(
     program = program.format(tmp_path=tmp_path)
     assert cli.command('train') == f'{program} -m mobileone_mm train'
     assert subprocess.run(f'command -v {program}', shell=True, check=False, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ('stands', 'program'),
+    [
+        ('.', '.venv/bin/mobileone'),
+        ('.venv/bin', './mobileone'),
+        ('elsewhere', '../.venv/bin/mobileone'),
+        ('a/' * 60, '{tmp_path}/.venv/bin/mobileone'),
+    ],
+)
+def test_the_script_of_an_environment_that_is_not_active_is_named_by_the_shorter_path(
+    stands: str, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / '.venv').mkdir()
+    environment(monkeypatch, tmp_path / '.venv/bin')
+    script(tmp_path / '.venv/bin')
+    script(tmp_path / 'other')  # of another environment, which is active
+    monkeypatch.setenv('PATH', f'{tmp_path / "other"}:/usr/bin:/bin')
+    (tmp_path / stands).mkdir(parents=True, exist_ok=True)
+    monkeypatch.chdir(tmp_path / stands)
+    line = cli.command('train', 'my set.py')
+    assert line == f"{program.format(tmp_path=tmp_path)} train 'my set.py'"
+    printed = subprocess.run(line, shell=True, capture_output=True, text=True, check=True).stdout
+    assert printed == f'{tmp_path}/.venv/bin train my set.py\n'
 
 
 class Terminal(io.StringIO):

@@ -26,7 +26,8 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.name != '_base_')
 DETECTORS = [path for path in CONFIGS if path.parent.name == 'detection']
 COCO = sorted(ROOT.glob('configs/detection/ssd_mobileone_s?.py'))
-SEGMENTERS = [path for path in CONFIGS if path.parent.name == 'segmentation' and '_own_' not in path.stem]
+DEMO = ROOT / 'configs/segmentation/demo_deeplabv3.py'
+SEGMENTERS = [path for path in CONFIGS if path.stem.startswith('deeplabv3') and '_own_' not in path.stem]
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
 CLASSIFIERS = sorted(ROOT.glob('configs/classification/mobileone_s?_in1k.py'))
 OWN_CLASSES = ROOT / 'configs/classification/mobileone_s0_own_classes.py'
@@ -131,6 +132,17 @@ def test_segments_and_fuses(path: Path) -> None:
     config.test_dataloader.dataset.pipeline[1].scale = (128, 96)
     found = inference_model(fused, np.zeros((60, 90, 3), np.uint8))
     assert found.pred_sem_seg.data.shape == (1, 60, 90)  # the picture's own pixels
+
+
+def test_the_demos_segmenter_fuses_and_has_logits_for_every_fourth_pixel() -> None:
+    config = configs.load_config(DEMO)
+    assert input_size_of(config) == (160, 160)
+    model = configs.build_model(config)
+    noise = example_images(config, count=1).double()
+    fused, parity = reparam.fuse_checked(model.double(), noise)
+    assert parity.relative <= FLOAT64_RELATIVE_LIMIT
+    assert fused(noise, mode='tensor').shape == (1, len(class_names(config)), 160 // 4, 160 // 4)
+    assert parameters(fused.backbone) + parameters(fused.decode_head) < 1e6  # what a package holds
 
 
 @pytest.mark.parametrize('path', SEGMENTERS, ids=name)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'benchmarks').glob('*.md'))]
 LINK = re.compile(r'\]\((?!https?:)([^)#]+)')
 FILE = re.compile(r'\b(?:tools|configs|benchmarks|docs|tests|mobileone_mm)/[\w./-]+\.(?:py|md)\b')
-TARGET = re.compile(r'(?:^ *|`)make ([a-z]+)\b', re.MULTILINE)  # a command: on a line of its own, or in backticks
+TARGET = re.compile(r'(?:^ *|`)make ([a-z-]+)\b', re.MULTILINE)  # a command: on a line of its own, or in backticks
 NAME = re.compile(r'\bmobileone_mm(?:\.[a-z_]+)+')
 SYMPTOM = re.compile(r'^\| (.*?) \|', re.MULTILINE)  # the first cell of a row
 OF_OTHERS = {  # what users see that is no message of ours
@@ -55,7 +55,7 @@ def test_links_and_files_exist(page: Path) -> None:
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
 def test_make_targets_exist(page: Path) -> None:
-    targets = set(re.findall(r'^([a-z]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+    targets = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
     code = '\n'.join(re.findall(r'`[^`]+`|^ {4}.*|```.*?```', page.read_text(), re.MULTILINE | re.DOTALL))
     assert set(TARGET.findall(code)) <= targets
 

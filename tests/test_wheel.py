@@ -33,7 +33,7 @@ for name, path in shipped().items():
 print(*sorted(shipped()))
 for name in mobileone_mm.__all__:
     assert getattr(mobileone_mm, name) is not None
-for name in ('demo_ssd', 'ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'mobileone_s0_in1k'):
+for name in ('demo_ssd', 'ssd_mobileone_s0', 'demo_deeplabv3', 'deeplabv3_mobileone_s1_voc', 'mobileone_s0_in1k'):
     print(type(configs.build_model(configs.load_config(name)).backbone).__module__)
 """
 
@@ -98,7 +98,7 @@ def test_its_doors_configs_and_models_work_outside_the_clone(installed: Path, ou
     home, names, *backbones = ran(sys.executable, '-c', USE, installed, cwd=outside).splitlines()
     assert Path(home) == installed / 'mobileone_mm'
     assert names.split() == sorted(shipped())
-    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 4
+    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 5
 
 
 @pytest.mark.parametrize('verb', [verb for verb in VERBS if find_spec(module_of(verb)) is not None])

@@ -115,8 +115,8 @@ def first_failed(rungs: Iterable[Rung]) -> Rung | None:
     return next((rung for rung in rungs if rung.value is not None and not rung.holds), None)
 
 
-def require_rungs(rungs: Iterable[Rung]) -> None:
-    """Stop at the first rung that was climbed and does not hold.
+def require_rungs(rungs: Iterable[Rung], otherwise: str = '') -> None:
+    """Stop at the first rung that was climbed and does not hold; `otherwise` is what can be done without a cure.
 
     Raises:
         ParityError: with the rung, its value, its limit and what is likely to help.
@@ -124,7 +124,8 @@ def require_rungs(rungs: Iterable[Rung]) -> None:
     rung = first_failed(rungs)
     if rung is not None:
         why = '; '.join(filter(None, [rung.note, cure_of(rung)]))
-        raise ParityError(f'{plain_name(rung.name)}: {_beyond(rung)}{f" ({why})" if why else ""}')
+        what = f'{plain_name(rung.name)}: {_beyond(rung)}{f" ({why})" if why else ""}'
+        raise ParityError('; '.join(filter(None, [what, otherwise])))
 
 
 def failure(rung: Rung) -> str:

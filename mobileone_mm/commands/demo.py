@@ -5,43 +5,47 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.demo import steps
+from mobileone_mm.demo.by_task import DEMOS
 
 HELP = """example: %(prog)s
+         %(prog)s --task segmentation
 
-Takes minutes. Draws a set of shapes, trains a small detector on it, exports it as a Core ML package, checks and scores
-that, and writes all of it to the folder demo/ here: detector.mlpackage and the report about it, summary.md,
-pictures.png, predictions/, logs/."""
-SHOWN = {
-    'report': f'{steps.FOLDER}/detector.mlpackage.report.html, in a browser: every check, scores, pictures',
-    'pictures': f'{steps.FOLDER}/pictures.png, what was drawn and what the trained model finds',
-    'predictions': f'{steps.FOLDER}/predictions, what the package finds beside the trained model',
-    'summary': f'{steps.FOLDER}/summary.md',
-}
+Takes minutes. Draws a set of shapes, trains a small detector or segmenter on it, exports it as a Core ML package,
+checks and scores that, and writes all of it to the folder demo/ here: detector.mlpackage or segmenter.mlpackage and the
+report about it, summary.md, pictures.png, predictions/, logs/. An earlier demo is put aside."""
+FIRST, *_ = DEMOS
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the steps, draw the pictures, write the page and print its core."""
-    cli.parser('demo', HELP).parse_args(argv)
+    parser = cli.parser('demo', HELP)
+    parser.add_argument('--task', choices=DEMOS, default=FIRST, help='what to train a model for (%(default)s)')
+    args = parser.parse_args(argv)
     root = Path.cwd()
     folder = root / steps.FOLDER
     if aside := steps.make_room(root):
         cli.say(f'the earlier demo is now {aside.name}/')
-    done = list(steps.run_steps(root, steps.STEPS, cli.say))
-    # Here: the help shall not wait for OpenCV.
-    from mobileone_mm.demo.sheet import write_sheet
+    # Here: the help and a refusal shall not wait for OpenCV.
     from mobileone_mm.demo.summary import facts, summary
 
-    write_sheet(
-        folder / 'pictures.png',
-        annotations=folder / 'data/annotations/val.json',
-        predictions=folder / 'test/predictions.bbox.json',
-        images=folder / 'data/images/val',
-    )
-    (folder / 'summary.md').write_text(summary(root, done))
-    for title, rows in ('done', facts(root, done)), ('to look at', SHOWN):
+    demo = DEMOS[args.task]()
+    done = list(steps.run_steps(root, demo.steps, cli.say))
+    demo.draw(folder / 'pictures.png', folder)
+    (folder / 'summary.md').write_text(summary(demo, root, done))
+    for title, rows in ('done', facts(demo, root, done)), ('to look at', _shown(demo.package)):
         cli.result(f'\n{title}')
         for name, text in rows.items():
             cli.result(f'  {name:11}  {text}')
-    cli.result('\nOn your own boxes: a config with your classes and paths in its first lines')
-    cli.next_command(cli.command('init', 'my_set.py'))
+    cli.result(f'\n{demo.own_says}')
+    cli.next_command(cli.command('init', 'my_set.py', *demo.own))
     return 0
+
+
+def _shown(package: str) -> dict[str, str]:
+    """What a finished demo has to look at."""
+    return {
+        'report': f'{steps.FOLDER}/{package}.report.html, in a browser: every check, scores, pictures',
+        'pictures': f'{steps.FOLDER}/pictures.png, what was drawn and what the trained model finds',
+        'predictions': f'{steps.FOLDER}/predictions, what the package finds beside the trained model',
+        'summary': f'{steps.FOLDER}/summary.md',
+    }

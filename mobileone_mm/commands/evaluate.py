@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         cli.write_report(args.report, scores.as_dict())
     cli.result(scores.table())
-    if weak := weakness(scores, scores.as_printed):
+    if weak := weakness(scores):
         cli.result(paragraph(f'The scores are of {weak}'))
     if is_artifact(args.artifact):
         cli.next_command(cli.command('predict', args.artifact, scores.folder or 'PICTURES'))

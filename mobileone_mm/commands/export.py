@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.result(f'report: {page_of(done.artifact)}')
     if done.scores:
         cli.result(done.scores.table())
-        if weak := weak_at(done, done.scores.as_printed):
+        if weak := weak_at(done):
             cli.result(paragraph(weak))
     if args.report:
         cli.write_report(args.report, done.as_dict())

@@ -1,4 +1,4 @@
-"""Draw a small COCO-format detection set of circles, squares and triangles."""
+"""Draw a small set of circles, squares and triangles: for detection in COCO format, or for segmentation with masks."""
 
 import json
 from collections.abc import Sequence
@@ -8,11 +8,14 @@ from mobileone_mm import cli
 from mobileone_mm.datasets.toy_options import BATCH, ToyOptions
 
 HELP = """example: %(prog)s shapes --images 300 --val 60
+         %(prog)s shapes --masks
 
-Draws circles, squares and triangles that overlap, on a noisy ground, and writes
-OUT/annotations/{train,val}.json and OUT/images/{train,val}/*.png. A box holds what is visible of its shape.
-The same options give the same pixels and boxes."""
+Draws circles, squares and triangles that overlap, on a noisy ground, and writes OUT/images/{train,val}/*.png and
+OUT/annotations/{train,val}.json. A box holds what is visible of its shape. With --masks, the same pictures and instead
+of boxes OUT/masks/{train,val}/*.png, a class a pixel: 0 ground, 1 circle, 2 square, 3 triangle.
+The same options give the same pixels, boxes and masks."""
 LEAST_BATCH = 2  # of one picture, batch normalisation has nothing to average on a map of one cell
+OWN_CONFIG = 'my_set.py'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -20,28 +23,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     default = ToyOptions()
     parser = cli.parser('toy-data', HELP)
     parser.add_argument('out', metavar='OUT', help='folder to write; an older set of drawn shapes there is replaced')
+    parser.add_argument('--masks', action='store_true', help='for segmentation: masks instead of boxes')
     parser.add_argument('--images', type=int, default=default.images, help='training pictures (%(default)s)')
     parser.add_argument('--val', type=int, default=default.val, help='validation pictures (%(default)s)')
     parser.add_argument('--size', type=int, default=default.size, help='side of a picture in pixels (%(default)s)')
     parser.add_argument('--seed', type=int, default=default.seed, help='another seed, other pictures (%(default)s)')
     args = parser.parse_args(argv)
     options = ToyOptions(images=args.images, val=args.val, size=args.size, seed=args.seed)
-    # After the options: a wrong one shall not wait for OpenCV.
-    from mobileone_mm.datasets.toy import write_coco
-
-    boxes = write_coco(args.out, options)
-    cli.result(f'{args.out}: train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
-    root = f'{args.out.rstrip("/")}/'
-    places = [f'{split}_dataloader.dataset.data_root={root}' for split in ('train', 'val', 'test')]
-    places += [f'{split}_evaluator.ann_file={root}annotations/val.json' for split in ('val', 'test')]
-    shown = _with_a_box(Path(args.out) / 'annotations' / 'train.json')
+    shown, command = (_with_masks if args.masks else _with_boxes)(args.out, options)
     if shown < LEAST_BATCH:
         cli.say(f'{args.out}: too few pictures with a shape in them to train on; draw more with --images')
-        return 0
+    else:
+        cli.next_command(command)
+    return 0
+
+
+# What is drawn is imported after the options: a wrong one shall not wait for OpenCV.
+def _with_boxes(out: str, options: ToyOptions) -> tuple[int, str]:
+    """Write a set in COCO format; how many training pictures show a shape, and the command that trains on it."""
+    from mobileone_mm.datasets.toy import write_coco
+
+    boxes = write_coco(out, options)
+    cli.result(f'{out}: train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
+    root = f'{out.rstrip("/")}/'
+    places = [f'{split}_dataloader.dataset.data_root={root}' for split in ('train', 'val', 'test')]
+    places += [f'{split}_evaluator.ann_file={root}annotations/val.json' for split in ('val', 'test')]
+    shown = _with_a_box(Path(out) / 'annotations' / 'train.json')
     if shown < BATCH:
         places.append(f'train_dataloader.batch_size={shown}')
-    cli.next_command(cli.command('train', 'demo_ssd', '--cfg-options', *places))
-    return 0
+    return shown, cli.command('train', 'demo_ssd', '--cfg-options', *places)
+
+
+def _with_masks(out: str, options: ToyOptions) -> tuple[int, str]:
+    """Write a set with masks; how many training pictures it has, and the command that writes a config for it."""
+    from mobileone_mm.datasets.toy import MASK_CLASSES, write_masks
+
+    shapes = write_masks(out, options)
+    cli.result(f'{out}: train {options.images} images, {shapes["train"]} shapes; val {options.val}, {shapes["val"]}')
+    folders = {f'--{kind}': f'{out.rstrip("/")}/{kind}' for kind in ('images', 'masks')}
+    words = [word for pair in folders.items() for word in pair]
+    return options.images, cli.command('init', OWN_CONFIG, *words, '--classes', ','.join(MASK_CLASSES))
 
 
 def _with_a_box(file: Path) -> int:

@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.training import run
     from mobileone_mm.training.settings import Options
 
-    options = Options(args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr)
+    options = Options(args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr, args.no_check)
     if args.plain:
         run.train_plainly(config, options)
         return 0
@@ -63,6 +63,7 @@ def _say_how_to_go_on(args: argparse.Namespace, resume: str | None) -> None:
     words += ['--work-dir', args.work_dir] if args.work_dir else []
     words += ['--amp'] if args.amp else []
     words += ['--auto-scale-lr'] if args.auto_scale_lr else []
+    words += ['--no-check'] if args.no_check else []
     words += ['--cfg-options', *args.cfg_options] if args.cfg_options else []
     words += {None: [], AUTO: ['--resume']}.get(resume, ['--resume', str(resume)])
     here = os.environ.get('LOCAL_WORLD_SIZE')  # torchrun's
@@ -90,6 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(
         '--auto-scale-lr', action='store_true', help="fit the learning rate to the batch, by the config's auto_scale_lr"
+    )
+    parser.add_argument(
+        '--no-check', action='store_true', help='do not look into every file of masks for faults before the first step'
     )
     add_common(parser)
     return parser

@@ -10,8 +10,8 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from mobileone_mm.datasets.checks import Tally, class_names, nearest, shown
-from mobileone_mm.errors import DataError
+from mobileone_mm.datasets.checks import Tally, class_names, nearest
+from mobileone_mm.errors import DataError, shown
 
 
 class Checked:

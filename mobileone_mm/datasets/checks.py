@@ -8,11 +8,10 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 MIN_SIDE_PX = 1  # mmdet's COCO reader has the same floor; the log of a zero side is what makes a loss NaN
-NAMES_SHOWN = 5  # how many files, names or ids a message lists before it only counts
 
 
 class Tally:
@@ -33,14 +32,9 @@ class Tally:
     def __str__(self) -> str:
         reasons = ', '.join(f'{count} {reason}' for reason, count in sorted(self.dropped.items()))
         dropped = f'; dropped {self.dropped.total()}: {reasons}' if self.dropped else ''
+        if not (self.kept or self.dropped):
+            return 'no annotations'
         return f'{self.kept} boxes{dropped}' + (f' (in {shown(self.places)})' if self.places else '')
-
-
-def shown(names: Iterable[Any]) -> str:
-    """The first few names, and how many more there are."""
-    every = [str(name) for name in names]
-    rest = len(every) - NAMES_SHOWN
-    return ', '.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
 
 
 def class_names(classes: Any) -> tuple[str, ...]:

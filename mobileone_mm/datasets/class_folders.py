@@ -6,8 +6,8 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
-from mobileone_mm.datasets.checks import class_names, nearest, shown
-from mobileone_mm.errors import DataError
+from mobileone_mm.datasets.checks import class_names, nearest
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 from mobileone_mm.registry import DATASETS
 

@@ -18,9 +18,8 @@ from mobileone_mm.datasets.checks import (
     require_images,
     require_known,
     require_scorable,
-    shown,
 )
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mobileone_mm.datasets.checks import shown
 from mobileone_mm.datasets.mask_facts import MOST_COLOURS, Facts, packed
 from mobileone_mm.datasets.mask_files import Fault
 from mobileone_mm.datasets.mask_rules import IDS, Rules, has_label
+from mobileone_mm.errors import shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mobileone_mm.datasets.checks import shown
 from mobileone_mm.datasets.mask_cures import cures_of, rgb_text
 from mobileone_mm.datasets.mask_facts import MOST_COLOURS, Facts, look_at, packed
 from mobileone_mm.datasets.mask_files import Fault, Pair
 from mobileone_mm.datasets.mask_rules import IDS, IGNORED, Rules, has_label
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 
 FAULTS_SHOWN = 10
 
@@ -72,26 +71,38 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
     )
 
 
-def require_sound(found: Scan, where: str, total: int) -> None:
+def require_sound(found: Scan, where: str, total: int, rank: int = 0) -> None:
     """Refuse a set with faults.
 
     Args:
         found: what was found in it.
         where: the folder of its masks.
         total: number of its images.
+        rank: of this process among those that train together. All find the same, and the first one lists it.
 
     Raises:
         DataError: with the number of faults, the first of them, and their cures.
     """
     if found.faults:
-        raise DataError(fault_text(found, where, total))
+        raise DataError(fault_text(found, where, total) if rank == 0 else _briefly(found, where, total))
+
+
+def _briefly(found: Scan, where: str, total: int) -> str:
+    """A line that says enough where this process alone has the faults: its files may lie on another machine."""
+    first = found.faults[0]
+    return f'{_counted(found, where, total)}, one of them {first.place}: {first.text}; the first process lists its own'
+
+
+def _counted(found: Scan, where: str, total: int) -> str:
+    count = len(found.faults)
+    return f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {total} images'
 
 
 def fault_text(found: Scan, where: str, total: int) -> str:
     """The number of faults, the first of them a line each, and their cures."""
     count = len(found.faults)
     first = f', the first {FAULTS_SHOWN} of them' if count > FAULTS_SHOWN else ''
-    lines = [f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {total} images{first}:']
+    lines = [f'{_counted(found, where, total)}{first}:']
     lines += [f'  {fault.place}: {fault.text}' for fault in found.faults[:FAULTS_SHOWN]]
     kinds = Counter(fault.kind for fault in found.faults)
     if count > FAULTS_SHOWN:

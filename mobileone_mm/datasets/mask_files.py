@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mobileone_mm.datasets.checks import shown
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 PARTS = ('all', 'train', 'val')

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from mmengine.dist import get_rank
 from mmengine.logging import MMLogger, print_log
 from mmseg.datasets import BaseSegDataset
 
-from mobileone_mm.datasets.checks import class_names, shown
+from mobileone_mm.datasets.checks import class_names
 from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.mask_faults import Scan, require_sound, scan
 from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read_stems
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.openmmlab.log import on_screen
 from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.registry import DATASETS
@@ -104,7 +105,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             raise DataError(f'{folders.images}: no images; expected pictures, and a mask of the same name for each')
         if self.check or faults:
             found = scan(pairs, self.rules, _say_on_screen, faults)
-            require_sound(found, folders.masks, len(pairs))
+            require_sound(found, folders.masks, len(pairs), get_rank())
             self._report(found, folders.masks)
         label_map = self._label_map()
         return [

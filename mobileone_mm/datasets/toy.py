@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mobileone_mm.atomic import Kind, replacing
 from mobileone_mm.datasets.toy_options import ToyOptions
 from mobileone_mm.outputs import MARKER, is_marked, mark_folder
+from mobileone_mm.pictures.reading import channels_swapped
 
 HUES = {
     'circle': 0.02,
@@ -26,6 +27,7 @@ HUES = {
 }  # of 1, far apart on the colour circle
 CORNERS = {'square': 4, 'triangle': 3}
 CLASSES = tuple(HUES)
+MASK_CLASSES = ('ground', *CLASSES)  # by their ids in a mask
 SPLITS = ('train', 'val')
 HUE_JITTER = 0.05  # of 1, either way
 SMALLEST, LARGEST = (
@@ -39,6 +41,7 @@ PLACEMENTS = 20  # tries before a shape that finds no room is left out
 GRAIN = 10.0  # standard deviation of the noise, grey levels
 DESCRIPTION = 'drawn shapes (mobileone_mm.datasets.toy)'
 MARK = 'drawn shapes'  # what a folder of ours is marked with
+INFO = 'info.json'  # of a set with masks: how it was drawn, and so which files it has
 
 
 @dataclass(frozen=True)
@@ -101,41 +104,84 @@ def shape_mask(name: str, side: int, angle: float) -> NDArray[np.bool_]:
     return inside
 
 
+def class_mask(scene: Scene) -> NDArray[np.uint8]:
+    """The class of each pixel, an index into `MASK_CLASSES`: (S, S)."""
+    ids = np.array([0, *(label + 1 for label in scene.labels)], np.uint8)
+    return ids[scene.owners]
+
+
 def write_coco(out: str | Path, options: ToyOptions) -> dict[str, int]:
     """Write `annotations/{train,val}.json` and `images/{train,val}/*.png` under `out`; count the boxes of each split.
 
     Raises:
-        UsageError: `out` is a file, or holds something that this function did not write.
+        UsageError: `out` is a file, or holds something that no function here wrote.
     """
-    out = Path(out)
     boxes = {}
-    with replacing(out, SET) as fresh:
+    with replacing(Path(out), SET) as fresh:
         (fresh / 'annotations').mkdir(parents=True)
         mark_folder(fresh, MARK)
-        for split_index, (split, count) in enumerate(zip(SPLITS, (options.images, options.val), strict=True)):
-            folder = fresh / 'images' / split
-            folder.mkdir(parents=True)
-            # A generator for each picture: picture 7 stays the same however many are asked for.
-            scenes = (
-                draw_scene(
-                    np.random.default_rng([options.seed, split_index, index]),
-                    options.size,
-                )
-                for index in range(count)
-            )
-            content = _write_split(scenes, folder, options)
+        for split in SPLITS:
+            folder = _made(fresh / 'images' / split)
+            content = _write_split(_scenes(split, options), folder, options)
             boxes[split] = len(content['annotations'])
             (fresh / 'annotations' / f'{split}.json').write_text(json.dumps(content))
     return boxes
+
+
+def write_masks(out: str | Path, options: ToyOptions) -> dict[str, int]:
+    """Write the same pictures to `images/{train,val}` and their masks to `masks/{train,val}`; count the shapes.
+
+    Raises:
+        UsageError: `out` is a file, or holds something that no function here wrote.
+    """
+    shapes = dict.fromkeys(SPLITS, 0)
+    with replacing(Path(out), SET) as fresh:
+        fresh.mkdir()
+        mark_folder(fresh, MARK)
+        (fresh / INFO).write_text(json.dumps({**_info(options), 'classes': MASK_CLASSES}))
+        for split in SPLITS:
+            images, masks = (_made(fresh / name / split) for name in ('images', 'masks'))
+            for number, scene in enumerate(_scenes(split, options), 1):
+                _write_png(images / _file_name(number), channels_swapped(scene.image_rgb))
+                _write_png(masks / _file_name(number), class_mask(scene))
+                shapes[split] += len(scene.labels)
+    return shapes
+
+
+def _scenes(split: str, options: ToyOptions) -> Iterator[Scene]:
+    # A generator for each picture: picture 7 stays the same however many are asked for.
+    for index in range(_counts(options)[split]):
+        yield draw_scene(np.random.default_rng([options.seed, SPLITS.index(split), index]), options.size)
+
+
+def _counts(options: ToyOptions) -> dict[str, int]:
+    return dict(zip(SPLITS, (options.images, options.val), strict=True))
+
+
+def _info(options: ToyOptions) -> dict[str, Any]:
+    return {'description': DESCRIPTION, **asdict(options)}
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _file_name(number: int) -> str:
+    return f'{number:06}.png'
+
+
+def _write_png(path: Path, pixels: NDArray[Any]) -> None:
+    if not cv2.imwrite(str(path), pixels):
+        raise OSError(f'{path}: cannot be written')
 
 
 def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> Mapping[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for image_id, scene in enumerate(scenes, 1):
-        name = f'{image_id:06}.png'
-        if not cv2.imwrite(str(folder / name), cv2.cvtColor(scene.image_rgb, cv2.COLOR_RGB2BGR)):
-            raise OSError(f'{folder / name}: cannot be written')
+        name = _file_name(image_id)
+        _write_png(folder / name, channels_swapped(scene.image_rgb))
         images.append(
             {
                 'id': image_id,
@@ -157,9 +203,8 @@ def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> 
                 }
             )
     categories = [{'id': index, 'name': name} for index, name in enumerate(CLASSES, 1)]
-    info = dict(description=DESCRIPTION, **asdict(options))
     return {
-        'info': info,
+        'info': _info(options),
         'images': images,
         'annotations': annotations,
         'categories': categories,
@@ -187,17 +232,26 @@ def _colour(rng: np.random.Generator, name: str) -> NDArray[np.float64]:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder is marked as a set, and holds nothing that `write_coco` did not write."""
+    """Whether a folder is marked as a set, and holds nothing that was not written with it."""
     if not is_marked(MARK, folder):
         return False
-    written = {MARKER}
-    for split in SPLITS:
-        content = json.loads((folder / 'annotations' / f'{split}.json').read_text())
-        written |= {
-            f'annotations/{split}.json',
-            *(f'images/{split}/{image["file_name"]}' for image in content['images']),
-        }
+    written = {MARKER, *(_files_with_masks(folder) if (folder / INFO).exists() else _files_of_coco(folder))}
     return {path.relative_to(folder).as_posix() for path in folder.rglob('*') if not path.is_dir()} <= written
+
+
+def _files_of_coco(folder: Path) -> Iterator[str]:
+    for split in SPLITS:
+        yield f'annotations/{split}.json'
+        content = json.loads((folder / 'annotations' / f'{split}.json').read_text())
+        yield from (f'images/{split}/{image["file_name"]}' for image in content['images'])
+
+
+def _files_with_masks(folder: Path) -> Iterator[str]:
+    yield INFO
+    info = json.loads((folder / INFO).read_text())
+    for split, count in zip(SPLITS, (info['images'], info['val']), strict=True):
+        for number in range(1, count + 1):
+            yield from (f'{kind}/{split}/{_file_name(number)}' for kind in ('images', 'masks'))
 
 
 SET = Kind('a set of drawn shapes', _is_ours, folder=True)

@@ -12,8 +12,8 @@ from mmdet.datasets import VOCDataset as MMDetVOCDataset
 from mmengine.fileio import get, get_text, list_from_file
 
 from mobileone_mm.datasets.checked import Checked
-from mobileone_mm.datasets.checks import Tally, box_fault, numbers, require_stems, shown
-from mobileone_mm.errors import DataError
+from mobileone_mm.datasets.checks import Tally, box_fault, numbers, require_stems
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
 
 

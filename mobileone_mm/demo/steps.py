@@ -13,11 +13,9 @@ from pathlib import Path
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.outputs import DEMO, mark_folder, require_outputs
 
-CONFIG = 'demo_ssd'
 FOLDER = 'demo'
 MARK = 'demo'  # what the folder is marked with
 BEST = '{best}'  # in a command: the best checkpoint, known once the training has written it
-PICTURES = 60  # of the validation set
 
 Say = Callable[[str], None]
 
@@ -42,39 +40,6 @@ class Done:
     name: str
     command: str
     seconds: float
-
-
-STEPS = (
-    Step('data', 'draw a set of shapes', f'toy-data {FOLDER}/data --images 400 --val {PICTURES}'),
-    Step('train', 'train a small SSD on it, for minutes', f'train {CONFIG} --work-dir {FOLDER}/training'),
-    Step(
-        'test',
-        'test the best checkpoint',
-        f'test {CONFIG} {BEST} --work-dir {FOLDER}/test '
-        f'--cfg-options test_evaluator.outfile_prefix={FOLDER}/test/predictions',
-    ),
-    Step(
-        'fuse',
-        'fold the branches of every block into one convolution',
-        f'fuse {CONFIG} {BEST} --out {FOLDER}/fused.pth',
-    ),
-    Step(
-        'export',
-        'write the Core ML package, compare every form with the one before, and score it beside the model',
-        f'export {CONFIG} {BEST} --out {FOLDER}/detector.mlpackage --report {FOLDER}/export.json --evaluate',
-    ),
-    Step(
-        'check',
-        'open the saved package again and check it',
-        f'verify {FOLDER}/detector.mlpackage --report {FOLDER}/verify.json',
-    ),
-    Step(
-        'look',
-        'draw what the package finds, beside what the trained model does',
-        f'predict {FOLDER}/detector.mlpackage {FOLDER}/data/images/val --out {FOLDER}/predictions '
-        f'--compare {CONFIG} {BEST}',
-    ),
-)
 
 
 def make_room(root: Path) -> Path | None:

@@ -1,52 +1,52 @@
 """What came out of a finished demo, out of the reports that its steps wrote."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mobileone_mm.artifact.ladder import plain_name
+from mobileone_mm.demo.demo import Demo
 from mobileone_mm.demo.steps import FOLDER, Done
-
-METRICS = {'mAP50': 'coco/bbox_mAP_50', 'mAP': 'coco/bbox_mAP'}
-REPORT = 'detector.mlpackage.report.html'
+from mobileone_mm.outputs import page_of
 
 
-def facts(root: Path, done: Sequence[Done]) -> dict[str, str]:
+def facts(demo: Demo, root: Path, done: Sequence[Done]) -> dict[str, str]:
     """What came out of a finished demo, a line each."""
-    export, looked = _read(root / FOLDER / 'export.json'), _read(root / FOLDER / 'predictions/predictions.json')
-    truth = _read(root / FOLDER / 'data/annotations/val.json')
-    trained, *_, package = export['scores']['rows']
-    classes = ', '.join(category['name'] for category in truth['categories'])
-    agreed = looked['agreement']
+    folder = root / FOLDER
+    export, looked = _read(folder / 'export.json'), _read(folder / 'predictions/predictions.json')
+    trained, *_, package = [_values(demo, export['scores'], row) for row in export['scores']['rows']]
     return {
-        'score': f'{_said(package)}; the trained model {_said(trained)}',
-        'package': f'{FOLDER}/detector.mlpackage, {export["bytes"] / 1e6:.1f} MB, finds {classes}',
-        'agreement': f'{agreed["agreeing"]} of {agreed["left"]} boxes of the package agree with the model',
-        'scored on': f'{len(truth["images"])} validation pictures, {len(truth["annotations"])} boxes',
+        'score': f'{_said(demo, package)}; the trained model {_said(demo, trained)}',
+        'package': f'{FOLDER}/{demo.package}, {export["bytes"] / 1e6:.1f} MB, finds {", ".join(demo.classes)}',
+        'agreement': demo.agreed(looked['agreement']),
+        'scored on': f'{export["scores"]["pictures"]} validation pictures, {demo.truth(folder)}',
         'time': f'{sum(step.seconds for step in done):.0f} s',
     }
 
 
-def summary(root: Path, done: Sequence[Done]) -> str:
+def summary(demo: Demo, root: Path, done: Sequence[Done]) -> str:
     """The page about a finished demo, as Markdown."""
     export, looked = _read(root / FOLDER / 'export.json'), _read(root / FOLDER / 'predictions/predictions.json')
-    scores = [_cells(row['name'], row['rule'], *_values(row)) for row in export['scores']['rows']]
+    scores = [
+        _cells(row['name'], row['rule'], *_values(demo, export['scores'], row)) for row in export['scores']['rows']
+    ]
     checks = [
         _cells(plain_name(check['name']), _value(check), f'{check["limit"]:g} {check["unit"]}')
         for check in export['ladder']
     ]
     steps = [_cells(step.name, f'{step.seconds:.0f} s', f'`{step.command}`') for step in done]
-    fullest = max(looked['pictures'], key=lambda entry: len(entry['detections']))
+    fullest = max(looked['pictures'], key=demo.fullness)
+    report = page_of(Path(demo.package)).name
     return '\n'.join(
         [
-            '# A detector of drawn shapes, from nothing to Core ML',
+            f'# A {demo.noun} of drawn shapes, from nothing to Core ML',
             '',
             '| | |',
             '| --- | --- |',
-            *(_cells(name, text) for name, text in facts(root, done).items()),
+            *(_cells(name, text) for name, text in facts(demo, root, done).items()),
             '',
-            f'In a browser: [{REPORT}]({REPORT}), every check, score and picture of the export on one page.',
+            f'In a browser: [{report}]({report}), every check, score and picture of the export on one page.',
             '',
             '## What was learned',
             '',
@@ -56,17 +56,15 @@ def summary(root: Path, done: Sequence[Done]) -> str:
             '',
             '## Is the package the same as the model you trained?',
             '',
-            _cells('', 'rule', *METRICS),
-            _cells(*['---'] * (2 + len(METRICS))),
+            _cells('', 'rule', *demo.metrics),
+            _cells(*['---'] * (2 + len(demo.metrics))),
             *scores,
             '',
-            'On so few pictures, rounding to float16 moves a score by some tenths of a point, up or down.',
+            'On so few pictures, rounding to float16 moves a score by up to some tenths of a point, up or down.',
             '',
             f'![left: found by the package; right: by the trained model](predictions/{fullest["picture"]})',
             '',
-            'The validation picture with the most boxes; all of them are in [predictions](predictions). A box that '
-            'differs would have a red frame. Where two boxes of one shape have nearly the same score, rounding decides '
-            'which of them suppresses the other: that is where agreeing boxes are pixels apart.',
+            demo.shown,
             '',
             '| check | largest difference | limit |',
             '| --- | --- | --- |',
@@ -88,14 +86,16 @@ def _cells(*texts: str) -> str:
     return f'| {" | ".join(texts)} |'
 
 
-def _said(row: dict[str, Any]) -> str:
-    return ', '.join(f'{name} {value}' for name, value in zip(METRICS, _values(row), strict=True))
+def _said(demo: Demo, values: Sequence[str]) -> str:
+    return ', '.join(f'{name} {value}' for name, value in zip(demo.metrics, values, strict=True))
 
 
-def _values(row: dict[str, Any]) -> list[str]:
+def _values(demo: Demo, scores: Mapping[str, Any], row: Mapping[str, Any]) -> list[str]:
+    """The shown metrics of a row as they are counted: percent, or fractions of 1."""
+    digits = 2 if scores['percent'] else 3
     # A detector that finds nothing anywhere has no metrics.
-    values = [row['metrics'].get(key) for key in METRICS.values()]
-    return ['-' if value is None else f'{value:.3f}' for value in values]
+    values = [row['metrics'].get(key) for key in demo.metrics.values()]
+    return ['-' if value is None else f'{value:.{digits}f}' for value in values]
 
 
 def _value(check: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.columns import WIDTH, wrapped
+from mobileone_mm.openmmlab.metrics import number_of
 
 LEAST = 8  # characters of a column of metrics
 SECONDS = 's/picture'
@@ -175,7 +176,7 @@ class Scores:
         for name, rows in groupby(self.rows, lambda row: row.name):
             lines.append(name)
             for row in rows:
-                values = ''.join(f'{self._number(row, key):>{width}}' for key, width in columns.items())
+                values = ''.join(f'{self.number(row, key):>{width}}' for key, width in columns.items())
                 lines.append(f'  {row.rule:{rules - 2}}{values}  {row.seconds:{len(SECONDS)}.3f}')
         if self.differences:
             lines.append(f'points of {short(self.main)}:')
@@ -183,10 +184,11 @@ class Scores:
             lines += wrapped(change.what, ' ' * 9, f'{_points(change.points):>7}  ')
         return '\n'.join(lines)
 
-    def _number(self, row: Row, metric: str) -> str:
+    def number(self, row: Row, metric: str) -> str:
+        """A metric of a row as text, as the metric itself counts; '-' where it has none."""
         if self.points(row, metric) is None:
             return '-'
-        return f'{row.metrics[metric]:.{2 if self.percent else 4}f}'
+        return number_of(row.metrics[metric], self.percent)
 
 
 def _as_json(values: Mapping[str, float]) -> dict[str, float | None]:

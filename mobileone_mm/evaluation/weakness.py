@@ -1,7 +1,5 @@
 """Whether a model is weak by its own scores: an export cannot be better than what it was made from."""
 
-from collections.abc import Callable
-
 from mobileone_mm.evaluation.scores import Scores, short
 
 WEAK = 10.0  # points of 100; a model or class below it finds next to nothing
@@ -9,13 +7,13 @@ FAR_BELOW = 1 / 3  # of the mean over the classes; a class below it is left behi
 MOST_NAMED = 3  # classes that are named, the weakest first
 
 
-def weakness(scores: Scores, number: Callable[[float], str]) -> str:
+def weakness(scores: Scores) -> str:
     """What the first model that was scored is weak at, to be put behind 'of'; empty where it is not.
 
     Args:
         scores: of it, and maybe of others.
-        number: how points of 100 are written.
     """
+    number = scores.as_printed
     row = scores.rows[0]
     if (points := scores.points(row, scores.main)) is not None and points < WEAK:
         return f'a weak model: {short(scores.main)} {number(points)}, on {_pictures(scores)}'

@@ -4,7 +4,7 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -31,7 +31,7 @@ from mobileone_mm.exporter.options import check_options, split_options
 from mobileone_mm.exporter.page import write_page
 from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.exporter.saving import save_checked, verdict_on
+from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import input_size_of, require_size
 from mobileone_mm.openmmlab.open_model import open_model
@@ -101,10 +101,10 @@ def export(
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         made_with = target.made_with()
         supervision()  # draws the page
-        source = _loaded(config_path, checkpoint_path, input_size)
-        task = source.task
-        task_options, target_options = split_options(task.name, out.suffix, options)
-        task.export.require_options(task_options, source.model, source.size)
+        source = _loaded(
+            config_path, checkpoint_path, input_size, lambda task: split_options(task, out.suffix, options)
+        )
+        task, (task_options, target_options) = source.task, source.options
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
@@ -117,7 +117,8 @@ def export(
     with clock.station('graph'):
         checked = checked_graph(task, task_options, fused, source.size, pictures, described)
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
-        ladder.require_rungs(rung for rung in checked.rungs if not keep_failed or not math.isfinite(rung.value or 0))
+        lost = [rung for rung in checked.rungs if not math.isfinite(rung.value or 0)]
+        ladder.require_rungs(lost if keep_failed else checked.rungs, '' if lost else KEEP_IT)
     with ExitStack() as room:
         with clock.station('convert'):
             draft = room.enter_context(target.convert(checked.graph, task, source.classes, settings, target_options))
@@ -158,6 +159,7 @@ class _Source:
         model: trained or fused.
         classes: in the order of its outputs.
         size: (width, height) in pixels.
+        options: of the task, and of the format.
     """
 
     task: Task
@@ -167,25 +169,37 @@ class _Source:
     model: Any
     classes: tuple[str, ...]
     size: Size
+    options: tuple[Any, Any]
 
 
-def _loaded(config_path: str | Path, checkpoint_path: str | Path, input_size: Size | None) -> _Source:
+def _loaded(
+    config_path: str | Path,
+    checkpoint_path: str | Path,
+    input_size: Size | None,
+    options_of: Callable[[str], tuple[Any, Any]],
+) -> _Source:
+    """What the files hold; `options_of` gives the options of a task, by its name, and of the format."""
     with configs.quiet():  # mmengine says on stdout which variables a config reads
         config = configs.load_config(config_path)
     task = task_for(config)
+    options = options_of(task.name)
+    size = input_size
 
     def require(model: Any) -> None:
+        nonlocal size
         # Before the weights and the size: of another model's config, it is the first thing to be said.
         try:
             task.export.require(model)
         except ConfigError as error:
             raise ConfigError(f'{config_path}: {error}') from error
+        size = size or input_size_of(config)
+        require_size(model, size)
+        task.export.require_options(options[0], model, size)
 
     model, checkpoint = open_model(config, checkpoint_path, require)
+    assert size is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
-    size = input_size or input_size_of(config)
-    require_size(model, size)
-    return _Source(task, config, str(config_path), checkpoint, model, classes, size)
+    return _Source(task, config, str(config_path), checkpoint, model, classes, size, options)
 
 
 def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:

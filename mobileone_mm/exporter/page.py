@@ -14,7 +14,7 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.exporter.page_checks import checks_section
 from mobileone_mm.exporter.page_parts import bars, begun, fold, plain, prose, section, small
 from mobileone_mm.exporter.page_pictures import Pair, pictures_section
-from mobileone_mm.exporter.page_scores import points_of_100, scored, scores_section
+from mobileone_mm.exporter.page_scores import scored, scores_section
 from mobileone_mm.exporter.report import Report, answer, weak_at
 from mobileone_mm.outputs import PAGE
 from mobileone_mm.tasks.by_name import task_named
@@ -65,7 +65,7 @@ def _verdict(report: Report) -> str:
     mood = 'bad' if any(check.failed for check in checks_of(report.rungs)) else 'good'
     lines = [f'<p><b>{plain(answered)}</b></p>', *([f'<p class="why">{prose(why)}.</p>'] if why else [])]
     lines += [f'<p>{plain(begun(checked))}</p>', *([f'<p>{scored(report.scores)}</p>'] if report.scores else [])]
-    weak = weak_at(report, points_of_100)
+    weak = weak_at(report)
     warning = f'\n<p class="verdict weak"><b>{plain(weak)}.</b> No export mends that; training may.</p>'
     return f'<div class="verdict {mood}">{"".join(lines)}</div>{warning if weak else ""}'
 

@@ -2,6 +2,7 @@
 
 from mobileone_mm.evaluation.scores import Row, Scores, short
 from mobileone_mm.exporter.page_parts import bars, fold, plain, section, table
+from mobileone_mm.openmmlab.metrics import number_of
 
 MOST_CLASSES = 30  # beyond it, those that the model is better at are folded away
 OPEN_CLASSES = 12
@@ -9,16 +10,11 @@ OPEN_CLASSES = 12
 
 def scored(scores: Scores) -> str:
     """What the file scores, and the model that it was made from, in one sentence of HTML."""
-    model, file = (_shown(scores.points(row, scores.main)) for row in (scores.rows[0], scores.rows[-1]))
-    said = f'It scores {file} points of {plain(short(scores.main))}'
+    model, file = (_dashed(scores.number(row, scores.main)) for row in (scores.rows[0], scores.rows[-1]))
+    said = f'It scores {plain(short(scores.main))} {file}'
     if len(scores.rows) > 1:
         said += f', the model that it was made from {model}'
     return f'{said}.'
-
-
-def points_of_100(points: float) -> str:
-    """Points as a text."""
-    return f'{points:.1f} of 100'
 
 
 def scores_section(scores: Scores) -> str:
@@ -30,8 +26,9 @@ def scores_section(scores: Scores) -> str:
         lines.append(f'<tr><th scope="row">{plain(row.name)}<small>{plain(row.rule)}</small></th>{cells}</tr>')
     titles = ''.join(f'<th class="number">{plain(short(metric))}</th>' for metric in metrics)
     used = f'{scores.pictures} of {scores.total} pictures'
+    unit = 'points of 100' if scores.percent else 'fractions of 1; a point is 0.01'
     what = (
-        f"The config's own metric on {used} of its test data, in points of 100, and the difference from the row above."
+        f"The config's own metric on {used} of its test data, and the difference from the row above. Scores are {unit}."
     )
     intro = ' '.join([what, *scores.notes])
     body = table('scores', f'<th>model</th>{titles}', lines) + _classes(scores)
@@ -40,9 +37,10 @@ def scores_section(scores: Scores) -> str:
 
 def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
     value, before = scores.points(row, metric), None if above is None else scores.points(above, metric)
+    shown = _dashed(scores.number(row, metric))
     if value is None or before is None:
-        return _shown(value)
-    return f'{_shown(value)}<small>{_change(before, value)}</small>'.replace('-', '&minus;')
+        return shown
+    return f'{shown}<small>{_change(before, value)}</small>'.replace('-', '&minus;')
 
 
 def _classes(scores: Scores) -> str:
@@ -51,11 +49,16 @@ def _classes(scores: Scores) -> str:
     if not file:
         return ''
     rows = [
-        (name, points, f'{points:.1f}' + (f' ({_change(trained[name], points)})' if name in trained else ''))
+        (
+            name,
+            points,
+            number_of(scores.rows[-1].classes[name], scores.percent)
+            + (f' ({_change(trained[name], points)})' if name in trained else ''),
+        )
         for name, points in sorted(file.items(), key=lambda item: item[1])
     ]
     beside = ', in brackets the difference from the model' if len(scores.rows) > 1 else ''
-    title = f'<h3>{plain(scores.class_metric)} of each class</h3><p>In points of 100, the lowest first{beside}.</p>'
+    title = f'<h3>{plain(scores.class_metric)} of each class</h3><p>The lowest first{beside}.</p>'
     if len(rows) <= MOST_CLASSES:
         return title + bars(rows, 100)
     rest = rows[OPEN_CLASSES:]
@@ -64,8 +67,8 @@ def _classes(scores: Scores) -> str:
 
 def _change(before: float, after: float) -> str:
     change = round(after - before, 2) + 0.0  # no -0.00
-    return f'{change:+.2f}'
+    return f'{change:+.2f} points'
 
 
-def _shown(points: float | None) -> str:
-    return '&ndash;' if points is None else f'{points:.2f}'
+def _dashed(number: str) -> str:
+    return '&ndash;' if number == '-' else number

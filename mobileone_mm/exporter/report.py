@@ -1,6 +1,6 @@
 """What an export wrote and measured."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,9 +61,9 @@ def answer(report: Report) -> tuple[str, str]:
     return verdict(report.rungs, report.info.weights), checked(report.rungs, report.pictures)
 
 
-def weak_at(report: Report, number: Callable[[float], str]) -> str:
-    """What the model itself is weak at, if it was scored and is; `number` writes points of 100."""
-    if report.scores is None or not (weak := weakness(report.scores, number)):
+def weak_at(report: Report) -> str:
+    """What the model itself is weak at, if it was scored and is."""
+    if report.scores is None or not (weak := weakness(report.scores)):
         return ''
     lost = -(report.scores.change or 0.0)
     sound = lost <= MOST_LOST and all(check.failed is None for check in checks_of(report.rungs))

@@ -6,11 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mobileone_mm.artifact import ladder
-from mobileone_mm.artifact.card import PASSED, Card
+from mobileone_mm.artifact.card import KEY_PREFIX, PASSED, Card
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.model_checks import Checked
 from mobileone_mm.targets.target import Draft, Saved, Target
+
+KEEP_IT = '`keep_failed` writes the file all the same, to try how fast it is'
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ def save_checked(
 
     Raises:
         ParityError: a check failed, unless `keep_failed`.
-        ExportError: a rule of the format is broken.
+        ExportError: a rule of the format is broken, or the file says something else about itself than the card.
     """
     opened = _saved(target, draft, card, path)
     rungs = target.rungs(opened, card, checked.graph, pictures, checked.raw)
     if not keep_failed:
-        ladder.require_rungs(rungs)
+        ladder.require_rungs(rungs, KEEP_IT)
     failed = [rung for rung in rungs if ladder.first_failed([rung]) is not None]
     if failed:
         card = replace(
@@ -68,7 +71,10 @@ def verdict_on(rungs: Sequence[Rung]) -> str:
 def _saved(target: Target, draft: Draft, card: Card, path: Path) -> Saved:
     draft.save(card, path)
     opened: Saved = target.open(path)
-    target.check(opened)
+    said, given = target.check(opened).as_metadata(), card.as_metadata()  # as text: a list may come back as a tuple
+    wrong = [key.removeprefix(KEY_PREFIX) for key in given if said.get(key) != given[key]]
+    if wrong:
+        raise ExportError(f'{path.name}: its metadata have other {" and ".join(wrong)} than it was saved with')
     return opened
 
 

@@ -56,6 +56,11 @@ class Content:
     palette: tuple[tuple[int, ...], ...]
     faults: str = ''
 
+    @property
+    def annotated(self) -> bool:
+        """Whether there is any box or mask; of test data there need not be."""
+        return any(self.counts) or self.ignored > 0 or bool(self.faults)
+
 
 def content_of(dataset: Any, task: str) -> Content:
     """What a data set holds, whatever is wrapped around it; each image counts once.

@@ -7,9 +7,8 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.datasets.checks import shown
 from mobileone_mm.datasets.class_weights import class_weights
-from mobileone_mm.errors import ConfigError, DataError
+from mobileone_mm.errors import ConfigError, DataError, shown
 from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
 from mobileone_mm.inspection.samples import write_samples
 from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
@@ -103,7 +102,7 @@ def _notes(parts: Mapping[str, Content]) -> list[str]:
     notes = []
     for part, content in parts.items():
         lacking = [name for name, number in zip(content.classes, content.counts, strict=True) if not number]
-        if lacking:
+        if lacking and content.annotated:
             notes.append(f'{part}: nothing of {shown(lacking)}')
     for part in ('val', 'test'):
         both = parts['train'].paths & parts[part].paths if {'train', part} <= set(parts) else frozenset()
@@ -158,6 +157,8 @@ def table_of(part: str, content: Content) -> list[str]:
     of_boxes = f'; boxes {_said(content.box_size)}' if content.box_size else ''
     size = f', {_said(content.image_size)}' if content.image_size else ''
     lines = [f'{part}: {content.images} images{size}{of_boxes}']
+    if not content.annotated:
+        return [f'{lines[0]}; no annotations']
     width = max(len('no class'), *map(len, content.classes))
     rows = [('class', content.unit, 'share', 'images')]
     total = max(1, sum(content.counts) + (content.ignored if content.unit == PIXELS else 0))

@@ -1,12 +1,12 @@
-"""Metrics as people say them: in points of 100 where their values are fractions, and the one that counts first."""
+"""Metrics as their packages say them: a fraction of 1, or points of 100; and the one that counts first."""
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-# What the metrics of mmdet that give fractions of 1 call them. All others are shown as they come: mmseg's and
-# mmpretrain's are points already (mIoU 74.1), and a value says nothing of its unit: an mIoU of 0.7 is 0.7 points.
+# What the metrics of mmdet that give fractions of 1 call them. mmseg's and mmpretrain's are points of 100 (mIoU 74.1),
+# and a value says nothing of its unit: an mIoU of 0.7 is 0.7 points.
 FRACTION = re.compile(
     r'(coco|lvis|pascal_voc|openimages|cityscapes|youtube_vis)/'
     r'(\w*AP(@?\d+)?(_\w+)?|AR(_\w)?@\d+|recall@[\d.@]+|.*_precision)'
@@ -19,7 +19,12 @@ def value(key: str, given: Any) -> str:
     number = float(given)
     if not math.isfinite(number) or (is_fraction(key) and number < 0):
         return '-'
-    return f'{100 * number if is_fraction(key) else number:.2f}'
+    return number_of(number, not is_fraction(key))
+
+
+def number_of(score: float, percent: bool) -> str:
+    """A score as text, to a hundredth of a point: 0.6184, or 61.84 of a metric in percent."""
+    return f'{score:.{2 if percent else 4}f}'
 
 
 def is_fraction(key: str) -> bool:
@@ -48,10 +53,7 @@ def table(metrics: Mapping[str, Any]) -> str:
     """All metrics that are one number, a line each."""
     known = numbers(metrics)
     width = max(map(len, known), default=0)
-    lines = [f'{key:{width}}  {value(key, given):>7}' for key, given in known.items()]
-    if any(map(is_fraction, known)):
-        lines.append('in points of 100')
-    return '\n'.join(lines)
+    return '\n'.join(f'{key:{width}}  {value(key, given):>7}' for key, given in known.items())
 
 
 def _is_number(given: Any) -> bool:

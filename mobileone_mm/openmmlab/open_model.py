@@ -16,18 +16,18 @@ def open_model(
 ) -> tuple[nn.Module, Checkpoint]:
     """The config's model in eval mode with a file's weights, and the file; a fused file gives a fused model.
 
-    A classification file in any layout also fits a config whose model is a classifier. `require` may refuse the model
-    before the file is read.
+    A classification file in any layout also fits a config whose model is a classifier. `require` may refuse the model,
+    which is in eval mode, before the file is read.
 
     Raises:
         CheckpointError: no such file, or it does not belong to this config's model: entry by entry.
         ConfigError: the model cannot be built.
     """
-    model = configs.build_model(config)
+    model = configs.build_model(config).eval()
     if require is not None:
         require(model)
     checkpoint = read_checkpoint(path)
     if checkpoint.form == 'fused':
         reparam.fuse(model, inplace=True)
     load_whole(model, checkpoint)
-    return model.eval(), checkpoint
+    return model, checkpoint

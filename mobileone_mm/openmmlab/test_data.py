@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
+from mobileone_mm.openmmlab.data_sets import explained
 from mobileone_mm.pictures.colours import distinct_colours
 
 
@@ -105,7 +106,7 @@ def open_samples(config: Config, limit: int | None = None) -> Samples:
             'without them there is nothing to score on'
         )
     enter_scope(config)
-    with quiet(), _built('test_dataloader.dataset', config):
+    with quiet(), _built('test_dataloader.dataset', config), explained(config, 'test_dataloader'):
         dataset = DATASETS.build(copy.deepcopy(config.test_dataloader.dataset))
         dataset.full_init()
         total = len(dataset)
@@ -124,7 +125,7 @@ def open_dataset(config: Config, loader: str) -> Any:
         DataError: the data cannot be read, or cannot be trained or tested on.
     """
     enter_scope(config)
-    with quiet(), _built(f'{loader}.dataset', config):
+    with quiet(), _built(f'{loader}.dataset', config), explained(config, loader):
         dataset = DATASETS.build(copy.deepcopy(config[loader].dataset))
         dataset.full_init()
         len(dataset)

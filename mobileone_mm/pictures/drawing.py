@@ -12,11 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.pictures import colours
+from mobileone_mm.pictures.colours import hexadecimal
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 
 SEAM = 2  # px between the two of a pair
 PALETTE = ('#ffb000', '#00d68f', '#4ea8ff', '#ff6b8b', '#b07cff', '#c9d200')  # light: black text reads on each
-MARK = '#e00024'  # around boxes that differ; white text reads on it
+MARK = hexadecimal(colours.MARK)  # around boxes that differ
 HEADER = 44  # px above a pair, at least
 THINNEST_LINE, SMALLEST_TEXT = 2, 12  # px; both grow slower than the picture, which is then looked at as a whole
 SIDE_PER_LINE, SIDE_PER_TEXT = 400, 100  # px of the longer side for one px more

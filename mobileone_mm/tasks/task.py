@@ -76,7 +76,7 @@ class Exporting:
 
     Attributes:
         require: refuses a model that cannot be exported.
-        require_options: refuses options that do not fit a model or an input size.
+        require_options: refuses options that do not fit a model, which has no weights yet, or an input size.
         class_count: how many classes a model tells apart.
         graph: the graph of a fused model, for an input size, under the task's options.
         reference: what a model itself gives for a picture under these options, by its host's code, in the model's own

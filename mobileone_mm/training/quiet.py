@@ -22,6 +22,7 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.hooks.unwrap import unwrapped
+from mobileone_mm.openmmlab.data_sets import explained
 from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.training import notes, ranks
 from mobileone_mm.weights import matching
@@ -116,6 +117,24 @@ def logged() -> Iterator[Log]:
             OURS.setLevel(level)
 
 
+class _Explaining:
+    """The part of a runner that says which files of the data are not there."""
+
+    cfg: Config
+
+    def build_train_loop(self, *args: Any, **options: Any) -> Any:
+        with explained(self.cfg, 'train_dataloader'):
+            return super().build_train_loop(*args, **options)  # type: ignore[misc]  # the runner's
+
+    def build_val_loop(self, *args: Any, **options: Any) -> Any:
+        with explained(self.cfg, 'val_dataloader'):
+            return super().build_val_loop(*args, **options)  # type: ignore[misc]
+
+    def build_test_loop(self, *args: Any, **options: Any) -> Any:
+        with explained(self.cfg, 'test_dataloader'):
+            return super().build_test_loop(*args, **options)  # type: ignore[misc]
+
+
 def build(config: Config, log: Log) -> Runner:
     """The config's runner, of its own kind, with its output in `log`; a custom `runner_type` is kept."""
     kind = config.get('runner_type', 'Runner')
@@ -125,7 +144,7 @@ def build(config: Config, log: Log) -> Runner:
         if kind is None:
             raise ConfigError(f'runner_type={config.runner_type!r} given, and no such runner is registered')
 
-    class Quiet(kind):  # type: ignore[misc, valid-type]
+    class Quiet(_Explaining, kind):  # type: ignore[misc, valid-type]
         """A runner with another console, and with care for the user's files and time."""
 
         def build_logger(self, *args: Any, **options: Any) -> MMLogger:

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.registry import DATASETS
 
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.data_sets import LOADERS, sets_of
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
 from mobileone_mm.training.work_dir import require_work_dir
 
 AUTO = 'auto'  # resume from the last checkpoint in the work dir
-LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+CHECKED = 'mobileone_mm.MaskDataset'  # the data set whose check can be left out
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class Options:
         resume: 'auto' for the last checkpoint in the work dir, a path or URL, or None.
         amp: train in mixed precision.
         auto_scale_lr: scale the learning rate with the batch, as the config's `auto_scale_lr` says.
+        no_check: do not look into every file of masks for faults before the first step.
     """
 
     work_dir: str | None = None
@@ -36,6 +39,7 @@ class Options:
     resume: str | None = None
     amp: bool = False
     auto_scale_lr: bool = False
+    no_check: bool = False
 
 
 def training_config(word: str, options: Options) -> Config:
@@ -60,6 +64,8 @@ def training_config(word: str, options: Options) -> Config:
                 'expected auto_scale_lr=dict(base_batch_size=...)'
             )
         config.auto_scale_lr.enable = True
+    if options.no_check:
+        _leave_out_checks(word, config)
     if options.resume is not None:
         config.resume = True
         config.load_from = None if options.resume == AUTO else _weights(options.resume)
@@ -128,6 +134,25 @@ def _enable_amp(word: str, config: Config) -> None:
         raise ConfigError(f'{word}: `amp` goes with optim_wrapper of type OptimWrapper, the config has {kind}')
     config.optim_wrapper.type = 'AmpOptimWrapper'
     config.optim_wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def _leave_out_checks(word: str, config: Config) -> None:
+    configs.enter_scope(config)
+    with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
+        checked = registry.get(CHECKED)  # None where there is no mmseg
+
+        def has_check(one: Any) -> bool:
+            kind = registry.get(one['type']) if isinstance(one.get('type'), str) else one.get('type')
+            return checked is not None and isinstance(kind, type) and issubclass(kind, checked)
+
+        found = [one for loader in LOADERS for _, one in sets_of(config, loader) if has_check(one)]
+    for one in found:
+        one['check'] = False
+    if not found:
+        raise ConfigError(
+            f'{word}: `no_check` leaves out the look into every file of masks ({CHECKED}), and no data set of this '
+            'config has it; leave `no_check` out. Boxes are checked while they are read, which costs next to nothing'
+        )
 
 
 def _weights(source: str) -> str:

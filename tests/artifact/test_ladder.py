@@ -63,6 +63,8 @@ def test_a_rung_that_was_not_made_stops_nothing_and_one_that_is_off_does() -> No
         require_rungs(
             [Rung('a', 1.0, 1.0, 'px'), Rung('b', 2.0, 1.0, 'px', 'why', cure='what helps'), Rung('c', 9.0, 1.0, 'px')]
         )
+    with pytest.raises(ParityError, match=r'^b: 2 px, limit 1 px \(what helps\); or else$'):
+        require_rungs([Rung('b', 2.0, 1.0, 'px', cure='what helps')], 'or else')
 
 
 def test_a_line_for_each_check() -> None:

@@ -21,7 +21,7 @@ def test_a_file_that_was_kept_says_so_everywhere(
     assert cli.run(export.main, words) == 1
     assert not out.exists()
     assert not page_of(out).exists()
-    capsys.readouterr()
+    assert capsys.readouterr().err.endswith('; --keep-failed writes the file all the same, to try how fast it is\n')
 
     assert cli.run(export.main, [*words, '--keep-failed']) == 1
     lines = capsys.readouterr().out.splitlines()

@@ -32,17 +32,16 @@ def folder(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
 def test_the_metrics_are_a_table_and_those_of_mmengine(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run('tiny.py', 'epoch_1.pth') == 0
     out, err = capsys.readouterr()
-    *table, unit, following = out.splitlines()
+    *table, following = out.splitlines()
     (file,) = Path('work_dirs/tiny').glob('*/[0-9]*.json')
     logged = json.loads(file.read_text())
     said = dict(line.split() for line in table)
     assert said.keys() == {key for key in logged if key.startswith('coco/')}
-    assert said['coco/bbox_mAP_50'] == f'{100 * logged["coco/bbox_mAP_50"]:.2f}' != '0.00'
+    assert said['coco/bbox_mAP_50'] == f'{logged["coco/bbox_mAP_50"]:.4f}' != '0.0000'
     assert said['coco/bbox_mAP_l'] == '-'  # no shape is so large
     assert [line.split()[0] for line in table[-3:]] == [
         f'coco/{name}_precision' for name in ('circle', 'square', 'triangle')
     ]
-    assert unit == 'in points of 100'
     assert following == 'next: ' + cli.command('export', 'tiny.py', 'epoch_1.pth')  # as typed from here
     assert re.fullmatch(
         r'config    tiny\.py\nmodel     epoch_1\.pth\nwork dir  work_dirs/tiny\nlog       \S+\.log\n'
@@ -125,3 +124,30 @@ def test_help_opens_with_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         command.main(['--help'])
     assert ended.value.code == 0
     assert capsys.readouterr().out.startswith(f'example: {cli.command("test", "ssd_mobileone_s2")} ')
+
+
+@pytest.mark.parametrize('name', ['ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'deeplabv3_mobileone_s1_ade20k'])
+@pytest.mark.filterwarnings('ignore:The draw is False')  # mmseg's, to itself
+def test_a_shipped_config_without_its_data_says_where_they_go(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('any.pth').touch()  # the data come first
+    assert run(name, 'any.pth') == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    where = rf'data/\S+: no such folder, seen from {tmp_path}; test_dataloader expects in it .*val'
+    assert re.match(rf'error: {where}.* --cfg-options test_dataloader\.dataset\.data_root=DIR\b', said)
+
+
+def test_a_set_without_annotations_scores_nothing(
+    folder: Path, shapes: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((shapes / 'annotations/val.json').read_text())
+    empty = folder / 'empty.json'
+    empty.write_text(json.dumps({**content, 'annotations': []}))
+    options = [f'test_dataloader.dataset.ann_file={empty}', f'test_evaluator.ann_file={empty}']
+    assert run('tiny.py', 'epoch_1.pth', '--cfg-options', *options) == 0
+    table = [line for line in capsys.readouterr().out.splitlines() if line.startswith('coco/')]
+    assert {line.split()[1] for line in table} == {'-'}
+    (log,) = Path('work_dirs/tiny').glob('*/*.log')
+    assert f'{empty}: 4 images, no annotations' in log.read_text()

@@ -1,11 +1,15 @@
 """`mobileone toy-data` as typed."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.registry import DATASETS, init_default_scope
 
 from mobileone_mm import cli
+from mobileone_mm.commands import init
 from mobileone_mm.commands.toy_data import main
 from mobileone_mm.datasets.toy_options import BATCH
 from mobileone_mm.openmmlab.configs import load_config
@@ -48,6 +52,33 @@ def test_one_picture_is_too_few_to_train_on(tmp_path: Path, capsys: pytest.Captu
     assert (
         said.err == f'{tmp_path / "set"}: too few pictures with a shape in them to train on; draw more with --images\n'
     )
+
+
+def test_a_set_with_masks_ends_in_the_command_that_writes_a_config_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(main, ['shapes/', '--masks', *SMALL]) == 0
+    said = capsys.readouterr()
+    assert said.err == ''
+    first, last = said.out.splitlines()
+    assert re.fullmatch(r'shapes/: train 3 images, \d+ shapes; val 2, \d+', first)
+    start = f'next: {cli.command("init")} '
+    assert last.startswith(start)
+    assert cli.run(init.main, shlex.split(last.removeprefix(start))) == 0
+    config = load_config('my_set.py')
+    init_default_scope('mmseg')
+    for split, pictures in (('train', 3), ('val', 2), ('test', 2)):
+        dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
+        assert len(dataset) == pictures
+        assert dataset.metainfo['classes'] == ('ground', 'circle', 'square', 'triangle')
+
+
+def test_of_one_picture_with_a_mask_no_config_is_spoken_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(main, [str(tmp_path / 'set'), '--masks', '--images', '1', '--val', '1', '--size', '64']) == 0
+    said = capsys.readouterr()
+    assert 'next: ' not in said.out
+    assert 'draw more with --images' in said.err
 
 
 def require_there(config: Config) -> None:

@@ -26,6 +26,7 @@ HEAD = ['config', 'work dir', 'log', 'data', 'training']
 COUNT = 'data      13 training images, 4 validation images'
 NUMBER = r'\d+\.?\d*'
 TIME = r'\d+:\d\d:\d\d left'
+ROOT = Path(__file__).parents[2]
 MOST_LINES_TO_AN_ERROR = 10  # mim prints 651 before it, and its own traceback after it
 SCRIPT = """
 from mobileone_mm import cli
@@ -44,6 +45,13 @@ class PressCtrlC(Hook):  # type: ignore[misc]
     def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
         if runner.iter + 1 == self.at:
             signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with nothing in it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 def run(*words: object) -> int:
@@ -95,7 +103,7 @@ def test_the_lines_say_what_mmengine_logs(config: Path, capsys: pytest.CaptureFi
     logged = [json.loads(line) for line in file.read_text().splitlines()]
     losses = [entry['loss'] for entry in logged if 'loss' in entry]
     metrics = [entry['coco/bbox_mAP'] for entry in logged if 'coco/bbox_mAP' in entry]
-    assert said == [(f'{loss:.4g}', f'{100 * value:.2f}') for loss, value in zip(losses, metrics, strict=True)]
+    assert said == [(f'{loss:.4g}', f'{value:.4f}') for loss, value in zip(losses, metrics, strict=True)]
 
 
 def test_everything_else_is_in_the_log(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -144,8 +152,8 @@ def test_weights_that_fit_in_part_are_warned_of(
 @pytest.mark.parametrize(
     ('option', 'error'),
     [
-        ('train_dataloader.dataset.data_root=nowhere/', r'nowhere/annotations/train\.json: cannot be read .*'),
-        ('val_dataloader.dataset.data_root=nowhere/', r'nowhere/annotations/val\.json: cannot be read .*'),
+        ('train_dataloader.dataset.data_root=nowhere/', r'nowhere/: no such folder, seen from .*; train_dataloader .*'),
+        ('val_dataloader.dataset.data_root=nowhere/', r'nowhere/: no such folder, seen from .*; val_dataloader .*'),
         (
             'train_dataloader.batch_size=14',
             r'13 training images make no batch of 14; .* lower train_dataloader\.batch_size .*',
@@ -338,6 +346,60 @@ def test_of_two_processes_the_first_speaks(config: Path, tmp_path: Path) -> None
     assert (first[0], *second) == (0, 0, '', '')
     assert 'training  2 epochs of 1 step on 2 x CPU' in first[2].splitlines()
     assert first[1].startswith('best      work/best_coco_bbox_mAP_epoch_')
+
+
+@pytest.mark.parametrize(
+    ('name', 'root', 'files', 'options'),
+    [
+        (
+            'ssd_mobileone_s0',
+            'data/coco/',
+            'annotations/instances_train2017.json train2017/',
+            'train_dataloader.dataset.data_root=DIR val_dataloader.dataset.data_root=DIR '
+            'val_evaluator.ann_file=DIR/annotations/instances_val2017.json',
+        ),
+        (
+            'deeplabv3_mobileone_s1_voc',
+            'data/VOCdevkit/VOC2012',
+            'ImageSets/Segmentation/train.txt JPEGImages SegmentationClass ImageSets/Segmentation/aug.txt '
+            'SegmentationClassAug',
+            'train_dataloader.dataset.datasets.0.data_root=DIR train_dataloader.dataset.datasets.1.data_root=DIR '
+            'val_dataloader.dataset.data_root=DIR',
+        ),
+        (
+            'deeplabv3_mobileone_s1_ade20k',
+            'data/ade/ADEChallengeData2016',
+            'images/training annotations/training',
+            'train_dataloader.dataset.data_root=DIR val_dataloader.dataset.data_root=DIR',
+        ),
+    ],
+)
+@pytest.mark.filterwarnings('ignore:The draw is False')  # mmseg's, to itself
+def test_a_shipped_config_without_its_data_says_where_they_go(
+    name: str, root: str, files: str, options: str, empty: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(name) == 1
+    out, err = capsys.readouterr()
+    *head, said = err.splitlines()
+    assert (out, [line[:10].strip() for line in head]) == ('', HEAD[:3])
+    parts = ', '.join(files.split())
+    assert said.startswith(
+        f'error: {root}: no such folder, seen from {empty}; train_dataloader expects in it {parts}; '
+    )
+    assert said.endswith(f'--cfg-options {options}')
+    assert os.listdir() == ['work_dirs']
+    assert not list(Path('work_dirs').rglob('*.pth'))
+
+    (section,) = re.findall(r'docs/train\.md, "(.*)"', said)
+    docs = (ROOT / 'docs/train.md').read_text()
+    assert {root, f'## {section}', *files.split()} <= {*re.findall(r'`(.*?)`', docs), *docs.splitlines()}
+
+    assert run(name, '--cfg-options', *options.replace('DIR', 'elsewhere').split()) == 1
+    assert 'error: elsewhere: no such folder, ' in capsys.readouterr().err
+    Path(root).mkdir(parents=True)
+    assert run(name) == 1
+    first, second, *_ = (str(Path(root, file)) for file in files.split())
+    assert f'error: {first}, {second}' in capsys.readouterr().err
 
 
 def test_help_is_quick_and_opens_with_an_example() -> None:

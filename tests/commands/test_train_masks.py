@@ -1,5 +1,6 @@
 """`mobileone train` on own masks: faults end it before the first step, unless it is told not to look for them."""
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 
 from mobileone_mm import cli
 from mobileone_mm.commands.train import main
+
+from .test_train import PressCtrlC  # noqa: F401 - registered by the import
 
 SIDE = 32
 SOME = 'train_dataloader.dataset.indices=2'  # which are sound, but the whole set is looked at
@@ -68,8 +71,29 @@ def test_faults_end_it_before_the_first_step(capsys: pytest.CaptureFixture[str])
     assert not list(Path('work').glob('*.pth'))
 
 
-def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
-    unchecked = 'train_dataloader.dataset.check=False'
-    assert cli.run(main, ['seg.py', '--work-dir', 'work', '--cfg-options', SOME, unchecked]) == 0
-    assert 'epoch 1/1  loss ' in capsys.readouterr().err
+@pytest.mark.parametrize('more', [(), ('--plain',)])
+def test_told_not_to_look_it_trains(more: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(main, ['seg.py', '--work-dir', 'work', '--no-check', *more, '--cfg-options', SOME]) == 0
+    said = ''.join(capsys.readouterr())
+    assert 'loss' in said
+    assert 'are looked at' not in said
     assert Path('work/epoch_1.pth').is_file()
+    assert 'check=False' in Path('work/seg.py').read_text()
+
+
+def test_not_to_look_is_kept_when_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
+    Path('seg.py').write_text(CONFIG + "custom_hooks = [dict(type='PressCtrlC', at=1)]\n")
+    assert cli.run(main, ['seg.py', '--no-check', '--cfg-options', SOME]) == 130
+    following = shlex.split(capsys.readouterr().out)
+    assert following[-5:] == ['train', 'seg.py', '--no-check', '--cfg-options', SOME]
+    Path('seg.py').write_text(CONFIG)  # nobody presses again
+    assert cli.run(main, following[following.index('train') + 1 :]) == 0
+
+
+def test_there_is_nothing_to_leave_out_of_mmsegs_own_sets(capsys: pytest.CaptureFixture[str]) -> None:
+    Path('seg.py').write_text(CONFIG.replace('mobileone_mm.MaskDataset', 'BaseSegDataset'))
+    assert cli.run(main, ['seg.py', '--no-check']) == 1
+    out, err = capsys.readouterr()
+    assert out == ''
+    assert err.splitlines()[-1].startswith('error: seg.py: --no-check leaves out the look into every file of masks')
+    assert not Path('work_dirs').exists()

@@ -52,6 +52,12 @@ def read_coco(root: Path, classes: Any = CLASSES, **options: Any) -> CocoDataset
     )
 
 
+def test_a_set_to_test_on_may_have_no_annotations(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    dataset = read_coco(coco_file(tmp_path, []), test_mode=True)
+    assert len(dataset) == 2
+    assert f'{tmp_path}/set.json: 2 images, no annotations' in [record.getMessage() for record in log.records]
+
+
 def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
     boxes = [
         coco_box(1, [2, 3, 10, 20], category=9, image=2),

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from mmengine.registry import DATASETS, init_default_scope
-from mmseg.evaluation import IoUMetric
+from mmengine.config import Config
+from mmengine.registry import DATASETS, METRICS, init_default_scope
 from PIL import Image
 
+from mobileone_mm import config as shipped
 from mobileone_mm.datasets.masks import MaskDataset
 
 LOADED = [{'type': 'LoadImageFromFile'}, {'type': 'LoadAnnotations'}, {'type': 'PackSegInputs'}]
@@ -93,17 +94,37 @@ def coco_as_ade(data: Path, listed: Path) -> Any:
     )
 
 
+def by_ade_config(root: Path, listed: str = '', **prefix: str) -> Any:
+    """As the config for ADE20k tests, but for where the pictures are."""
+    dataset = config_of_ade().test_dataloader.dataset
+    dataset.update(data_root=str(root), ann_file=listed, **({'data_prefix': prefix} if prefix else {}))
+    built = DATASETS.build(dataset)
+    built.full_init()
+    return built
+
+
+def config_of_ade() -> Any:
+    return Config.fromfile(shipped('deeplabv3_mobileone_s0_ade20k'))
+
+
+def coco_by_ade_config(data: Path, listed: Path) -> Any:
+    coco_as_ade(data, listed)
+    prefix = {'img_path': 'images/val2017', 'seg_map_path': 'semantic/val2017'}
+    return by_ade_config(data / 'coco_small', str(listed), **prefix)
+
+
 SETS = {
     'camvid': camvid,
     'coco as voc': coco_as_voc,
     'ade': lambda data: ade('mobileone_mm.MaskDataset', data),
     "ade, mmseg's": lambda data: ade('ADE20KDataset', data),
+    'ade, by its config': lambda data: by_ade_config(data / 'ade_fixture3'),
 }
 
 
 def miou(dataset: Any, shift: int) -> float:
     """Of each mask, with its labels moved on by `shift`, against itself: mean over the classes that occur, 0 to 100."""
-    metric = IoUMetric(iou_metrics=['mIoU'])
+    metric = METRICS.build(config_of_ade().test_evaluator)
     metric.dataset_meta = dataset.metainfo
     count = len(dataset.metainfo['classes'])
     for item in dataset:
@@ -121,6 +142,7 @@ def test_a_mask_scored_against_itself_is_perfect_and_shifted_by_one_is_not(name:
 
 def test_so_it_is_with_masks_of_coco_whose_ids_begin_with_1(real_data: Path, tmp_path: Path) -> None:
     require_right(coco_as_ade(real_data / 'data', tmp_path / 'list.txt'))
+    require_right(coco_by_ade_config(real_data / 'data', tmp_path / 'list.txt'))
 
 
 def require_right(dataset: Any) -> None:

@@ -1,4 +1,4 @@
-"""Drawn shapes: reproducible, boxes tight to what is visible, files that COCO readers accept."""
+"""Drawn shapes: reproducible, boxes and masks of what is visible, files that COCO readers accept."""
 
 import json
 from collections.abc import Mapping
@@ -128,21 +128,65 @@ def test_coco_reads_the_set_back(tmp_path: Path) -> None:
             assert seen_boxes(pixels.astype(np.uint8)) == found  # colours kept their order through the file
 
 
-def test_an_older_set_is_replaced_and_anything_else_is_kept(tmp_path: Path) -> None:
-    small = toy.ToyOptions(images=1, val=1, size=32)
-    toy.write_coco(tmp_path / 'set', toy.ToyOptions(images=3, val=1, size=32))
-    toy.write_coco(tmp_path / 'set', small)
-    assert len(list((tmp_path / 'set' / 'images' / 'train').iterdir())) == 1
+def seen_classes(image_rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The class of each pixel by its colour alone: 0 ground, then the shapes."""
+    hue = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2HSV_FULL)[..., 0].astype(int)
+    away = np.stack([np.abs((hue - middle * 255 + 128) % 255 - 128) for middle in toy.HUES.values()])
+    coloured = np.ptp(image_rgb.astype(int), axis=2) > COLOURED
+    return np.where(coloured, 1 + away.argmin(axis=0), 0)
 
-    toy.write_coco(tmp_path / 'set with more', small)
-    toy.write_coco(tmp_path / 'unmarked', small)
+
+def test_a_mask_is_what_is_seen() -> None:
+    assert toy.MASK_CLASSES == ('ground', 'circle', 'square', 'triangle')
+    for scene in scenes(40):
+        mask = toy.class_mask(scene)
+        assert mask.dtype == np.uint8
+        np.testing.assert_array_equal(mask, seen_classes(scene.image_rgb))
+
+
+def test_a_set_with_masks_has_the_pictures_of_that_with_boxes_and_a_mask_of_each(tmp_path: Path) -> None:
+    options = toy.ToyOptions(images=12, val=3, size=64, seed=2)
+    boxes, shapes = toy.write_coco(tmp_path / 'boxes', options), toy.write_masks(tmp_path / 'masks', options)
+    assert shapes == boxes
+    with_boxes, with_masks = files(tmp_path / 'boxes'), files(tmp_path / 'masks')
+    images = [name for name in with_boxes if name.startswith('images/')]
+    masks = [name.replace('images/', 'masks/') for name in images]
+    assert set(with_masks) == {'.mobileone_mm', 'info.json', *images, *masks}
+    for image, mask in zip(images, masks, strict=True):
+        assert with_masks[image] == with_boxes[image]
+        pixels = cv2.imread(str(tmp_path / 'masks' / image), cv2.IMREAD_COLOR_RGB)
+        ids = cv2.imread(str(tmp_path / 'masks' / mask), cv2.IMREAD_UNCHANGED)
+        assert pixels is not None
+        assert ids is not None
+        np.testing.assert_array_equal(ids, seen_classes(pixels.astype(np.uint8)))
+
+
+WRITERS = {'boxes': toy.write_coco, 'masks': toy.write_masks}
+INSIDE = {'boxes': 'annotations/more.json', 'masks': 'masks/train/000002.png'}  # as a set of one picture has none
+
+
+@pytest.mark.parametrize('kind', WRITERS)
+@pytest.mark.parametrize('older', WRITERS)
+def test_an_older_set_is_replaced_whatever_it_is_of(kind: str, older: str, tmp_path: Path) -> None:
+    WRITERS[older](tmp_path / 'set', toy.ToyOptions(images=3, val=1, size=32))
+    for name in ('set', 'alone'):
+        WRITERS[kind](tmp_path / name, toy.ToyOptions(images=1, val=1, size=32))
+    assert files(tmp_path / 'set') == files(tmp_path / 'alone')
+
+
+@pytest.mark.parametrize('kind', WRITERS)
+def test_a_folder_that_holds_anything_else_is_kept(kind: str, tmp_path: Path) -> None:
+    small, write = toy.ToyOptions(images=1, val=1, size=32), WRITERS[kind]
+    write(tmp_path / 'set with more', small)
+    write(tmp_path / 'unmarked', small)
     (tmp_path / 'unmarked/.mobileone_mm').unlink()
     for name in (
         'mine/annotations/train.json',
         'mine/images/train/000001.png',
         'set with more/notes.txt',
-        'set with more/annotations/more.json',
+        f'set with more/{INSIDE[kind]}',
         'set with more/images/train/more.png',
+        'set with more/images/train/000002.png',
         'set with more/images/val/deeper/000001.png',
         'unmarked/images/train/000001.png',
     ):
@@ -153,7 +197,7 @@ def test_an_older_set_is_replaced_and_anything_else_is_kept(tmp_path: Path) -> N
         with pytest.raises(
             UsageError, match='this folder is not a set of drawn shapes written by mobileone_mm; move it'
         ):
-            toy.write_coco(tmp_path / Path(name).parts[0], small)
+            write(tmp_path / Path(name).parts[0], small)
         assert files(tmp_path) == before
         path.unlink()
 

@@ -1,78 +1,36 @@
-"""The sheet of pictures: frames where the boxes are, right scores, nothing below the threshold."""
+"""The sheet of pictures: pairs in rows, a line above them."""
 
-import json
 from pathlib import Path
 
-import cv2
 import numpy as np
-import pytest
 
-from mobileone_mm.demo.sheet import GAP, HEADER, PANEL, draw_coco, write_sheet
-from mobileone_mm.errors import DataError
+from mobileone_mm.demo.sheet import GAP, HEADER, PANEL, write_sheet
 from mobileone_mm.pictures.drawing import SEAM
 from mobileone_mm.pictures.reading import Picture, read_picture
 
-ORANGE = (255, 176, 0)  # the first colour of the palette
-NAMES = {7: 'cup', 9: 'spoon'}
+
+def pair(number: int) -> tuple[Picture, Picture]:
+    left, right = (np.full((PANEL, PANEL, 3), 10 * number + side, np.uint8) for side in (1, 2))
+    return left, right
 
 
-def ground(height: int = 80, width: int = 80) -> Picture:
-    return np.full((height, width, 3), 90, np.uint8)
-
-
-def test_a_frame_stands_where_the_box_is_enlarged() -> None:
-    drawn = draw_coco(ground(), [{'bbox': [20, 30, 40, 20], 'category_id': 7}], NAMES)
-    assert drawn.shape == (PANEL, PANEL, 3)
-    for y, x in [(160, 80), (160, 240), (120, 200), (200, 160)]:  # middle of left, right, top, bottom; 4 x enlarged
-        assert tuple(drawn[y, x]) == ORANGE
-    assert tuple(drawn[160, 160]) == (90, 90, 90)
-
-
-def test_the_longer_side_fills_the_panel_and_no_box_changes_nothing() -> None:
-    drawn = draw_coco(ground(height=40), [], NAMES)
-    assert drawn.shape == (PANEL // 2, PANEL, 3)
-    assert (drawn == 90).all()
-
-
-def test_colours_tell_classes_apart() -> None:
-    box = [20, 30, 40, 20]
-    cup, spoon = (draw_coco(ground(), [{'bbox': box, 'category_id': key}], NAMES) for key in NAMES)
-    assert tuple(cup[160, 80]) != tuple(spoon[160, 80])
-
-
-def write_set(folder: Path, pictures: int, scores: list[float]) -> dict[str, Path]:
-    for index in range(pictures):
-        assert cv2.imwrite(str(folder / f'{index}.png'), ground())
-    truth = {
-        'images': [{'id': index, 'file_name': f'{index}.png'} for index in range(pictures)],
-        'annotations': [],
-        'categories': [{'id': key, 'name': name} for key, name in NAMES.items()],
-    }
-    found = [{'image_id': 0, 'category_id': 7, 'bbox': [20, 30, 40, 20], 'score': score} for score in scores]
-    (folder / 'truth.json').write_text(json.dumps(truth))
-    (folder / 'found.json').write_text(json.dumps(found))
-    return {'annotations': folder / 'truth.json', 'predictions': folder / 'found.json', 'images': folder}
-
-
-@pytest.mark.parametrize(('score', 'seen'), [(0.5, True), (0.49, False)])
-def test_predictions_are_on_the_right_from_the_score_on(tmp_path: Path, score: float, seen: bool) -> None:
-    write_sheet(tmp_path / 'sheet.png', **write_set(tmp_path, 1, [score]), min_score=0.5)
+def test_rows_of_three_each_pair_side_by_side(tmp_path: Path) -> None:
+    write_sheet(tmp_path / 'sheet.png', [pair(number) for number in range(4)], 'what is where')
     sheet = read_picture(tmp_path / 'sheet.png')
-    left = sheet[HEADER : HEADER + PANEL, GAP : GAP + PANEL]
-    right = sheet[HEADER : HEADER + PANEL, GAP + PANEL + SEAM : GAP + 2 * PANEL + SEAM]
-    assert (left == 90).all()
-    assert (tuple(right[160, 80]) == ORANGE) is seen
+    across = 2 * PANEL + SEAM + GAP
+    assert sheet.shape == (HEADER + 2 * (PANEL + GAP), GAP + 3 * across, 3)
+    for number, (row, column) in enumerate([(0, 0), (0, 1), (0, 2), (1, 0)]):
+        top, left = HEADER + row * (PANEL + GAP), GAP + column * across
+        panels = sheet[top : top + PANEL, left : left + 2 * PANEL + SEAM]
+        assert (panels[:, :PANEL] == 10 * number + 1).all()
+        assert (panels[:, PANEL + SEAM :] == 10 * number + 2).all()
+        assert (panels[:, PANEL : PANEL + SEAM] == 255).all()
 
 
-def test_rows_of_three_and_no_more_than_asked(tmp_path: Path) -> None:
-    write_sheet(tmp_path / 'sheet.png', **write_set(tmp_path, 6, []), count=4)
-    sheet = read_picture(tmp_path / 'sheet.png')
-    assert sheet.shape == (HEADER + 2 * (PANEL + GAP), GAP + 3 * (2 * PANEL + SEAM + GAP), 3)
-
-
-def test_a_missing_picture_is_named_and_leaves_no_file(tmp_path: Path) -> None:
-    paths = write_set(tmp_path, 2, [])
-    (tmp_path / '1.png').unlink()
-    with pytest.raises(DataError, match=r'1\.png: no such file, expected a picture'):
-        write_sheet(tmp_path / 'sheet.png', **paths)
-    assert not (tmp_path / 'sheet.png').exists()
+def test_the_header_stands_above_every_column_that_is_there(tmp_path: Path) -> None:
+    for count, columns in ((1, 1), (2, 2), (5, 3)):
+        write_sheet(tmp_path / 'sheet.png', [pair(number) for number in range(count)], 'what is where')
+        header = read_picture(tmp_path / 'sheet.png')[:HEADER]
+        across = 2 * PANEL + SEAM + GAP
+        assert header.shape[1] == GAP + columns * across
+        assert all((header[:, GAP + column * across :][:, :across] < 128).any() for column in range(columns))

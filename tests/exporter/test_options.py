@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.exporter.export import export
 from mobileone_mm.exporter.options import split_options
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.onnx.options import OnnxOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
+from tiny_segmenter import export_segmenter, write_config
 
 
 def test_each_gets_its_own() -> None:
@@ -67,3 +68,16 @@ def test_a_wrong_value_is_refused_by_its_owner() -> None:
 def test_an_input_size_is_in_pixels(size: tuple[int, int], tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r'^`input_size`: \(.*\) given, expected a width and a height in pixels$'):
         export('none.py', 'none.pth', tmp_path / 'd.onnx', input_size=size)
+
+
+def test_a_stride_that_does_not_fit_is_refused_before_the_weights_are_read(tmp_path: Path) -> None:
+    config = write_config(tmp_path)
+    text = config.read_text().replace('out_indices=(2, 3)', 'out_indices=(0, 3)')
+    text = text.replace('in_channels=64, in_index=1', 'in_channels=8, in_index=0')  # logits for every fourth pixel
+    config.write_text(text.replace('in_channels=32, in_index=0', 'in_channels=8, in_index=0'))
+    for stride, error, message in (
+        (8, UsageError, '`map_stride` 8: gives a grid of 12x8, the model has logits for 24x16 places, which would be'),
+        (4, CheckpointError, r'none\.pth'),
+    ):
+        with pytest.raises(error, match=message):
+            export_segmenter((config, tmp_path / 'none.pth'), tmp_path / 'seg.onnx', map_stride=stride)

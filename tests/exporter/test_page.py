@@ -154,7 +154,7 @@ def test_a_check_that_failed_is_the_answer(shown: Report) -> None:
 
 def test_a_weak_model_is_warned_of_beside_a_faithful_export(shown: Report) -> None:
     (warning,) = re.findall(r'<p class="verdict weak">(.*?)</p>', html_of(shown, scores=SCORES))
-    assert 'Faithful export of a model that is weak in places: circle AP 5.0 of 100, on 4 pictures' in warning
+    assert 'Faithful export of a model that is weak in places: circle AP 0.05, on 4 pictures' in warning
     worse = replace(ROW, name='file', metrics={key: value - 0.02 for key, value in ROW.metrics.items()})
     (warning,) = re.findall(
         r'<p class="verdict weak">(.*?)</p>', html_of(shown, scores=replace(SCORES, rows=(ROW, worse)))

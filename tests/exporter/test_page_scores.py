@@ -17,23 +17,23 @@ def scores_of(*rows: Row, percent: bool = False, notes: tuple[str, ...] = ()) ->
     return Scores('d.mlpackage', 'c.py', 'coco/mAP', rows, 4, 9, {}, percent, notes, class_metric='AP')
 
 
-@pytest.mark.parametrize(('percent', 'whole'), [(False, 1.0), (True, 100.0)])
 @pytest.mark.parametrize(
-    ('shares', 'sentence'),
+    ('shares', 'percent', 'sentence'),
     [
-        ([0.61234, 0.6, 0.60107], 'It scores 60.11 points of mAP, the model that it was made from 61.23.'),
-        ([0.60107], 'It scores 60.11 points of mAP.'),
-        ([0.6, None], 'It scores &ndash; points of mAP, the model that it was made from 60.00.'),
+        ([0.61234, 0.6, 0.60107], False, 'It scores mAP 0.6011, the model that it was made from 0.6123.'),
+        ([61.234, 60, 60.107], True, 'It scores mAP 60.11, the model that it was made from 61.23.'),
+        ([0.60107], False, 'It scores mAP 0.6011.'),
+        ([0.6, None], False, 'It scores mAP &ndash;, the model that it was made from 0.6000.'),
     ],
 )
-def test_the_score_in_a_sentence(shares: list[float | None], sentence: str, percent: bool, whole: float) -> None:
-    rows = [Row('x', 'y', {} if share is None else {'coco/mAP': share * whole, 'b': 0.9}, 0.1) for share in shares]
+def test_the_score_in_a_sentence(shares: list[float | None], percent: bool, sentence: str) -> None:
+    rows = [Row('x', 'y', {} if share is None else {'coco/mAP': share, 'b': 0.9}, 0.1) for share in shares]
     assert scored(scores_of(*rows, percent=percent)) == sentence
 
 
 def test_the_score_stands_at_the_top(shown: Report) -> None:
     texts = Reader(html_of(shown, scores=scores_of(Row('x', 'y', {'coco/mAP': 0.6}, 0.1)))).texts
-    assert 'It scores 60.00 points of mAP.' in texts[: texts.index('Checks')]
+    assert 'It scores mAP 0.6000.' in texts[: texts.index('Checks')]
 
 
 def row(name: str, rule: str, main: float | None, small: float | None = None) -> Row:
@@ -45,7 +45,7 @@ def texts_of(scores: Scores) -> list[str]:
     return Reader(scores_section(scores)).texts
 
 
-def test_scores_are_points_with_the_difference_from_the_row_above() -> None:
+def test_scores_are_fractions_with_the_difference_from_the_row_above() -> None:
     rows = [
         row('trained', 'several', 0.61234, -1.0),
         row('trained', 'one label', 0.6),
@@ -56,20 +56,22 @@ def test_scores_are_points_with_the_difference_from_the_row_above() -> None:
     title, intro, *table = texts_of(scores_of(*rows, notes=('A note.',)))
     assert title == 'Scores'
     assert '4 of 9 pictures' in intro
+    assert 'Scores are fractions of 1; a point is 0.01.' in intro
     assert intro.endswith('A note.')
     assert table == [
         *('model', 'mAP', 'mAP_s'),
-        *('trained', 'several', '61.23', DASH),
-        *('trained', 'one label', '60.00', f'{MINUS}1.23', DASH),
-        *(EVIL, 'one label', '60.11', '+0.11', DASH),
-        *(EVIL, 'in less', '60.11', '+0.00', DASH),
+        *('trained', 'several', '0.6123', DASH),
+        *('trained', 'one label', '0.6000', f'{MINUS}1.23 points', DASH),
+        *(EVIL, 'one label', '0.6011', '+0.11 points', DASH),
+        *(EVIL, 'in less', '0.6011', '+0.00 points', DASH),
         *('nothing found', 'one label', DASH, DASH),
     ]
 
 
 def test_a_metric_in_percent_is_in_points_as_it_stands() -> None:
-    _, _, *table = texts_of(scores_of(row('a', 'r', 74.1), row('b', 'r', 73.85), percent=True))
-    assert table == ['model', 'mAP', 'a', 'r', '74.10', 'b', 'r', '73.85', f'{MINUS}0.25']
+    _, intro, *table = texts_of(scores_of(row('a', 'r', 74.1), row('b', 'r', 73.85), percent=True))
+    assert 'Scores are points of 100.' in intro
+    assert table == ['model', 'mAP', 'a', 'r', '74.10', 'b', 'r', '73.85', f'{MINUS}0.25 points']
 
 
 def with_classes(name: str, classes: dict[str, float]) -> Row:
@@ -82,10 +84,10 @@ def test_each_class_alone_the_lowest_first() -> None:
     html = scores_section(scores_of(trained, file))
     texts = Reader(html).texts
     assert texts[texts.index('AP of each class') + 2 :] == [
-        *(EVIL, '20.0 (+10.00)'),
-        *('new', '30.0'),
-        *('dog', '40.0 (+0.00)'),
-        *('cat', '87.5 (-2.50)'),
+        *(EVIL, '0.2000 (+10.00 points)'),
+        *('new', '0.3000'),
+        *('dog', '0.4000 (+0.00 points)'),
+        *('cat', '0.8750 (-2.50 points)'),
     ]
     assert re.findall(r'<i style="width:([\d.]+)%">', html) == ['20.00', '30.00', '40.00', '87.50']
 

@@ -73,7 +73,7 @@ def test_what_failed_before_the_conversion_is_told_as_well(
     detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strict(monkeypatch)
-    with pytest.raises(ParityError, match='exported graph = trained'):
+    with pytest.raises(ParityError, match=r'exported graph = trained: .*`keep_failed` writes the file all the same'):
         export(*detector, tmp_path / 'd.onnx')
     assert list(tmp_path.iterdir()) == []
     report = kept(detector, tmp_path / 'd.onnx')
@@ -101,6 +101,8 @@ def test_a_kept_file_replaces_an_older_one_whole(detector: Detector, tmp_path: P
 
 
 def test_what_gives_no_numbers_in_float32_is_not_kept(detector: Detector, tmp_path: Path) -> None:
-    with pytest.raises(ParityError, match=r'no number, .* look at the weights of the checkpoint'):
-        kept(scaled(tmp_path, detector, 1e9), tmp_path / 'd.onnx')
+    files = scaled(tmp_path, detector, 1e9)
+    for keep_failed in (False, True):  # which would be of no use
+        with pytest.raises(ParityError, match=r'no number, .* look at the weights of the checkpoint\)$'):
+            export(*files, tmp_path / 'd.onnx', keep_failed=keep_failed)
     assert not (tmp_path / 'd.onnx').exists()

@@ -1,4 +1,4 @@
-"""Metrics in points of 100: those of the packages that give fractions, and no others."""
+"""Metrics as their packages say them: fractions of 1 with as many digits as points of 100 have."""
 
 import math
 from typing import Any
@@ -21,20 +21,20 @@ CLASSES = ('cat', 'dog')
 @pytest.mark.parametrize(
     ('key', 'given', 'text'),
     [
-        ('coco/bbox_mAP', 0.622, '62.20'),
-        ('coco/bbox_mAP_50', np.float64(0.5), '50.00'),
-        ('coco/segm_mAP_s', 0.0, '0.00'),
-        ('coco/AR@100', 0.41, '41.00'),
-        ('coco/AR_s@1000', 0.2, '20.00'),
-        ('coco/traffic light_precision', 0.031, '3.10'),
+        ('coco/bbox_mAP', 0.622, '0.6220'),
+        ('coco/bbox_mAP_50', np.float64(0.5), '0.5000'),
+        ('coco/segm_mAP_s', 0.0, '0.0000'),
+        ('coco/AR@100', 0.41, '0.4100'),
+        ('coco/AR_s@1000', 0.2, '0.2000'),
+        ('coco/traffic light_precision', 0.031, '0.0310'),
         ('coco/bbox_mAP_l', -1.0, '-'),
         ('coco/dog_precision', math.nan, '-'),
         ('coco/occluded_recall', 33.3, '33.30'),
         ('coco_panoptic/PQ', 41.2, '41.20'),
-        ('pascal_voc/mAP', torch.tensor(0.25), '25.00'),
-        ('pascal_voc/AP50', 0.251, '25.10'),
-        ('pascal_voc/recall@100@0.5', 0.75, '75.00'),
-        ('lvis/bbox_AP_r', 0.1, '10.00'),
+        ('pascal_voc/mAP', torch.tensor(0.25), '0.2500'),
+        ('pascal_voc/AP50', 0.251, '0.2510'),
+        ('pascal_voc/recall@100@0.5', 0.75, '0.7500'),
+        ('lvis/bbox_AP_r', 0.1, '0.1000'),
         ('mIoU', 74.1, '74.10'),
         ('mIoU', 0.74, '0.74'),
         ('aAcc', 100.0, '100.00'),
@@ -45,7 +45,7 @@ CLASSES = ('cat', 'dog')
         ('val_loss', 1.25, '1.25'),
     ],
 )
-def test_fractions_become_points_and_points_stay(key: str, given: Any, text: str) -> None:
+def test_fractions_stay_fractions_and_points_points(key: str, given: Any, text: str) -> None:
     assert metrics.value(key, given) == text
 
 
@@ -85,12 +85,15 @@ def evaluated(metric: Any, sample: Any) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize('perfect', [voc_metric, iou_metric, accuracy, single_label])
-def test_all_is_found_is_a_hundred_points_by_any_package(perfect: Any) -> None:
+@pytest.mark.parametrize(
+    ('perfect', 'text'),
+    [(voc_metric, '1.0000'), (iou_metric, '100.00'), (accuracy, '100.00'), (single_label, '100.00')],
+)
+def test_all_is_found_is_one_or_a_hundred_points_by_the_package(perfect: Any, text: str) -> None:
     found = perfect()
     main = metrics.main(found, ())
     assert main is not None
-    assert metrics.value(main, found[main]) == '100.00'
+    assert metrics.value(main, found[main]) == text
 
 
 def test_the_names_are_those_of_mmdet() -> None:
@@ -125,11 +128,10 @@ def test_nothing_found_has_no_main_metric() -> None:
     assert metrics.main({}, ('coco/bbox_mAP',)) is None
 
 
-def test_a_table_has_the_single_numbers_classes_last_and_says_its_unit() -> None:
+def test_a_table_has_the_single_numbers_classes_last() -> None:
     assert metrics.table(FOUND).splitlines() == [
-        'coco/bbox_mAP         25.00',
-        'coco/bbox_mAP_50      50.00',
-        'coco/dog_precision    50.00',
-        'in points of 100',
+        'coco/bbox_mAP        0.2500',
+        'coco/bbox_mAP_50     0.5000',
+        'coco/dog_precision   0.5000',
     ]
     assert metrics.table({'mIoU': 74.1}) == 'mIoU    74.10'

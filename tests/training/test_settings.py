@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
+from mmseg.registry import DATASETS as MMSEG_DATASETS
 
+from mobileone_mm.datasets.masks import MaskDataset
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.training import settings
 from mobileone_mm.training.settings import Options
@@ -154,3 +156,53 @@ def test_mixed_precision_that_is_configured_stays_as_it_is(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     write('mmdet', "optim_wrapper.update(type='AmpOptimWrapper', loss_scale=512.0)")
     assert settings.training_config('any.py', Options(amp=True)).optim_wrapper.loss_scale == 512.0
+
+
+def in_wrappers(kind: str) -> str:
+    """Lines of a config whose training data are two sets, joined and repeated, and whose validation data are one."""
+    return f"""
+one = dict(type={kind!r})
+joined = dict(type='ConcatDataset', datasets=[one, dict(type='BaseSegDataset')])
+train_dataloader = dict(dataset=dict(type='RepeatDataset', times=2, dataset=joined))
+val_dataloader = dict(dataset=dict(type={kind!r}, check=True))
+test_dataloader = None
+"""
+
+
+def test_no_check_reaches_masks_in_wrappers_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmseg', in_wrappers('mobileone_mm.MaskDataset'))
+    config = settings.training_config('any.py', Options(no_check=True))
+    ours = {'type': 'mobileone_mm.MaskDataset', 'check': False}
+    assert config.train_dataloader.dataset.dataset.datasets == [ours, {'type': 'BaseSegDataset'}]
+    assert config.val_dataloader.dataset == ours
+    assert 'check' not in settings.training_config('any.py', Options()).train_dataloader.dataset.dataset.datasets[0]
+
+
+def test_no_check_reaches_a_users_own_kind_of_masks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @MMSEG_DATASETS.register_module()
+    class OwnMasks(MaskDataset):
+        """Of a user's."""
+
+    monkeypatch.chdir(tmp_path)
+    try:
+        write('mmseg', in_wrappers('OwnMasks'))
+        config = settings.training_config('any.py', Options(no_check=True))
+    finally:
+        MMSEG_DATASETS.module_dict.pop('OwnMasks')
+    assert config.val_dataloader.dataset.check is False
+
+
+@pytest.mark.parametrize(
+    ('scope', 'kind'),
+    [('mmseg', 'PascalVOCDataset'), ('mmdet', 'mobileone_mm.CocoDataset'), ('mmpretrain', 'ImageNet')],
+)
+def test_no_check_is_refused_where_there_is_none(
+    scope: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(scope, in_wrappers(kind).replace("'BaseSegDataset'", repr(kind)))
+    with pytest.raises(ConfigError, match=r'any\.py: `no_check` leaves out the look into every file') as refused:
+        settings.training_config('any.py', Options(no_check=True))
+    assert 'Boxes are checked while they are read' in str(refused.value)
+    assert '\n' not in str(refused.value)

@@ -103,7 +103,8 @@ def rungs_by_graph(
 
 def _relieved(card: Card, graph: Graph, pictures: Sequence[Picture], made: list[Rung]) -> list[Rung]:
     """The same rungs; those that float16 fails name the layers that help."""
-    failed = [rung for rung in made if rung.name in (FLOAT16_RUNG, ROUNDING_RUNG) and first_failed([rung])]
+    rounded = [rung for rung in made if rung.name in (FLOAT16_RUNG, ROUNDING_RUNG) and not rung.cure]
+    failed = [rung for rung in rounded if first_failed([rung])]
     if not failed or not all(math.isfinite(rung.value or 0) for rung in failed):  # what overflows is named by its rung
         return made
     cure = relief(task_named(card.task), graph, pictures, failed, card.fp32_ops)

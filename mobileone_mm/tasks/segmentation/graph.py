@@ -44,16 +44,8 @@ class SegmenterGraph(Graph):
         self.classes: int = model.decode_head.num_classes
         options.require(self.classes, size)
         self.stride = options.stride_for(self.classes)
-        width, height = size
-        self.grid = (height // self.stride, width // self.stride)
-        with torch.no_grad():
-            own = tuple(self._scores(torch.zeros(1, 3, height, width)).shape[-2:])
-        if own[0] > self.grid[0] or own[1] > self.grid[1]:
-            raise UsageError(
-                f'`map_stride` {self.stride}: gives a grid of {self.grid[1]}x{self.grid[0]}, the model has logits for '
-                f'{own[1]}x{own[0]} places, which would be thrown away; choose a smaller one'
-            )
-        self.enlarges = own != self.grid
+        self.grid = grid_of(size, self.stride)
+        self.enlarges = required_grid(self.model, size, self.stride) != self.grid
 
     def packaged(self, *, logits: bool, as_picture: bool) -> 'SegmenterGraph':
         """The same graph with or without its logits, and a map (H, W) int32 or, as a picture, (1, 1, H, W) float."""
@@ -78,8 +70,36 @@ class SegmenterGraph(Graph):
         return (logits, classes) if LOGITS in self.outputs else (classes,)
 
     def _scores(self, image: Tensor) -> Tensor:
-        scores: Tensor = self.model.decode_head(self.model.extract_feat(self.normalise(image)))
-        return scores
+        return scores_of(self.model, self.normalise(image))
+
+
+def scores_of(model: Any, inputs: Tensor) -> Tensor:
+    """An encoder-decoder's own logits (1, C, ...)."""
+    scores: Tensor = model.decode_head(model.extract_feat(inputs))
+    return scores
+
+
+def grid_of(size: Size, stride: int) -> tuple[int, int]:
+    """(height, width) of the grid on which classes are chosen."""
+    width, height = size
+    return height // stride, width // stride
+
+
+def required_grid(model: Any, size: Size, stride: int) -> tuple[int, int]:
+    """(height, width) of the logits that a model in eval mode has by itself.
+
+    Raises:
+        UsageError: the grid of this map stride is coarser.
+    """
+    (height, width), (rows, columns) = size[::-1], grid_of(size, stride)
+    with torch.no_grad():
+        own = scores_of(model, torch.zeros(1, 3, height, width)).shape[-2:]
+    if own[0] > rows or own[1] > columns:
+        raise UsageError(
+            f'`map_stride` {stride}: gives a grid of {columns}x{rows}, the model has logits for {own[1]}x{own[0]} '
+            'places, which would be thrown away; choose a smaller one'
+        )
+    return own[0], own[1]
 
 
 def enlarged(logits: Tensor, grid: tuple[int, int], align_corners: bool) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from mobileone_mm.artifact.inputs import Array, Picture
-from mobileone_mm.artifact.ladder import Rung, largest, psnr_of
+from mobileone_mm.artifact.ladder import REPORT_IT, Rung, largest, psnr_of
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.errors import ParityError
 from mobileone_mm.openmmlab.inputs import preprocessed
@@ -20,7 +20,8 @@ from mobileone_mm.tasks.segmentation.options import SegmentationOptions
 from mobileone_mm.tasks.task import Pairs, Size
 
 OF_RANGE, OF_PIXELS = 'of range', 'of pixels'  # units: of the largest minus the smallest logit; of all pixels
-MOST = {OF_RANGE: 0.25, OF_PIXELS: 0.25}  # beyond it, a comparison says nothing
+OF_MAP = 'of the map'  # of all pixels, where a map is held to its own logits, whatever rounding does to those
+MOST = {OF_RANGE: 0.25, OF_PIXELS: 0.25, OF_MAP: 0.0}  # beyond it, a comparison says nothing
 BOTH = 2  # logits of a tie may be rounded towards each other
 
 
@@ -72,6 +73,8 @@ def reference(model: Any, picture: Picture, options: SegmentationOptions) -> Out
 def compare(name: str, pairs: Pairs, _size: Size, step: str) -> list[Rung]:
     """Every logit and every pixel against the same of another form; the worst of all pictures counts.
 
+    A map that contradicts its own logits is a check more, which leaves no room for rounding.
+
     Raises:
         ParityError: the shapes differ.
     """
@@ -84,6 +87,8 @@ def compare(name: str, pairs: Pairs, _size: Size, step: str) -> list[Rung]:
     errors = [largest((found - expected) / _range(expected)) for expected, found in logits]
     moved = [_moved(expected, found, limits.tie) for expected, found in pairs if np.isfinite(_double(found)).all()]
     worst = max(moved, default=None)
+    strays = max(_strays(found) for _, found in pairs)
+    note = 'pixels whose class has not the largest logit there'
     return [
         Rung(name, largest(np.array(errors)), limits.logit, OF_RANGE, psnr_db=_psnr(logits)),
         Rung(
@@ -93,7 +98,18 @@ def compare(name: str, pairs: Pairs, _size: Size, step: str) -> list[Rung]:
             OF_PIXELS,
             _ties_said(moved),
         ),
+        *([Rung(name, strays, 0.0, OF_MAP, note, cure=REPORT_IT)] if strays else []),
     ]
+
+
+def _strays(outputs: Outputs) -> float:
+    """Pixels whose class is not the best by the same form's logits, as a fraction of all."""
+    logits = outputs[LOGITS][0]
+    if not np.isfinite(logits).all():
+        return 0.0
+    stride = outputs[CLASS_MAP].shape[0] // logits.shape[1]
+    best = logits.argmax(axis=0).repeat(stride, axis=0).repeat(stride, axis=1)
+    return _moved({**outputs, CLASS_MAP: best}, outputs, tie=0.0)[0]
 
 
 def _ties_said(moved: Sequence[tuple[float, int]]) -> str:
@@ -108,20 +124,14 @@ def _psnr(pairs: Sequence[tuple[Array, Array]]) -> float | None:
 def _moved(expected: Outputs, found: Outputs, tie: float) -> tuple[float, int]:
     """Pixels of another class that is no tie, as a fraction of all, and the number of those that are ties."""
     differs = expected[CLASS_MAP] != found[CLASS_MAP]
-    if not differs.any():
-        return 0.0, 0
     logits = _double(expected)[0]
     stride = differs.shape[0] // logits.shape[1]
-    margin = logits.max(axis=0) - _logit_of(logits, found[CLASS_MAP][::stride, ::stride])
-    ties = (margin <= BOTH * tie * _range(logits)).repeat(stride, axis=0).repeat(stride, axis=1)
-    return float((differs & ~ties).mean()), int((differs & ties).sum())
-
-
-def _logit_of(logits: Array, classes: Array) -> Array:
-    """The logit (h, w) of a class at each place; of a class that there is not, minus infinity."""
-    known = (classes >= 0) & (classes < len(logits))
-    at = np.take_along_axis(logits, np.where(known, classes, 0)[None].astype(np.int64), axis=0)[0]
-    return np.where(known, at, -np.inf)
+    places = np.nonzero(differs)  # each pixel by itself: the squares of another form may lie elsewhere
+    chosen, row, column = found[CLASS_MAP][places], *(index // stride for index in places)
+    known = (chosen >= 0) & (chosen < len(logits))  # of a class that there is not, the logit is minus infinity
+    given = np.where(known, logits[np.where(known, chosen, 0), row, column], -np.inf)
+    ties = int((logits.max(axis=0)[row, column] - given <= BOTH * tie * _range(logits)).sum())
+    return (len(chosen) - ties) / differs.size, ties
 
 
 def _range(logits: Array) -> float:

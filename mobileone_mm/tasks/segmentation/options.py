@@ -7,7 +7,7 @@ from mobileone_mm.errors import UsageError
 ARRAY, IMAGE = 'array', 'image'
 MAPS = (ARRAY, IMAGE)
 MAP_STRIDES = (1, 2, 4, 8)
-MANY_CLASSES = 32  # from here on, logits at full size cost more than the rest of the model
+MANY_CLASSES = 32  # from here on, a choice at full size adds half to a light model's time: benchmarks/segmentation.md
 LEVELS = 256  # classes that an 8-bit picture can tell apart
 
 

@@ -9,13 +9,20 @@ from mobileone_mm.artifact.card import Check, one_of
 from mobileone_mm.openmmlab.test_data import palette
 from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
-from mobileone_mm.tasks.segmentation.graph import SegmenterGraph, require_encoder_decoder
+from mobileone_mm.tasks.segmentation.graph import SegmenterGraph, require_encoder_decoder, required_grid
 from mobileone_mm.tasks.segmentation.options import MAP_STRIDES, MAPS, SegmentationOptions
-from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Task
+from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task
 
 
 def _class_count(model: Any) -> int:
     return int(model.decode_head.num_classes)
+
+
+def _require_options(options: SegmentationOptions, model: Any, size: Size) -> None:
+    options.require(_class_count(model), size)
+    stride = options.stride_for(_class_count(model))
+    if stride > 1:  # no logits are finer than the picture
+        required_grid(model, size, stride)
 
 
 def _settings(options: SegmentationOptions, config: Config, names: Sequence[str]) -> Mapping[str, Any]:
@@ -38,7 +45,7 @@ TASK = Task(
     options=SegmentationOptions,
     export=Exporting(
         require=require_encoder_decoder,
-        require_options=lambda options, model, size: options.require(_class_count(model), size),
+        require_options=_require_options,
         class_count=_class_count,
         graph=SegmenterGraph,
         reference=maps.reference,

@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mobileone_mm.artifact.ladder import Rung
+from mobileone_mm.artifact.ladder import Rung, first_failed
+from mobileone_mm.artifact.room import widened
 from mobileone_mm.errors import ParityError
 from mobileone_mm.tasks.segmentation.graph import CLASS_MAP, LOGITS
-from mobileone_mm.tasks.segmentation.maps import LIMITS, compare
+from mobileone_mm.tasks.segmentation.maps import LIMITS, compare, most
 
 SHAPE = (1, 3, 4, 5)
 SIZE = (5, 4)
@@ -67,7 +68,7 @@ def test_a_tie_is_counted_apart(margin: float, is_tie: bool) -> None:
 def test_a_class_that_there_is_not_is_no_tie() -> None:
     found = outputs(logits())
     found[CLASS_MAP] = found[CLASS_MAP] + 7
-    _, pixels = compared(outputs(logits()), found)
+    _, pixels, _ = compared(outputs(logits()), found)
     assert pixels.value == 1
 
 
@@ -91,3 +92,30 @@ def test_a_map_coarser_than_the_picture_is_compared_place_by_place() -> None:
         one[CLASS_MAP] = one[CLASS_MAP].repeat(4, axis=0).repeat(4, axis=1)
     _, pixels = compare('x', [(pairs[0], pairs[1])], (20, 16), 'float16')
     assert pixels.value == 16 / 320
+
+
+def test_squares_that_lie_elsewhere_are_no_ties() -> None:
+    expected = logits()
+    expected[0, 1, :, 3:] = 20  # the last two columns
+    one = outputs(expected)
+    one[CLASS_MAP] = one[CLASS_MAP].repeat(4, axis=0).repeat(4, axis=1)
+    for step in (-2, 2):
+        moved = {**one, CLASS_MAP: np.roll(one[CLASS_MAP], step, axis=1)}
+        _, pixels, _ = compare('x', [(one, moved)], (20, 16), 'float16')
+        assert pixels.value == 2 * 2 * 16 / 320  # two pixels at each of both edges, one of which is the picture's
+        assert pixels.note == ''
+
+
+def test_a_map_is_held_to_its_own_logits_however_much_rounding_moves_those() -> None:
+    expected, turned = logits(), logits()
+    expected[0, 1, :, 3:] = turned[0, 1, :, 3:] = 10.001
+    expected[0, 2, 0, 0] = turned[0, 2, 0, 0] = 10  # a tie
+    turned[0, 1, 3, 4] = 9.999
+    tied, rounded, wrong = outputs(expected), outputs(turned), outputs(expected)
+    tied[CLASS_MAP][0, 0] = 2
+    wrong[CLASS_MAP][3, 4] = 0  # as in the rounded one, but its logits say otherwise
+    noise = {'float32': {'of range': 0.01, 'of pixels': 0.03}}
+    for found, expected_failure in ((tied, None), (rounded, None), (wrong, (1 / 20, 'of the map'))):
+        rungs = widened(compare('x', [(outputs(expected), found)], SIZE, 'float32'), 'float32', noise, most(SIZE))
+        failed = first_failed(rungs)
+        assert (failed and (failed.value, failed.unit)) == expected_failure

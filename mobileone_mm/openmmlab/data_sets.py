@@ -1,0 +1,106 @@
+"""The data sets that a config names, out of whatever is wrapped around them, and what of their files is not there."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from mmengine.config import Config
+
+from mobileone_mm.errors import DataError, shown
+
+LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
+
+
+def sets_of(config: Config, loader: str) -> Iterator[tuple[str, Any]]:
+    """The data sets of a loader, each with its place in the config: 'train_dataloader.dataset.datasets.0'.
+
+    None where the config does not have that loader.
+    """
+    given = config.get(loader)
+    if isinstance(given, Mapping):
+        yield from _innermost(f'{loader}.dataset', given.get('dataset'))
+
+
+def _innermost(place: str, given: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(given, Mapping):  # a data set that is built already has nothing to be looked up or changed
+        return
+    if isinstance(given.get('datasets'), list | tuple):  # ConcatDataset
+        for index, one in enumerate(given['datasets']):
+            yield from _innermost(f'{place}.datasets.{index}', one)
+    elif isinstance(given.get('dataset'), Mapping):  # RepeatDataset, ClassBalancedDataset ...
+        yield from _innermost(f'{place}.dataset', given['dataset'])
+    else:
+        yield place, given
+
+
+@contextmanager
+def explained(config: Config, loader: str) -> Iterator[None]:
+    """Say which files of a loader's data are not there, where building its data sets fails and some are not.
+
+    Hosts say it each in its own way, of the first file only, or not at all. A data set that can be built without a file
+    is not touched.
+
+    Raises:
+        DataError: with the files, where they were looked for, and how to name another folder.
+    """
+    try:
+        yield
+    except (OSError, AssertionError, DataError) as error:  # mmseg asserts, mmdet opens, ours say it
+        text = _lacking(config, loader)
+        if not text:
+            raise
+        raise DataError(text) from error
+
+
+def _lacking(config: Config, loader: str) -> str:
+    """What is not there of a loader's data, and what to do; empty where all of it is."""
+    sets = [one for _, one in sets_of(config, loader) if one.get('backend_args') is None]  # else of other machines
+    lacking = [(one, path) for one in sets for path in _paths(one) if not os.path.exists(_joined(one, path))]
+    if not lacking:
+        return ''
+    root = _root(lacking[0][0])
+    cure = 'put or link the data there'
+    if not root:
+        names = shown(dict.fromkeys(path for one, path in lacking if not _root(one)))
+        return f'{names}: not there, seen from {os.getcwd()}; {cure}, or set {loader}.dataset in the config'
+    if os.path.isdir(root):
+        names = shown(dict.fromkeys(_joined(one, path) for one, path in lacking if _root(one) == root))
+        what = f'{names}: not there, seen from {os.getcwd()}'
+    else:
+        expected = shown(dict.fromkeys(path for one in sets if _root(one) == root for path in _paths(one)))
+        what = f'{root}: no such folder, seen from {os.getcwd()}; {loader} expects in it {expected}'
+    others = ' '.join(_options(config, 'test' if loader == 'test_dataloader' else 'train', root))
+    return (
+        f'{what}; {cure} (docs/train.md, "The data of the shipped configs"), set data_root in the config, or have '
+        f'train and test look elsewhere: --cfg-options {others}'
+    )
+
+
+def _root(one: Mapping[str, Any]) -> str:
+    root = one.get('data_root')
+    return root if isinstance(root, str) else ''
+
+
+def _joined(one: Mapping[str, Any], path: str) -> str:
+    return os.path.join(_root(one), path)
+
+
+def _paths(one: Mapping[str, Any]) -> list[str]:
+    """The files and folders that a data set names, as they stand in the config."""
+    prefix = one.get('data_prefix')
+    named = [one.get('ann_file'), *(prefix.values() if isinstance(prefix, Mapping) else [prefix])]
+    return [path for path in named if isinstance(path, str) and path and '://' not in path]
+
+
+def _options(config: Config, verb: str, root: str) -> Iterator[str]:
+    """KEY=VALUE words that name another folder than `root` in all that a training or a test reads."""
+    parts = ('test',) if verb == 'test' else ('train', 'val')
+    for part in parts:
+        for place, one in sets_of(config, f'{part}_dataloader'):
+            if _root(one) == root:
+                yield f'{place}.data_root=DIR'
+        evaluator = config.get(f'{part}_evaluator')
+        for key, value in evaluator.items() if isinstance(evaluator, Mapping) else ():
+            if isinstance(value, str) and value.startswith(root):
+                yield f'{part}_evaluator.{key}={os.path.join("DIR", value.removeprefix(root).lstrip("/"))}'

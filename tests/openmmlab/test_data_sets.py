@@ -1,0 +1,77 @@
+"""Data sets in a config, out of their wrappers, and which of their files are not there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mmengine.config import Config
+
+from mobileone_mm.errors import ConfigError, DataError
+from mobileone_mm.openmmlab.data_sets import explained, sets_of
+
+
+def config_of(dataset: Any, **more: Any) -> Config:
+    return Config({'train_dataloader': {'dataset': dataset}, **more})
+
+
+def test_every_data_set_is_found_at_its_place() -> None:
+    a, b, c = ({'type': name} for name in 'abc')
+    joined = {'type': 'ConcatDataset', 'datasets': [a, {'type': 'RepeatDataset', 'dataset': b}, c]}
+    config = config_of({'type': 'ClassBalancedDataset', 'dataset': joined}, val_dataloader=None)
+    found = dict(sets_of(config, 'train_dataloader'))
+    inner = 'train_dataloader.dataset.dataset.datasets'
+    assert found == {f'{inner}.0': a, f'{inner}.1.dataset': b, f'{inner}.2': c}
+    for place, one in found.items():
+        config.merge_from_dict({f'{place}.found': True})  # as a word of --cfg-options
+        assert one['type'] in 'abc'
+    assert all(one['found'] for _, one in sets_of(config, 'train_dataloader'))
+    assert not list(sets_of(config, 'val_dataloader'))
+    assert not list(sets_of(config, 'test_dataloader'))
+
+
+def why(config: Config, error: Exception) -> str:
+    """What is said instead of an error that building a training set raised; empty where it stays as it is."""
+    with pytest.raises((DataError, type(error))) as raised, explained(config, 'train_dataloader'):
+        raise error
+    return '' if raised.value is error else str(raised.value)
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'set/images').mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize('error', [AssertionError(), FileNotFoundError('x'), DataError('x')])
+@pytest.mark.parametrize(
+    ('dataset', 'said'),
+    [
+        ({'data_root': 'set', 'ann_file': 'a.txt', 'data_prefix': {'img_path': 'images'}}, 'set/a.txt: not there'),
+        ({'data_root': 'set', 'data_prefix': 'no'}, 'set/no: not there'),
+        ({'data_root': 'no/', 'ann_file': 'a.txt'}, 'no/: no such folder'),
+        ({'ann_file': 'a.txt'}, 'a.txt: not there'),
+        ({'data_root': 'set', 'ann_file': '/no/a.txt', 'data_prefix': {'img': ''}}, '/no/a.txt: not there'),
+    ],
+)
+def test_a_file_that_is_not_there_is_said(dataset: dict[str, Any], said: str, error: Exception, here: Path) -> None:
+    assert why(config_of(dataset), error).startswith(f'{said}, seen from {here}; ')
+
+
+@pytest.mark.parametrize(
+    'dataset',
+    [
+        {'data_root': 'set', 'data_prefix': {'img_path': 'images', 'seg_map_path': ''}},
+        {'data_root': 'no', 'ann_file': 's3://a.json', 'backend_args': {'backend': 'petrel'}},
+        {'type': 'CIFAR10'},
+    ],
+)
+def test_other_failures_stay_what_they_are(dataset: dict[str, Any], here: Path) -> None:
+    assert why(config_of(dataset), FileNotFoundError('x')) == ''
+
+
+def test_a_set_that_can_be_built_and_a_fault_of_the_config_are_left_alone(here: Path) -> None:
+    config = config_of({'data_root': 'no', 'ann_file': 'a.txt'})
+    with explained(config, 'train_dataloader'):
+        pass
+    assert why(config, ConfigError('x')) == ''
