@@ -31,10 +31,13 @@ DATASETS = Registry(
     'dataset',
     parent=MMENGINE_DATASETS,
     scope=SCOPE,
-    locations=['mobileone_mm.datasets.registered'],
+    locations=['mobileone_mm.datasets.registered', 'mobileone_mm.datasets.class_folders'],
 )
 TRANSFORMS = Registry(
-    'transform', parent=MMENGINE_TRANSFORMS, scope=SCOPE, locations=['mobileone_mm.datasets.registered']
+    'transform',
+    parent=MMENGINE_TRANSFORMS,
+    scope=SCOPE,
+    locations=['mobileone_mm.datasets.registered', 'mobileone_mm.datasets.auto_augment'],
 )
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',

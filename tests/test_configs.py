@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from mmdet.apis import inference_detector
 from mmengine.config import Config
 from mmseg.apis import inference_model
@@ -28,9 +29,19 @@ COCO = sorted(ROOT.glob('configs/detection/ssd_mobileone_s?.py'))
 DEMO = ROOT / 'configs/segmentation/demo_deeplabv3.py'
 SEGMENTERS = [path for path in CONFIGS if path.stem.startswith('deeplabv3') and '_own_' not in path.stem]
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
+CLASSIFIERS = sorted(ROOT.glob('configs/classification/mobileone_s?_in1k.py'))
+OWN_CLASSES = ROOT / 'configs/classification/mobileone_s0_own_classes.py'
 OUTPUT_STRIDE = 16
 # The published fused networks without their classifiers of 1,000 classes, and S4 without its 12 squeeze-excites.
 FUSED_BACKBONES = {'s0': 1_053_504, 's1': 3_483_840, 's2': 5_759_168, 's3': 8_029_312, 's4': 11_148_544}
+# The published classifiers of 1,000 classes: in training, and fused.
+PUBLISHED = {
+    's0': (5_293_272, 2_078_504),
+    's1': (4_825_192, 4_764_840),
+    's2': (7_884_648, 7_808_168),
+    's3': (10_170_600, 10_078_312),
+    's4': (14_951_248, 14_838_352),
+}
 OWN_MASKS = {'type', 'data_root', 'data_prefix', 'metainfo', 'ignore_index', 'colour_map', 'part', 'pipeline'}
 MAX_LINES = 60  # house rule 21
 # Six to a cell of each map: strides 16 and 32, then halved and rounded up four times.
@@ -58,6 +69,7 @@ def test_there_are_configs() -> None:
     assert len(COCO) == 5
     assert len(SEGMENTERS) == 13
     assert len(OWN) == 2
+    assert len(CLASSIFIERS) == 5
 
 
 @pytest.mark.parametrize('path', [*CONFIGS, *ROOT.glob('configs/_base_/*.py')], ids=name)
@@ -188,6 +200,50 @@ def test_own_data_configs_differ_in_data_alone() -> None:
     coco, voc = (Config.fromfile(path) for path in OWN)
     for key in ('model', 'optim_wrapper', 'param_scheduler', 'train_cfg', 'auto_scale_lr', 'custom_hooks'):
         assert coco[key] == voc[key], key
+
+
+@pytest.mark.parametrize('path', CLASSIFIERS, ids=name)
+def test_classifies_and_fuses_with_the_published_parameters(path: Path, tmp_path: Path) -> None:
+    config = configs.load_config(path)
+    variant = re.findall(r'_(s\d)_', path.stem)[0]
+    assert config.model.backbone == {'type': 'mobileone_mm.MobileOne', 'arch': variant}  # no weights: from scratch
+    assert not config.load_from
+    assert example_images(config).shape[-2:] == (224, 224)
+    model = configs.build_model(config)
+    noise = torch.randn(2, 3, 64, 96, dtype=torch.float64)
+    fused, parity = reparam.fuse_checked(model.double(), noise)
+    assert parity.relative <= FLOAT64_RELATIVE_LIMIT
+    assert (parameters(model), parameters(fused)) == PUBLISHED[variant]
+    assert fused(noise, mode='tensor').shape == (2, len(class_names(config))) == (2, 1000)
+    metafile = yaml.safe_load(path.with_name('metafile.yml').read_text())
+    (said,) = [entry['Metadata'] for entry in metafile['Models'] if entry['Name'] == path.stem]
+    assert said['Parameters'] == PUBLISHED[variant][1]
+    config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
+
+
+@pytest.mark.parametrize('variant', ['s0', 's3'])
+def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: Path) -> None:
+    text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_{variant}_")
+    text = text.replace("classes = ('cat', 'dog')", "classes = ('a', 'b', 'c')").replace('data/own/', 'pictures/')
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 224', 'input_size = 160'))
+    config = configs.load_config(tmp_path / 'own.py')
+    assert configs.build_model(config).head.fc.out_features == config.model.data_preprocessor.num_classes == 3
+    for name, folder in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        dataset = config[f'{name}_dataloader'].dataset
+        assert set(dataset) == {'type', 'data_root', 'data_prefix', 'metainfo', 'pipeline'}
+        assert tuple(dataset.metainfo.classes) == ('a', 'b', 'c')
+        assert (dataset.data_root, dataset.data_prefix) == ('pictures/', {'img_path': folder})
+    train, test = (
+        {step.type: step for step in config[name].dataset.pipeline} for name in ('train_dataloader', 'test_dataloader')
+    )
+    assert train['RandomResizedCrop'].scale == test['CenterCrop'].crop_size == 160
+    assert test['ResizeEdge'].scale == 182
+    assert example_images(config).shape[-2:] == (160, 160)
+    assert config.model.backbone.init_cfg.checkpoint == names.OFFICIAL_URLS[variant, 'trained']
+    assert {'EMAHook', 'SwitchRecipeHook'}.isdisjoint(hook.type for hook in config.custom_hooks)
+    config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 
 
 def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 # mmengine swallows what goes wrong while it imports a registry module: import it by hand first, to see the error.
 FIND = """
 import mobileone_mm.registry
-from mmengine.registry import DATASETS, HOOKS, LOOPS, MODELS, init_default_scope
+from mmengine.registry import DATASETS, HOOKS, LOOPS, MODELS, TRANSFORMS, init_default_scope
 init_default_scope({scope!r})
 for registry, name in (
     (MODELS, 'MobileOne'), (HOOKS, 'FuseForTestHook'), (HOOKS, 'StopOnInvalidLoss'),
@@ -19,6 +19,7 @@ for registry, name in (
     assert found.__module__.startswith('mobileone_mm.'), (name, found)
 {also}"""
 THEIRS = "assert MODELS.get('mmpretrain.MobileOne').__module__ == 'mmpretrain.models.backbones.mobileone'"
+CLASSIFICATION = "(TRANSFORMS, 'AutoAugment'), (DATASETS, 'ClassFolderDataset')"
 DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCDataset')"
 
 
@@ -27,7 +28,7 @@ DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCData
     [
         ('mmdet', DETECTION, ''),
         ('mmseg', '', ''),
-        ('mmpretrain', '', THEIRS),  # a host's class of the same name stays the host's
+        ('mmpretrain', CLASSIFICATION, THEIRS),  # a host's class of the same name stays the host's
     ],
 )
 def test_a_host_finds_our_classes_without_custom_imports(scope: str, more: str, also: str) -> None:

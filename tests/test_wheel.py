@@ -28,12 +28,12 @@ home = Path(mobileone_mm.__file__).parent
 print(home)
 for name, path in shipped().items():
     assert path.is_relative_to(home / '.mim/configs'), path
-    hosts = {'detection': 'mmdet', 'segmentation': 'mmseg'}
+    hosts = {'classification': 'mmpretrain', 'detection': 'mmdet', 'segmentation': 'mmseg'}
     assert Config.fromfile(path).default_scope == hosts[path.parent.name], name
 print(*sorted(shipped()))
 for name in mobileone_mm.__all__:
     assert getattr(mobileone_mm, name) is not None
-for name in ('demo_ssd', 'ssd_mobileone_s0', 'demo_deeplabv3', 'deeplabv3_mobileone_s1_voc'):
+for name in ('demo_ssd', 'ssd_mobileone_s0', 'demo_deeplabv3', 'deeplabv3_mobileone_s1_voc', 'mobileone_s0_in1k'):
     print(type(configs.build_model(configs.load_config(name)).backbone).__module__)
 """
 
@@ -98,7 +98,7 @@ def test_its_doors_configs_and_models_work_outside_the_clone(installed: Path, ou
     home, names, *backbones = ran(sys.executable, '-c', USE, installed, cwd=outside).splitlines()
     assert Path(home) == installed / 'mobileone_mm'
     assert names.split() == sorted(shipped())
-    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 4
+    assert backbones == ['mobileone_mm.models.backbones.mobileone'] * 5
 
 
 @pytest.mark.parametrize('verb', [verb for verb in VERBS if find_spec(module_of(verb)) is not None])
@@ -117,6 +117,7 @@ def test_mim_finds_its_models(name: str, outside: Path) -> None:
     printed = ran(sys.executable, '-m', 'mim', 'search', name, '--valid-config', cwd=outside)
     found = literal_eval(printed.splitlines()[-1])
     assert {f'ssd_mobileone_s{variant}' for variant in range(5)} < set(found)
+    assert {f'mobileone_s{variant}_in1k' for variant in range(5)} < set(found)
     assert {f'deeplabv3_mobileone_s{variant}_{data}' for variant in range(5) for data in ('voc', 'ade20k')} < set(found)
 
 

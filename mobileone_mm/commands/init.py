@@ -16,10 +16,12 @@ from mobileone_mm.openmmlab.shipped import config
 
 HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
          %(prog)s my_seg.py --images photos/ --masks masks/ --classes ground,cat,dog --ignore 11
+         %(prog)s my_classes.py --from mobileone_s0_own_classes --data photos/
 
-Writes a config for your own boxes or masks, ready to train: settings that work on a few hundred pictures, with your
-classes and paths in its first lines. For boxes, looks into the folder of --data for annotation files and pictures, and
-says what it did not find. The file may lie anywhere and is yours to change. Nothing is replaced."""
+Writes a config for your own boxes, masks or class folders, ready to train: settings that work on a few hundred
+pictures, with your classes and paths in its first lines. Looks into the folder of --data for annotation files and
+pictures of boxes, or for the folders of classes, and says what it did not find. The file may lie anywhere and is yours
+to change. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS = 'deeplabv3_light_mobileone_s0_own_masks'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
@@ -57,11 +59,15 @@ def _parser() -> argparse.ArgumentParser:
         '--from',
         dest='template',
         metavar='NAME',
-        help=f'{" or ".join(templates())} ({COCO}; {MASKS} where masks are given)',
+        help=f'{", ".join(templates())} ({COCO}; {MASKS} where masks are given)',
     )
-    parser.add_argument('--data', metavar='ROOT', help='folder that the other paths begin in; of boxes, all they need')
     parser.add_argument(
-        '--classes', metavar='A,B,C', help="class names, in the order of the labels (COCO: the training file's)"
+        '--data', metavar='ROOT', help='folder that the other paths begin in; of boxes and classes, all they need'
+    )
+    parser.add_argument(
+        '--classes',
+        metavar='A,B,C',
+        help="class names, in the order of the labels (COCO: the training file's; folders: theirs)",
     )
     parser.add_argument('--images', metavar='DIR', help='folder of pictures that have masks; train/ and val/ are found')
     parser.add_argument('--masks', metavar='DIR', help='folder of their masks, of the same names')
@@ -132,7 +138,7 @@ def _say(folder: str, layout: Layout, classes: Sequence[str] | None) -> None:
     if layout.classes and classes is None:
         cli.say(f'found {len(layout.classes)} classes: {_listed(layout.classes)}')
     elif classes and layout.classes and not set(classes) <= set(layout.classes):
-        cli.say(f'warning: the training file has the categories {_listed(layout.classes)}')
+        cli.say(f'warning: the training set has the categories {_listed(layout.classes)}')
     if layout.missing:
         cli.say(f'warning: not found in {folder}: {"; ".join(layout.missing)}. Give their paths in the config')
 

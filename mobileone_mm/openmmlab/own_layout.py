@@ -1,4 +1,4 @@
-"""Where a folder of a user's own data holds what a config names: its annotation files and its pictures."""
+"""Where a folder of a user's own data holds what a config names: annotation files, pictures, folders of classes."""
 
 import json
 import os
@@ -22,7 +22,7 @@ class Layout:
 
     Attributes:
         lines: values of a template's variables, by name.
-        classes: the categories of the training file, in its order; empty where there is no such file.
+        classes: the categories of the training file, in its order, or its folders; empty where there are none.
         missing: what was looked for and not found, in words.
     """
 
@@ -69,7 +69,23 @@ def voc_layout(root: Path) -> Layout:
     return Layout(lines, (), tuple(missing))
 
 
+def class_layout(root: Path) -> Layout:
+    """The two folders that hold a folder for each class, and the classes."""
+    lines, missing = {}, []
+    below = _shown_folders(root)
+    for split, word in (('train', 'training'), ('val', 'validation')):
+        named = sorted((name for name in below if _names(Path(name), split)), key=lambda name: (len(name), name))
+        found = next((name for name in named if _shown_folders(root / name)), None)
+        if found is None:
+            missing.append(f'a folder {split}/ with a folder for each class ({word})')
+        else:
+            lines[f'{split}_folder'] = found
+    classes = _shown_folders(root / lines['train_folder']) if 'train_folder' in lines else []
+    return Layout(lines, tuple(classes), tuple(missing))
+
+
 LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
+    'mobileone_s0_own_classes': class_layout,
     'ssd_mobileone_s0_own_coco': coco_layout,
     'ssd_mobileone_s0_own_voc': voc_layout,
 }
@@ -78,6 +94,10 @@ LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
 def is_voc(root: Path) -> bool:
     """Whether a folder looks like VOC's."""
     return (root / XML).is_dir() and any((root / XML).glob('*.xml'))
+
+
+def _shown_folders(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith('.'))
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from mobileone_mm.datasets.toy import write_coco
 from mobileone_mm.datasets.toy_options import ToyOptions
 
 VOC = 'ssd_mobileone_s0_own_voc'
+CLASSES = 'mobileone_s0_own_classes'
 
 
 @pytest.fixture(autouse=True)
@@ -54,12 +55,36 @@ def test_the_set_that_toy_data_writes_is_found(capsys: pytest.CaptureFixture[str
     ]
 
 
+@pytest.mark.parametrize('val', ['val', 'validation'])
+def test_class_folders_are_found(val: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ('train/rose', 'train/daisy', f'{val}/rose', f'{val}/daisy', 'train/.cache', 'trainers'):
+        Path('photos', name).mkdir(parents=True)
+    assert cli.run(main, ['--data', 'photos', '--from', CLASSES]) == 0
+    read = Config.fromfile('my_set.py')
+    for split, folder in (('train', 'train'), ('val', val), ('test', val)):
+        dataset = read[f'{split}_dataloader'].dataset
+        assert (dataset.data_root, dataset.data_prefix.img_path) == ('photos/', folder)
+        assert tuple(dataset.metainfo.classes) == ('daisy', 'rose')
+    assert read.model.head.num_classes == 2
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["found train_folder = 'train'", f'found val_folder = {val!r}', 'found 2 classes: daisy, rose']
+
+
+def test_class_folders_that_are_not_parted_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ('train/rose', 'val'):
+        Path('photos', name).mkdir(parents=True)
+    assert cli.run(main, ['--data', 'photos', '--from', CLASSES]) == 0
+    assert tuple(Config.fromfile('my_set.py').classes) == ('rose',)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith('warning: not found in photos: a folder val/ with a folder for each class (validation). ')
+
+
 def test_classes_that_the_training_file_lacks_are_told(capsys: pytest.CaptureFixture[str]) -> None:
     write_coco('own', ToyOptions(images=2, val=1, size=64))
     assert cli.run(main, ['--data', 'own', '--classes', 'circle,cat']) == 0
     assert tuple(Config.fromfile('my_set.py').metainfo.classes) == ('circle', 'cat')
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last == 'warning: the training file has the categories circle, square, triangle'
+    assert last == 'warning: the training set has the categories circle, square, triangle'
 
 
 def test_a_set_in_voc_format_needs_its_own_template(capsys: pytest.CaptureFixture[str]) -> None:

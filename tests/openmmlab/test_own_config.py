@@ -14,8 +14,14 @@ from mobileone_mm.openmmlab.shipped import config
 
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS = 'deeplabv3_light_mobileone_s0_own_masks'
-HEADS = {COCO: 'bbox_head', VOC: 'bbox_head', MASKS: 'decode_head'}
-BASES = {COCO: 'ssd_mobileone_s0', VOC: 'ssd_mobileone_s0', MASKS: 'deeplabv3_light_mobileone_s0_voc'}
+CLASSES = 'mobileone_s0_own_classes'
+HEADS = {CLASSES: 'head', COCO: 'bbox_head', VOC: 'bbox_head', MASKS: 'decode_head'}
+BASES = {
+    CLASSES: 'mobileone_s0_in1k',
+    COCO: 'ssd_mobileone_s0',
+    VOC: 'ssd_mobileone_s0',
+    MASKS: 'deeplabv3_light_mobileone_s0_voc',
+}
 # What mmdet's train.py, which `mim train` starts, does with a config before the first step.
 CHILD = """
 import sys
@@ -33,7 +39,7 @@ for read in (config, Config.fromfile(sys.argv[2])):
 
 
 def test_the_templates_are_the_configs_for_ones_own_data() -> None:
-    assert list(templates()) == [COCO, VOC, MASKS]
+    assert list(templates()) == list(BASES)
 
 
 @pytest.mark.parametrize('template', BASES)
@@ -72,7 +78,10 @@ def test_another_variant_is_another_word(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('template', 'message'),
     [
-        ('ssd_mobileone_s0', f'ssd_mobileone_s0: has no lines to fill in; those that have: {COCO}, {VOC}, {MASKS}'),
+        (
+            'ssd_mobileone_s0',
+            f'ssd_mobileone_s0: has no lines to fill in; those that have: {", ".join(BASES)}',
+        ),
         ('ssd_mobileone_s0_own', f'ssd_mobileone_s0_own: no shipped config of that name; did you mean {VOC} or {COCO}'),
     ],
 )

@@ -8,7 +8,7 @@ import yaml
 from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.openmmlab.inputs import input_size_of
+from mobileone_mm.openmmlab.inputs import test_size_hw as size_hw
 from mobileone_mm.openmmlab.shipped import config, find_config, shipped
 from mobileone_mm.weights import names
 
@@ -36,6 +36,8 @@ def test_a_name_is_found_from_anywhere_with_and_without_its_folder_and_ending(
     word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    classifier = word.replace('ssd_mobileone_s2', 'mobileone_s0_in1k').replace('detection', 'classification')
+    assert find_config(classifier) == ROOT / 'configs/classification/mobileone_s0_in1k.py'
     segmenter = word.replace('ssd_mobileone_s2', 'deeplabv3_mobileone_s1_voc').replace('detection', 'segmentation')
     assert find_config(segmenter) == ROOT / 'configs/segmentation/deeplabv3_mobileone_s1_voc.py'
     assert find_config(word) == DETECTION / 'ssd_mobileone_s2.py'
@@ -65,10 +67,10 @@ def test_a_path_that_ends_in_a_shipped_name_is_no_shipped_config(word: str) -> N
     ('word', 'named'),
     [
         ('ssd_mobilone_s4', r'did you mean ssd_mobileone_s4 or ssd_mobileone_s\d or ssd_mobileone_s\d\?'),
-        ('demo.py', r'did you mean demo_ssd\?|there are demo_ssd, '),
-        ('yolo', r'there are demo_ssd, ssd_mobileone_s0, .*deeplabv3_mobileone_s4_voc, demo_deeplabv3$'),
-        ('', 'there are demo_ssd, '),
-        ('..', 'there are demo_ssd, '),
+        ('demo.py', r'did you mean demo_ssd\?|there are mobileone_s0_in1k, '),
+        ('yolo', r'there are mobileone_s0_in1k, .*, demo_ssd, .*deeplabv3_mobileone_s4_voc, demo_deeplabv3$'),
+        ('', 'there are mobileone_s0_in1k, '),
+        ('..', 'there are mobileone_s0_in1k, '),
     ],
 )
 def test_a_name_that_is_none_gets_the_nearest(word: str, named: str) -> None:
@@ -86,7 +88,11 @@ def test_what_mim_search_prints_is_what_the_configs_hold() -> None:
         assert ROOT / model['Config'] == shipped()[model['Name']]
         loaded = Config.fromfile(ROOT / model['Config'])
         backbone, said = loaded.model.backbone, model['Metadata']
-        assert said['Backbone Weights'] == backbone.init_cfg.checkpoint
-        assert said['Backbone Weights'] == names.OFFICIAL_URLS[backbone.arch, 'trained']
+        if 'init_cfg' in backbone:
+            assert said['Backbone Weights'] == backbone.init_cfg.checkpoint
+            assert said['Backbone Weights'] == names.OFFICIAL_URLS[backbone.arch, 'trained']
+        else:  # ImageNet's begin with nothing
+            assert loaded.default_scope == 'mmpretrain'
+            assert 'Backbone Weights' not in said
         assert said['Epochs'] == loaded.train_cfg.max_epochs
-        assert said['Resolution'] == '{}x{}'.format(*input_size_of(loaded))
+        assert said['Resolution'] == '{1}x{0}'.format(*size_hw(loaded))

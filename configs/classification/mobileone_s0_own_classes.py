@@ -1,0 +1,53 @@
+# Fine-tuning on your own pictures in class folders: docs/own_data.md. For another variant, change the line below.
+_base_ = 'mobileone_s0_in1k.py'
+
+# --- yours: names and paths ---
+classes = ('cat', 'dog')  # the names of the class folders; their order is the order of the labels
+data_root = 'data/own/'
+train_folder, val_folder = 'train', 'val'  # with a folder for each class
+input_size = 224  # px, width and height
+
+# --- follows from the above ---
+max_epochs = 30
+arch = _base_.model.backbone.arch
+weights = f'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{arch}_unfused.pth.tar'
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='RandomResizedCrop', scale=input_size, crop_ratio_range=(0.25, 1.0), backend='pillow'),
+    dict(type='RandomFlip', prob=0.5),
+    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, backend='cv2'),  # pillow's warns
+    dict(type='PackInputs'),
+]
+test_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='ResizeEdge', scale=input_size * 8 // 7, edge='short', backend='pillow'),  # 256 of 224
+    dict(type='CenterCrop', crop_size=input_size),
+    dict(type='PackInputs'),
+]
+own = dict(_delete_=True, type='mobileone_mm.ClassFolderDataset', data_root=data_root, metainfo=dict(classes=classes))
+train_dataloader = dict(
+    batch_size=16, dataset=dict(**own, data_prefix=dict(img_path=train_folder), pipeline=train_pipeline)
+)
+val_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path=val_folder), pipeline=test_pipeline))
+test_dataloader = val_dataloader
+val_evaluator = dict(topk=(1,))  # there may be fewer classes than five
+test_evaluator = val_evaluator
+model = dict(
+    data_preprocessor=dict(num_classes=len(classes)),
+    backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights)),
+    head=dict(num_classes=len(classes), topk=(1,)),
+    train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)),  # without it a few hundred pictures are soon known by heart
+)
+train_cfg = dict(max_epochs=max_epochs)
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type='AdamW', lr=2e-4, weight_decay=0.05),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=5.0))),  # it starts from nothing
+)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
+    dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
+]
+auto_scale_lr = dict(base_batch_size=16)
+# Weights averaged over thousands of steps would lag behind a run of some hundred; and the pictures keep their size.
+left_out = ('EMAHook', 'SwitchRecipeHook')
+custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] not in left_out]

@@ -1,0 +1,2 @@
+_base_ = 'mobileone_s2_in1k.py'
+model = dict(backbone=dict(arch='s4'))
