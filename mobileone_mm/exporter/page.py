@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from mobileone_mm.artifact.card import EXPERIMENTAL
+from mobileone_mm.artifact.card import CROPS, EXPERIMENTAL
 from mobileone_mm.artifact.verdict import checks_of
 from mobileone_mm.atomic import replacing
 from mobileone_mm.exporter.page_checks import checks_section
@@ -76,11 +76,12 @@ def _facts(report: Report) -> str:
     width, height = info.input_size
     chosen = [(name, value) for name, value in info.settings.items() if name.endswith('threshold')]
     maps = [(name, value) for name, value in info.settings.items() if name.startswith('map')]
+    cuts = [(name, value) for name, value in info.settings.items() if name.startswith('crop') and value]
     outputs = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
     wide = ' class="wide"'
     rows = [
         ('', 'Size', f'{report.bytes / 1e6:.1f} MB', f'{report.bytes:,} bytes'),
-        ('', 'Input', f'{width}x{height} px', f'{info.crop}: stretched, not cropped'),
+        ('', 'Input', f'{width}x{height} px', f'{info.crop}: {CROPS[info.crop]}'),
         (
             '',
             'Target',
@@ -92,6 +93,7 @@ def _facts(report: Report) -> str:
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
         *(('', _titled(name), f'{value}', 'default of the file') for name, value in chosen),
         *(('', _titled(name), f'{value}', '') for name, value in maps),
+        *(('', _titled(name), f'{value}x{value} px', 'what the model sees') for name, value in cuts),
     ]
     facts = [
         f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
