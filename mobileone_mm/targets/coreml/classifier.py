@@ -8,6 +8,7 @@ import numpy as np
 from mobileone_mm.artifact.card import CENTER_CROP, IMAGE, Card
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung, largest
+from mobileone_mm.artifact.room import FLOAT16, widened
 from mobileone_mm.errors import UsageError
 from mobileone_mm.targets.coreml import classifier_contract
 from mobileone_mm.targets.coreml.cell import Cell, swift_lines
@@ -18,7 +19,7 @@ from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.coreml.rungs import Execution
 from mobileone_mm.targets.coreml.runner import CoreMLRunner
-from mobileone_mm.tasks.classification.compare import LIMITS, SCORE
+from mobileone_mm.tasks.classification.compare import LIMITS, SCORE, most
 from mobileone_mm.tasks.classification.graph import PROBABILITIES, ClassifierGraph
 from mobileone_mm.tasks.task import Graph
 
@@ -75,7 +76,7 @@ def _behind(_interpreter: Interpreter, _card: Card, _runs: Sequence[Execution]) 
 
 
 def _in_core_ml(
-    runner: CoreMLRunner | str, _card: Card, pictures: Sequence[Picture], runs: Sequence[Execution]
+    runner: CoreMLRunner | str, card: Card, pictures: Sequence[Picture], runs: Sequence[Execution]
 ) -> list[Rung]:
     """The probabilities of Core ML itself against those that were computed here."""
     limit = LIMITS['float16'].score
@@ -85,7 +86,8 @@ def _in_core_ml(
         largest(runner.predict({IMAGE: picture})[PROBABILITIES] - run.own[PROBABILITIES])
         for picture, run in zip(pictures, runs, strict=True)
     ]
-    return [Rung(COREML_RUNG, largest(np.array(apart)), limit, SCORE)]
+    made = [Rung(COREML_RUNG, largest(np.array(apart)), limit, SCORE)]
+    return widened(made, FLOAT16, card.noise, most(card.input_size))
 
 
 def _swift(card: Card, model: str) -> str:

@@ -6,15 +6,21 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.card import Check
+from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, ranking
 from mobileone_mm.tasks.classification.graph import ClassifierGraph, require_classifier
 from mobileone_mm.tasks.classification.options import ClassificationOptions, FramedOptions
-from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Task
+from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task
 
 
 def _class_count(model: Any) -> int:
     return int(model.head.num_classes)
+
+
+def _require_options(options: FramedOptions, model: Any, _size: Size) -> None:
+    if options.seen:
+        require_size(model, (options.seen, options.seen))
 
 
 def _settings(options: FramedOptions, _config: Config, _names: Sequence[str]) -> Mapping[str, Any]:
@@ -33,7 +39,7 @@ TASK = Task(
     export=Exporting(
         require=require_classifier,
         framed=framing.framed,
-        require_options=lambda _options, _model, _size: None,
+        require_options=_require_options,
         class_count=_class_count,
         graph=ClassifierGraph,
         reference=compare.reference,
