@@ -20,6 +20,7 @@ from mobileone_mm.outputs import PAGE
 from mobileone_mm.tasks.by_name import task_named
 
 SHORT_HASH = 12  # hex digits
+MOST_NAMED = 100  # classes; the names of more would hide what stands below them
 
 
 def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple[str, str], lacking: str = '') -> None:
@@ -103,7 +104,9 @@ def _facts(report: Report) -> str:
         for name, colour in zip(info.classes, task_named(info.task).look.colours(len(info.classes)), strict=True)
     )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
-    return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])
+    names = f'<ul class="classes">{chips}</ul>'
+    shown = names if len(info.classes) <= MOST_NAMED else fold('Their names', names)
+    return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd>{shown}</dd></div>'])
 
 
 def _titled(name: str) -> str:
