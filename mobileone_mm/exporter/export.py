@@ -108,7 +108,7 @@ def export(
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
-        examples = examples_of(images, source.config, source.task, source.size, samples, source.frame.crop)
+        examples = examples_of(images, source.config, source.task, source.frame, samples)
         pictures = examples.pictures
     settings = task.export.settings(task_options, source.config, source.classes)
     described = target.describe(target_options)

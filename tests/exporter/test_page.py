@@ -95,7 +95,11 @@ def texts_in(value: Any) -> Iterator[str]:
 def test_whatever_a_text_says_it_is_text(exported: Report) -> None:
     rungs = (Rung('made', 0.25, 0.5, 'px', 'a note'), Rung('off', 3.0, 1.0, 'px'), Rung('not made', None, 1.0, 'px'))
     info = replace(
-        spoilt(exported.info), task='detection', input_size=exported.info.input_size, settings={'x_threshold': EVIL}
+        spoilt(exported.info),
+        task='detection',
+        input_size=exported.info.input_size,
+        crop=exported.info.crop,
+        settings={'x_threshold': EVIL},
     )
     report = replace(
         exported,
