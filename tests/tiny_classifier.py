@@ -1,6 +1,7 @@
 """A tiny classifier as config and checkpoint files, trained by nobody, on pictures in folders of classes."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from mobileone_mm.artifact.card import CENTER_CROP, Card
 from mobileone_mm.exporter.export import export
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
@@ -130,6 +132,13 @@ def model_of(files: tuple[Path, Path]) -> Any:
 def graph_of(files: tuple[Path, Path], side: int = SHORT, seen: int | None = SIDE) -> ClassifierGraph:
     """The export graph of a classifier's config and checkpoint file."""
     return ClassifierGraph(fuse(model_of(files)), (side, side), FramedOptions(seen=seen))
+
+
+def card_of(side: int, crop_inside: int | None, crop: str = CENTER_CROP) -> Card:
+    """What a classifier's file with this input says about itself, as far as its pictures go."""
+    nothing: dict[str, Any] = dict.fromkeys(field.name for field in fields(Card) if field.name != 'format')
+    settings = {'crop_inside': crop_inside}
+    return Card(**{**nothing, 'input_size': (side, side), 'crop': crop, 'settings': settings})
 
 
 @pytest.fixture(scope='session')

@@ -216,7 +216,7 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
             )
         return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
 
-    taken = task.predict.samples(session.samples, card.input_size)
+    taken = task.predict.samples(session.samples, card)
     return Candidate(path.name, task.predict.exported_rule, predict, taken)
 
 

@@ -142,7 +142,7 @@ class Predicting:
         as_dict: rules by the names that a report has for them.
         decode: the prediction in outputs.
         by: the prediction of an artifact for a picture of its size, under rules.
-        samples: test data as pictures of a size, where what an export takes is not what its model sees; else None.
+        samples: test data as pictures that an export takes, where they are not what its model is tested on; else None.
         own_rule: how a host's own model predicts, in words.
         exported_rule: how an artifact does, in words; the same where there is no difference.
         rule_change: what it does otherwise, in words, for a number of classes.
@@ -163,7 +163,7 @@ class Predicting:
     as_dict: Callable[[Any], Mapping[str, float]]
     decode: Callable[[Outputs, Any], Any]
     by: Callable[[Runner, Picture, Any], Any]
-    samples: Callable[[Samples, Size], Samples | None]
+    samples: Callable[[Samples, Card], Samples | None]
     own_rule: str
     exported_rule: str
     rule_change: Callable[[int], str]

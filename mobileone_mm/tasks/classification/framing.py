@@ -1,17 +1,20 @@
 """How a picture of any size becomes what an exported classifier takes, by the config's test pipeline."""
 
 import copy
+import logging
 from dataclasses import dataclass
 from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.artifact.card import CENTER_CROP
+from mobileone_mm.artifact.card import CENTER_CROP, Card
 from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples, open_samples, test_dataset
 from mobileone_mm.tasks.classification.options import YES, ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Framed, Size
+
+LOGGER = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,18 +47,24 @@ def _centre_crop_steps(config: Config) -> tuple[Any, Any]:
     return steps.get('ResizeEdge'), steps.get('CenterCrop')
 
 
-def samples_for(samples: Samples, size: Size) -> Samples | None:
-    """The same test data as pictures of `size`, for what takes more of them than the model sees; else None.
+def samples_for(samples: Samples, card: Card) -> Samples | None:
+    """The same test data as pictures that an export takes, the shorter side whole; None where the test gives them.
 
     Raises:
         ConfigError, DataError: as `open_samples`.
     """
-    crop = centre_crop_of(samples.config)
-    if crop is None or size[0] != size[1] or crop == CentreCrop(size[0], size[0]):
+    crop, side = centre_crop_of(samples.config), card.input_size[0]
+    if crop is None or card.crop != CENTER_CROP or crop == CentreCrop(side, side):
         return None
+    if crop.side < crop.short and card.settings['crop_inside'] is None:
+        LOGGER.info(
+            'note: the export sees the shorter side of each picture whole, the model in its own test %d of %d px of it',
+            crop.side,
+            crop.short,
+        )
     config = copy.deepcopy(samples.config)
     resize, cut = _centre_crop_steps(config)
-    resize['scale'] = cut['crop_size'] = size[0]
+    resize['scale'] = cut['crop_size'] = side
     return open_samples(config, samples.count)
 
 

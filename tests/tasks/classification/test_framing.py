@@ -1,5 +1,6 @@
 """How big a picture a classifier takes, what it sees of it, and that this is what mmpretrain's pipeline gives."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mobileone_mm.openmmlab.test_data import open_samples, read_sample
 from mobileone_mm.pictures.reading import middle, read_picture
 from mobileone_mm.tasks.classification.framing import CentreCrop, centre_crop_of, framed, samples_for
 from mobileone_mm.tasks.classification.options import ClassificationOptions
-from tiny_classifier import PICTURES, SHORT, SIDE
+from tiny_classifier import PICTURES, SHORT, SIDE, card_of
 
 
 def config_of(*pipeline: dict[str, Any]) -> Config:
@@ -82,7 +83,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 def test_cropping_inside_sees_what_the_test_pipeline_gives(classifier: tuple[Path, Path]) -> None:
     samples = open_samples(load_config(classifier[0]))
-    wide = samples_for(samples, (SHORT, SHORT))
+    wide = samples_for(samples, card_of(SHORT, SIDE))
     assert wide is not None
     for index in range(PICTURES):
         expected = picture_of(read_sample(samples, index)['inputs'])
@@ -94,10 +95,14 @@ def test_cropping_inside_sees_what_the_test_pipeline_gives(classifier: tuple[Pat
             assert np.array_equal(picture[middle((SHORT, SHORT), (SIDE, SIDE))], expected)
 
 
-def test_a_plain_export_is_scored_on_the_whole_short_side(classifier: tuple[Path, Path]) -> None:
+def test_a_plain_export_is_scored_on_the_whole_short_side(
+    classifier: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     samples = open_samples(load_config(classifier[0]))
-    plain = samples_for(samples, (SIDE, SIDE))
+    plain = samples_for(samples, card_of(SIDE, None))
     assert plain is not None
+    assert f'the model in its own test {SIDE} of {SHORT} px of it' in caplog.text
     taken = picture_of(read_sample(plain, 0)['inputs'])
     whole = read_picture(samples.dataset.get_data_info(0)['img_path'])
     assert np.array_equal(taken, fitted(whole, (SIDE, SIDE), CENTER_CROP))
@@ -105,4 +110,6 @@ def test_a_plain_export_is_scored_on_the_whole_short_side(classifier: tuple[Path
     config = load_config(classifier[0])
     for step in config.test_dataloader.dataset.pipeline:
         step.update({'crop_size': SHORT} if 'crop_size' in step else {})
-    assert samples_for(open_samples(config), (SHORT, SHORT)) is None, 'as it is'
+    assert samples_for(open_samples(config), card_of(SHORT, None)) is None, 'as it is'
+    stretched = card_of(SIDE, None, crop=SCALE_FILL)
+    assert samples_for(samples, stretched) is None

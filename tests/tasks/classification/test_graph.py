@@ -18,7 +18,7 @@ from mobileone_mm.tasks.classification.framing import samples_for
 from mobileone_mm.tasks.classification.graph import LOGITS, PROBABILITIES, require_classifier
 from mobileone_mm.tasks.classification.options import FramedOptions
 from mobileone_mm.tasks.task import run_graph
-from tiny_classifier import CLASSES, SHORT, SIDE, graph_of, model_of, new_classifier, write_config
+from tiny_classifier import CLASSES, SHORT, SIDE, card_of, graph_of, model_of, new_classifier, write_config
 
 TOLERANCE = 1e-5  # of the largest logit; fusing and the preprocessor round to float32
 SIZE = (SHORT, SHORT)
@@ -32,7 +32,7 @@ def test_it_gives_what_mmpretrain_predicts_for_its_own_pipelines_pictures(
     files = new_classifier(tmp_path, **changes)
     model, graph = model_of(files).double(), graph_of(files).double()
     samples = open_samples(configs.load_config(files[0]))
-    wide = samples_for(samples, SIZE)
+    wide = samples_for(samples, card_of(SHORT, SIDE))
     assert wide is not None
     chosen = set()
     for index in range(samples.count):
