@@ -14,6 +14,7 @@ from mmengine.visualization import Visualizer
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tiny_classifier import classifier, classifier_package  # noqa: F401 - fixtures
 from tiny_detector import detector, exported, make_detector, onnx_files, onnx_reports  # noqa: F401 - fixtures
 from tiny_segmenter import segmenter, segmenter_package  # noqa: F401 - fixtures
 

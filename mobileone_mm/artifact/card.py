@@ -21,6 +21,8 @@ IMAGE = 'image'  # the input that every artifact has
 
 RUNG_FIELDS = {'name', 'value', 'limit', 'unit', 'note', 'psnr_db'}
 SCALE_FILL = 'scaleFill'  # VNImageCropAndScaleOption: stretch to the input size, as keep_ratio=False trains
+CENTER_CROP = 'centerCrop'  # the same: fill the input size, and cut off what is over, as a pipeline's CenterCrop does
+CROPS = {SCALE_FILL: 'stretched, not cropped', CENTER_CROP: 'cropped to the middle, not stretched'}
 LONGEST_SHOWN = 200  # characters of a wrong value in a message
 
 
@@ -29,7 +31,7 @@ class Card:
     """What an exported file says about itself; each field is one entry `mobileone_mm.<field>` of its metadata, as JSON.
 
     Attributes:
-        task: 'detection'.
+        task: 'detection', 'segmentation' or 'classification'.
         config: path of the config, as it was given.
         checkpoint: path of the checkpoint, as it was given.
         checkpoint_sha256: of the checkpoint file.
@@ -167,7 +169,7 @@ CHECKS: Mapping[str, Check] = {
         '[width, height] in whole pixels',
         lambda value: _is_list_of(lambda side: type(side) is int and side > 0, value) and len(value) == 2,
     ),
-    'crop': one_of(SCALE_FILL),
+    'crop': one_of(*CROPS),
     'target': _TEXT,
     'precision': one_of(*PRECISIONS),
     'fp32_ops': Check('a list of texts', lambda value: value == [] or _is_list_of(_is_text, value)),

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mobileone_mm.artifact.card import CENTER_CROP
 from mobileone_mm.errors import DataError
+from mobileone_mm.pictures.reading import centre_cropped, stretched
 
 Array = npt.NDArray[Any]
 Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
@@ -55,6 +57,11 @@ def checked_number(name: str, value: Array) -> Array:
 def found(name: str, value: Array) -> str:
     """What an input is, as the beginning of a message."""
     return f'{name}: {value.dtype} of shape {value.shape} given'
+
+
+def fitted(picture: Picture, size: tuple[int, int], crop: str) -> Picture:
+    """A picture of any size at `size` (width, height), as a card's `crop` says."""
+    return centre_cropped(picture, size) if crop == CENTER_CROP else stretched(picture, size)
 
 
 def as_planes(picture: Picture) -> npt.NDArray[np.float32]:

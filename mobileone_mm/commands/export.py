@@ -14,15 +14,16 @@ from mobileone_mm.exporter.options import check_options
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, page_of, require_outputs
 from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
+from mobileone_mm.tasks.classification.options import NO, YES, ClassificationOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
 from mobileone_mm.tasks.segmentation.options import MANY_CLASSES, MAP_STRIDES, MAPS, SegmentationOptions
 
 HELP = """example: %(prog)s ssd_mobileone_s2 best.pth --out detector.mlpackage
 
 Fuses the model, puts normalisation and all that follows from its outputs into it (a detector's softmax, box decoding
-and suppression; a segmenter's choice of a class for each pixel), converts it for Core ML as Apple's Vision wants it
-(docs/package.md, docs/swift.md), and compares every step with the trained model on the way. The package appears whole,
-or not at all."""
+and suppression; a segmenter's choice of a class for each pixel; a classifier's crop and softmax), converts it for
+Core ML as Apple's Vision wants it (docs/package.md, docs/swift.md), and compares every step with the trained model on
+the way. The package appears whole, or not at all."""
 OPTIONS = (
     'target',
     'iou_threshold',
@@ -30,6 +31,7 @@ OPTIONS = (
     'map',
     'map_stride',
     'logits',
+    'crop_inside',
     'pad_classes',
     'weights',
     'precision',
@@ -106,7 +108,9 @@ def parse_size(text: str) -> tuple[int, int]:
 def _parser() -> argparse.ArgumentParser:
     task, seg, coreml = DetectionOptions(), SegmentationOptions(), CoreMLOptions()
     parser = cli.parser('export', HELP)
-    parser.add_argument('config', help='config of an SSD or an encoder-decoder: a file, or the name of a shipped one')
+    parser.add_argument(
+        'config', help='an SSD, encoder-decoder or classifier: its config file, or the name of a shipped one'
+    )
     parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
     parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)} (CHECKPOINT{PACKAGE})')
     parser.add_argument('--target', help=f'oldest system to run on: {", ".join(SPEC_VERSIONS)} ({coreml.target})')
@@ -126,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
         f'(1; 4 from {MANY_CLASSES} classes on)',
     )
     parser.add_argument('--logits', action='store_true', default=None, help='segmenter: the scores of all classes too')
+    parser.add_argument(
+        '--crop-inside',
+        help=f'classifier: {YES} takes all that is resized and crops inside, {NO} a picture of the size of the crop '
+        f'({ClassificationOptions().crop_inside})',
+    )
     parser.add_argument(
         '--image', dest='images', nargs='+', default=[], help="pictures to check on (4 of the config's test data)"
     )

@@ -21,7 +21,7 @@ from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import Samples, class_names, new_evaluator, open_samples, read_sample
+from mobileone_mm.openmmlab.test_data import Samples, as_named, class_names, new_evaluator, open_samples, read_sample
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Task
@@ -42,11 +42,13 @@ class Candidate:
         name: of the model or file.
         rule: how its outputs become predictions.
         predict: takes an item of the data set and gives its data sample, copied, with the prediction.
+        samples: the data set, where it is not the session's.
     """
 
     name: str
     rule: str
     predict: Callable[[Mapping[str, Any]], Any]
+    samples: Samples | None = None
 
 
 @dataclass(frozen=True)
@@ -214,7 +216,8 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
             )
         return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
 
-    return Candidate(path.name, task.predict.exported_rule, predict)
+    taken = task.predict.samples(session.samples, card)
+    return Candidate(path.name, task.predict.exported_rule, predict, taken)
 
 
 def require_classes(session: Session, path: Path, classes: Sequence[str]) -> None:
@@ -224,7 +227,7 @@ def require_classes(session: Session, path: Path, classes: Sequence[str]) -> Non
         ConfigError: with both.
     """
     expected = class_names(session.config)
-    if tuple(classes) != expected:
+    if as_named(session.config, classes) != expected:
         raise ConfigError(
             f'{path} has the classes {tuple(classes)}, {session.config.filename} names {expected}; '
             'score it with the config it was made with'
@@ -255,13 +258,13 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
     Raises:
         DataError: a picture cannot be read, the metric belongs to other data, or no candidate got a score.
     """
-    samples = session.samples
-    evaluators = [_evaluator(session) for _ in candidates]
+    samples, evaluators = session.samples, [_evaluator(session) for _ in candidates]
     seconds: list[list[float]] = [[] for _ in candidates]
     with configs.quiet(), one_thread():  # one picture at a time; what exports run in takes one thread too
         for index in track(range(samples.count), 'pictures'):
-            item = read_sample(samples, index)
+            shared = read_sample(samples, index)
             for candidate, judge, times in zip(candidates, evaluators, seconds, strict=True):
+                item = read_sample(candidate.samples, index) if candidate.samples else shared
                 start = time.perf_counter()
                 sample = candidate.predict(item)
                 times.append(time.perf_counter() - start)

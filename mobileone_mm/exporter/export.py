@@ -17,7 +17,7 @@ from mmengine.config import Config
 
 from mobileone_mm import __version__
 from mobileone_mm.artifact import ladder
-from mobileone_mm.artifact.card import SCALE_FILL, Card
+from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import size_of
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
@@ -33,9 +33,9 @@ from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.inputs import input_size_of, require_size
+from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import class_names
+from mobileone_mm.openmmlab.test_data import as_named, class_names
 from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -43,7 +43,7 @@ from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Size, Task, run_graph
+from mobileone_mm.tasks.task import Framed, Size, Task, run_graph
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -71,8 +71,8 @@ def export(
         config_path: of an mmdet, mmseg or mmpretrain model.
         checkpoint_path: its weights.
         out: the file to write.
-        options: of its task and format, by name: the fields of `DetectionOptions` or `SegmentationOptions`, and of
-            `CoreMLOptions` or `OnnxOptions`.
+        options: of its task and format, by name: the fields of `DetectionOptions`, `SegmentationOptions` or
+            `ClassificationOptions`, and of `CoreMLOptions` or `OnnxOptions`.
         input_size: (width, height) in px; None takes that of the config's test pipeline.
         images: what is compared on; without any, pictures of the config's test data, or else a drawn one.
         evaluate: score it on the config's test data.
@@ -104,11 +104,11 @@ def export(
         source = _loaded(
             config_path, checkpoint_path, input_size, lambda task: split_options(task, out.suffix, options)
         )
-        task, (task_options, target_options) = source.task, source.options
+        task, task_options, target_options = source.task, source.frame.options, source.target_options
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
-        examples = examples_of(images, source.config, source.task, source.size, samples)
+        examples = examples_of(images, source.config, source.task, source.frame, samples)
         pictures = examples.pictures
     settings = task.export.settings(task_options, source.config, source.classes)
     described = target.describe(target_options)
@@ -158,8 +158,8 @@ class _Source:
         checkpoint: the weight file.
         model: trained or fused.
         classes: in the order of its outputs.
-        size: (width, height) in pixels.
-        options: of the task, and of the format.
+        frame: the task's options, and how pictures are brought to what the export takes.
+        target_options: of the format.
     """
 
     task: Task
@@ -168,8 +168,13 @@ class _Source:
     checkpoint: Checkpoint
     model: Any
     classes: tuple[str, ...]
-    size: Size
-    options: tuple[Any, Any]
+    frame: Framed
+    target_options: Any
+
+    @property
+    def size(self) -> Size:
+        """(width, height) in pixels."""
+        return self.frame.size
 
 
 def _loaded(
@@ -182,33 +187,33 @@ def _loaded(
     with configs.quiet():  # mmengine says on stdout which variables a config reads
         config = configs.load_config(config_path)
     task = task_for(config)
-    options = options_of(task.name)
-    size = input_size
+    task_options, target_options = options_of(task.name)
+    frame = None
 
     def require(model: Any) -> None:
-        nonlocal size
+        nonlocal frame
         # Before the weights and the size: of another model's config, it is the first thing to be said.
         try:
             task.export.require(model)
         except ConfigError as error:
             raise ConfigError(f'{config_path}: {error}') from error
-        size = size or input_size_of(config)
-        require_size(model, size)
-        task.export.require_options(options[0], model, size)
+        frame = task.export.framed(task_options, config, input_size)
+        require_size(model, frame.size)
+        task.export.require_options(frame.options, model, frame.size)
 
     model, checkpoint = open_model(config, checkpoint_path, require)
-    assert size is not None, 'with its model'
+    assert frame is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
-    return _Source(task, config, str(config_path), checkpoint, model, classes, size, options)
+    return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
 
 
 def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:
-    classes, count = class_names(config), task.export.class_count(model)
+    classes, count = class_names(config, source.classes), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
-    if source.classes and tuple(source.classes) != classes:
+    if source.classes and as_named(config, source.classes) != classes:
         raise CheckpointError(
             f'{source.path}: trained on the classes {tuple(source.classes)}, {config.filename} names {classes}; '
             'export with the config it was trained with'
@@ -232,7 +237,7 @@ def _card(
         checkpoint_sha256=source.checkpoint.sha256,
         classes=source.classes,
         input_size=source.size,
-        crop=SCALE_FILL,
+        crop=source.frame.crop,
         target=described.target,
         precision=described.precision,
         fp32_ops=described.fp32_ops,

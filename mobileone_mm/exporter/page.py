@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from mobileone_mm.artifact.card import EXPERIMENTAL
+from mobileone_mm.artifact.card import CROPS, EXPERIMENTAL
 from mobileone_mm.artifact.verdict import checks_of
 from mobileone_mm.atomic import replacing
 from mobileone_mm.exporter.page_checks import checks_section
@@ -20,6 +20,7 @@ from mobileone_mm.outputs import PAGE
 from mobileone_mm.tasks.by_name import task_named
 
 SHORT_HASH = 12  # hex digits
+MOST_NAMED = 100  # classes; the names of more would hide what stands below them
 
 
 def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple[str, str], lacking: str = '') -> None:
@@ -76,11 +77,12 @@ def _facts(report: Report) -> str:
     width, height = info.input_size
     chosen = [(name, value) for name, value in info.settings.items() if name.endswith('threshold')]
     maps = [(name, value) for name, value in info.settings.items() if name.startswith('map')]
+    cuts = [(name, value) for name, value in info.settings.items() if name.startswith('crop') and value]
     outputs = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
     wide = ' class="wide"'
     rows = [
         ('', 'Size', f'{report.bytes / 1e6:.1f} MB', f'{report.bytes:,} bytes'),
-        ('', 'Input', f'{width}x{height} px', f'{info.crop}: stretched, not cropped'),
+        ('', 'Input', f'{width}x{height} px', f'{info.crop}: {CROPS[info.crop]}'),
         (
             '',
             'Target',
@@ -92,6 +94,7 @@ def _facts(report: Report) -> str:
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
         *(('', _titled(name), f'{value}', 'default of the file') for name, value in chosen),
         *(('', _titled(name), f'{value}', '') for name, value in maps),
+        *(('', _titled(name), f'{value}x{value} px', 'what the model sees') for name, value in cuts),
     ]
     facts = [
         f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
@@ -101,7 +104,9 @@ def _facts(report: Report) -> str:
         for name, colour in zip(info.classes, task_named(info.task).look.colours(len(info.classes)), strict=True)
     )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
-    return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd><ul class="classes">{chips}</ul></dd></div>'])
+    names = f'<ul class="classes">{chips}</ul>'
+    shown = names if len(info.classes) <= MOST_NAMED else fold('Their names', names)
+    return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd>{shown}</dd></div>'])
 
 
 def _titled(name: str) -> str:

@@ -2,7 +2,8 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
-from mobileone_mm.openmmlab.configs import enter_scope, quiet
+from mobileone_mm.openmmlab.configs import enter_scope, quiet, task_of
 from mobileone_mm.openmmlab.data_sets import explained
 from mobileone_mm.pictures.colours import distinct_colours
 
@@ -28,10 +29,11 @@ def test_dataset(config: Config) -> Mapping[str, Any] | None:
     return dataset if isinstance(dataset, dict) else None
 
 
-def class_names(config: Config) -> tuple[str, ...]:
+def class_names(config: Config, known: Sequence[str] | None = None) -> tuple[str, ...]:
     """The classes of the config's test data set, in the order of the model's outputs.
 
-    Taken from the data set's `metainfo`, else from its class.
+    Taken from the data set's `metainfo`, else from its class; of a classifier's, else from the folders that it reads;
+    else the `known` ones.
 
     Raises:
         ConfigError: there is no test data set, or neither names any class.
@@ -43,12 +45,32 @@ def class_names(config: Config) -> tuple[str, ...]:
             f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
             'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
         )
-    named = _metainfo(config, dataset, 'classes')
+    named = _metainfo(config, dataset, 'classes') or _folder_names(config) or known
     if not named:
         raise ConfigError(
             f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
         )
-    return (named,) if isinstance(named, str) else tuple(named)
+    return as_named(config, [named] if isinstance(named, str) else named)
+
+
+def as_named(config: Config, names: Sequence[str]) -> tuple[str, ...]:
+    """Class names as an export of a config's model has them: a classifier's are told apart by their index.
+
+    Its labels are the keys of a dictionary, and 'crane' stands twice in ImageNet's list.
+    """
+    counts = Counter(names if task_of(config) == 'classification' else ())
+    return tuple(f'{name} ({index})' if counts[name] > 1 else name for index, name in enumerate(names))
+
+
+def _folder_names(config: Config) -> Sequence[str] | None:
+    """The classes that a classifier's test data set finds in its folders; None where it cannot be read."""
+    if task_of(config) != 'classification':
+        return None
+    try:
+        names: Sequence[str] | None = open_dataset(config, 'test_dataloader').metainfo.get('classes')
+    except (ConfigError, DataError):
+        return None
+    return names
 
 
 def palette(config: Config, count: int) -> list[tuple[int, int, int]]:

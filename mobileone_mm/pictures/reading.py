@@ -47,6 +47,25 @@ def stretched(picture: Picture, size: tuple[int, int]) -> Picture:
     return resized
 
 
+def middle(whole: tuple[int, int], part: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns of a part in the middle of a picture, both (width, height), as mmcv's CenterCrop takes them."""
+    left, top = (max(0, round((long - short) / 2)) for long, short in zip(whole, part, strict=True))
+    return slice(top, top + part[1]), slice(left, left + part[0])
+
+
+def centre_cropped(picture: Picture, size: tuple[int, int]) -> Picture:
+    """A picture at `size` (width, height), its aspect ratio kept: resized to fill that, and what is over cut off."""
+    import mmcv
+
+    (width, height), (rows, columns) = size, picture.shape[:2]
+    if columns * height < rows * width:
+        filling = width, max(height, int(width * rows / columns))
+    else:
+        filling = max(width, int(height * columns / rows)), height
+    cut: Picture = np.ascontiguousarray(mmcv.imresize(picture, filling)[middle(filling, size)])
+    return cut
+
+
 def write_picture(path: Path, picture: Picture) -> None:
     """Write a picture in the format that the path's ending names; it appears whole or not at all."""
     import cv2

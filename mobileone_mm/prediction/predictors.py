@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, is_artifact, kind_of
+from mobileone_mm.artifact.inputs import fitted
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import class_names
-from mobileone_mm.pictures.reading import Picture, stretched
+from mobileone_mm.openmmlab.test_data import as_named, class_names
+from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.artifact import open_artifact
@@ -64,7 +64,7 @@ def _of_artifact(path: str) -> Predictor:
     task = task_named(card.task)
 
     def predict(picture: Picture, rules: Any) -> Any:
-        return task.predict.by(runner, stretched(picture, card.input_size), rules)
+        return task.predict.by(runner, fitted(picture, card.input_size, card.crop), rules)
 
     failed = card.verdict if card.failed else ''
     return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict, failed)
@@ -75,8 +75,8 @@ def _of_checkpoint(config_path: str, path: str) -> Predictor:
         config = configs.load_config(config_path)
         task = task_for(config)
         model, source = open_model(config, path, task.export.require)
-        classes, size = class_names(config), input_size_of(config)
-    if source.classes and tuple(source.classes) != classes:
+        classes, frame = class_names(config, source.classes), task.export.framed(task.options(), config, None)
+    if source.classes and as_named(config, source.classes) != classes:
         raise CheckpointError(
             f'{path}: trained on the classes {tuple(source.classes)}, {config_path} names {classes}; '
             'give the config it was trained with'
@@ -85,6 +85,7 @@ def _of_checkpoint(config_path: str, path: str) -> Predictor:
 
     def predict(picture: Picture, rules: Any) -> Any:
         with one_thread():
-            return task.predict.decode(task.export.reference(fused, stretched(picture, size), task.options()), rules)
+            outputs = task.export.reference(fused, fitted(picture, frame.size, frame.crop), frame.options)
+        return task.predict.decode(outputs, rules)
 
     return Predictor(path, config_path, task, classes, task.predict.shown_rules(config), predict)

@@ -10,10 +10,10 @@ import numpy as np
 
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import ARTIFACTS
-from mobileone_mm.artifact.inputs import CHANNELS, Picture, found
+from mobileone_mm.artifact.inputs import CHANNELS, Picture, fitted, found
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.errors import DataError, ExportError, UsageError
-from mobileone_mm.pictures.reading import read_picture, stretched
+from mobileone_mm.pictures.reading import read_picture
 from mobileone_mm.targets.by_ending import open_saved
 from mobileone_mm.targets.target import Saved
 from mobileone_mm.tasks.by_name import read_card, task_named
@@ -84,6 +84,23 @@ class Artifact:
         predict = task_named(self.card.task).predict
         return self._found(picture, predict.card_rules(self.card))
 
+    def classify(self, picture: str | Path | Picture) -> dict[str, float]:
+        """How probable each class is for a picture of any size.
+
+        Args:
+            picture: a file, or an array, uint8 RGB (H, W, 3); it is resized and cropped as the model was tested.
+
+        Returns:
+            The probability of each class by its name, 0..1, the most probable first.
+
+        Raises:
+            DataError: the picture cannot be read, or is no picture.
+            ExportError: the file is no classifier that an export wrote.
+        """
+        self._require_task('classification', 'gives no class of a picture', 'a classifier')
+        found: dict[str, float] = self._found(picture, task_named(self.card.task).predict.card_rules(self.card))
+        return found
+
     def detect(
         self,
         picture: str | Path | Picture,
@@ -121,7 +138,7 @@ class Artifact:
     def _found(self, picture: str | Path | Picture, rules: Any) -> Any:
         predict = task_named(self.card.task).predict
         image = read_picture(picture) if isinstance(picture, (str, Path)) else _checked(picture)
-        found = predict.by(self.saved.runner, stretched(image, self.card.input_size), rules)
+        found = predict.by(self.saved.runner, fitted(image, self.card.input_size, self.card.crop), rules)
         height, width = image.shape[:2]
         return predict.for_person(found, self.card.classes, (width, height))
 

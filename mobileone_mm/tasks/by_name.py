@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mobileone_mm.artifact.card import Card, card_of, task_of
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.tasks.classification.options import ClassificationOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
 from mobileone_mm.tasks.segmentation.options import SegmentationOptions
 
@@ -18,8 +19,16 @@ if TYPE_CHECKING:
 
     from mobileone_mm.tasks.task import Task
 
-OPTIONS: Mapping[str, type[Any]] = {'detection': DetectionOptions, 'segmentation': SegmentationOptions}
-HOSTS: Mapping[str, str] = {'mmdet': 'detection', 'mmseg': 'segmentation'}  # tasks by what `default_scope` names
+OPTIONS: Mapping[str, type[Any]] = {
+    'detection': DetectionOptions,
+    'segmentation': SegmentationOptions,
+    'classification': ClassificationOptions,
+}
+HOSTS: Mapping[str, str] = {  # tasks by what `default_scope` names
+    'mmdet': 'detection',
+    'mmseg': 'segmentation',
+    'mmpretrain': 'classification',
+}
 
 
 def _detection() -> Task:
@@ -34,7 +43,17 @@ def _segmentation() -> Task:
     return TASK
 
 
-TASKS: Mapping[str, Callable[[], Task]] = {'detection': _detection, 'segmentation': _segmentation}
+def _classification() -> Task:
+    from mobileone_mm.tasks.classification.task import TASK
+
+    return TASK
+
+
+TASKS: Mapping[str, Callable[[], Task]] = {
+    'detection': _detection,
+    'segmentation': _segmentation,
+    'classification': _classification,
+}
 
 
 def task_named(name: str) -> Task:

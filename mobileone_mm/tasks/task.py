@@ -12,10 +12,11 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from torch import Tensor, nn
 
-from mobileone_mm.artifact.card import Card, Check
+from mobileone_mm.artifact.card import SCALE_FILL, Card, Check
 from mobileone_mm.artifact.inputs import Picture, as_planes
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
+from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples
 from mobileone_mm.threads import one_thread
 
@@ -48,6 +49,26 @@ def run_graph(graph: Graph, picture: Picture) -> Outputs:
 
 
 @dataclass(frozen=True)
+class Framed:
+    """How a config brings pictures of any size to what an export of its model takes.
+
+    Attributes:
+        options: the task's, with what the config adds.
+        size: of the picture that the export takes.
+        crop: how one of any size becomes that, as a card says it.
+    """
+
+    options: Any
+    size: Size
+    crop: str = SCALE_FILL
+
+
+def stretched_whole(options: Any, config: Config, size: Size | None) -> Framed:
+    """Of tasks that stretch every picture to one size: that of the test pipeline, unless it is given."""
+    return Framed(options, size or input_size_of(config))
+
+
+@dataclass(frozen=True)
 class Task:
     """A task: what the rooms above know of it. What a prediction is, the task alone knows.
 
@@ -76,6 +97,7 @@ class Exporting:
 
     Attributes:
         require: refuses a model that cannot be exported.
+        framed: options for a config, and how pictures are brought to what the export takes: of a size, if it is given.
         require_options: refuses options that do not fit a model, which has no weights yet, or an input size.
         class_count: how many classes a model tells apart.
         graph: the graph of a fused model, for an input size, under the task's options.
@@ -93,6 +115,7 @@ class Exporting:
     """
 
     require: Callable[[Any], None]
+    framed: Callable[[Any, Config, Size | None], Framed]
     require_options: Callable[[Any, Any, Size], None]
     class_count: Callable[[Any], int]
     graph: Callable[[Any, Size, Any], Graph]
@@ -119,6 +142,7 @@ class Predicting:
         as_dict: rules by the names that a report has for them.
         decode: the prediction in outputs.
         by: the prediction of an artifact for a picture of its size, under rules.
+        samples: test data as pictures that an export takes, where they are not what its model is tested on; else None.
         own_rule: how a host's own model predicts, in words.
         exported_rule: how an artifact does, in words; the same where there is no difference.
         rule_change: what it does otherwise, in words, for a number of classes.
@@ -139,6 +163,7 @@ class Predicting:
     as_dict: Callable[[Any], Mapping[str, float]]
     decode: Callable[[Outputs, Any], Any]
     by: Callable[[Runner, Picture, Any], Any]
+    samples: Callable[[Samples, Card], Samples | None]
     own_rule: str
     exported_rule: str
     rule_change: Callable[[int], str]

@@ -55,7 +55,7 @@ DEEP = '[' * 100_000
         ('input_size', [96, 64, 1], r'input_size is \[96, 64, 1\], expected'),
         ('input_size', [96, 0], r'input_size is \[96, 0\], expected'),
         ('input_size', [96, 64.0], r'input_size is \[96, 64\.0\], expected'),
-        ('crop', 'centerCrop', r'crop is "centerCrop", expected "scaleFill"'),
+        ('crop', 'scaleFit', r'crop is "scaleFit", expected "scaleFill" or "centerCrop"'),
         ('clips_to_image', True, r'clips_to_image is true, expected false'),
         ('labels_per_box', 'many', r'labels_per_box is "many", expected 1'),
         ('target', [], r'target is \[\], expected a text'),

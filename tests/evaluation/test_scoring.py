@@ -525,10 +525,9 @@ def test_wrong_arguments(
         scoring.evaluate(artifact or exported.artifact, coco_config, limit=limit)
 
 
-def test_a_config_of_another_task_is_refused(tmp_path: Path, exported: Report) -> None:
-    (tmp_path / 'c.py').write_text("default_scope = 'mmpretrain'\nmodel = dict(type='ImageClassifier')\n")
-    with pytest.raises(ConfigError, match=r'c\.py: a config for mmpretrain, expected one for mmdet \(detection\) or'):
-        scoring.evaluate(exported.artifact, tmp_path / 'c.py')
+def test_a_config_of_another_task_is_refused(classifier: tuple[Path, Path], exported: Report) -> None:
+    with pytest.raises(ConfigError, match=r'is made for detection, .*cls\.py for classification; score it with'):
+        scoring.evaluate(exported.artifact, classifier[0])
 
 
 def test_a_checkpoint_of_other_classes_is_refused(

@@ -18,6 +18,7 @@ from mobileone_mm.outputs import page_of
 from mobileone_mm.pictures.reading import stretched, write_picture
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.tasks.detection.task import TASK
+from mobileone_mm.tasks.task import Framed
 from tiny_detector import CLASSES, SIZE, export_tiny
 
 ORIGINAL = (160, 120)  # of the pictures: another shape
@@ -63,7 +64,7 @@ def with_data(detector: tuple[Path, Path], tmp_path: Path) -> WithData:
 
 
 def examples(config: Path, images: Sequence[Path] = ()) -> Examples:
-    return examples_of(images, load_config(config), TASK, SIZE)
+    return examples_of(images, load_config(config), TASK, Framed(None, SIZE))
 
 
 def test_pictures_of_the_test_data_are_spread_over_it_and_have_their_annotations(with_data: WithData) -> None:

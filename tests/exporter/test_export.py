@@ -195,11 +195,16 @@ def broken_weights(folder: Path, weights: Path, change: Callable[[dict[str, Any]
     return folder / 'broken.pth'
 
 
-CLASSIFIER = """
-default_scope = 'mmpretrain'
-model = dict(type='ImageClassifier')
-"""
 ARCH = 'dict(num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)'
+SEVERAL_LABELS = f"""
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='mobileone_mm.MobileOne', arch={ARCH}),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='MultiLabelLinearClsHead', num_classes=3, in_channels=64),
+)
+"""
 RETINANET = f"""
 default_scope = 'mmdet'
 model = dict(
@@ -280,10 +285,10 @@ def of_nan_weights(folder: Path, config_file: Path, weights: Path) -> tuple[Path
         ),
         pytest.param(of_changes(classes=('a', 'b', 'a')), ConfigError, 'a class name stands twice', id='a name twice'),
         pytest.param(
-            of_text(CLASSIFIER),
+            of_text(SEVERAL_LABELS),
             ConfigError,
-            r'other\.py: a config for mmpretrain, expected one for mmdet \(detection\) or mmseg \(segmentation\)',
-            id='classifier',
+            r'other\.py: ImageClassifier with the head MultiLabelLinearClsHead given, expected an ImageClassifier',
+            id='several labels a picture',
         ),
         pytest.param(
             of_text(TWO_STAGES), ConfigError, r'other\.py: FasterRCNN given, expected an SSD', id='two stages'

@@ -35,6 +35,15 @@ def test_the_page_is_whole_and_loads_nothing(shown: Report, tmp_path: Path) -> N
     assert len(set(ids)) == len(ids)
 
 
+@pytest.mark.parametrize(('count', 'folded'), [(100, False), (101, True)])
+def test_the_names_of_many_classes_are_folded_away(count: int, folded: bool, shown: Report) -> None:
+    classes = (*shown.info.classes, *(f'class {index}' for index in range(count - len(shown.info.classes))))
+    html = html_of(replace(shown, info=replace(shown.info, classes=classes)), [])
+    assert f'<dt>{count} classes</dt>' in html
+    assert ('<summary>Their names</summary>\n<ul class="classes">' in html) == folded
+    assert html.count('<li style="--colour:') == count
+
+
 def test_a_phone_shows_it_in_its_own_width(shown: Report) -> None:
     html = html_of(shown, [ALIKE], scores=SCORES)
     (viewport,) = re.findall(r'<meta name="viewport" content="([^"]*)">', html)
@@ -86,7 +95,11 @@ def texts_in(value: Any) -> Iterator[str]:
 def test_whatever_a_text_says_it_is_text(exported: Report) -> None:
     rungs = (Rung('made', 0.25, 0.5, 'px', 'a note'), Rung('off', 3.0, 1.0, 'px'), Rung('not made', None, 1.0, 'px'))
     info = replace(
-        spoilt(exported.info), task='detection', input_size=exported.info.input_size, settings={'x_threshold': EVIL}
+        spoilt(exported.info),
+        task='detection',
+        input_size=exported.info.input_size,
+        crop=exported.info.crop,
+        settings={'x_threshold': EVIL},
     )
     report = replace(
         exported,

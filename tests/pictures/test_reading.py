@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mobileone_mm.errors import DataError
-from mobileone_mm.pictures.reading import read_picture, stretched, write_picture
+from mobileone_mm.pictures.reading import centre_cropped, middle, read_picture, stretched, write_picture
 
 
 def test_a_picture_is_read_as_rgb_and_stretched(tmp_path: Path) -> None:
@@ -42,3 +42,35 @@ def test_read_picture_refuses(tmp_path: Path) -> None:
         read_picture(tmp_path / 'none.jpg')
     with pytest.raises(DataError, match=r'a folder given, expected a picture; give its files: .*/\*'):
         read_picture(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ('whole', 'part', 'rows', 'columns'),
+    [
+        ((256, 256), (224, 224), (16, 240), (16, 240)),
+        ((300, 256), (224, 200), (28, 228), (38, 262)),
+        ((5, 7), (2, 2), (2, 4), (2, 4)),  # halves go to the even pixel, as Python rounds
+        ((7, 9), (2, 2), (4, 6), (2, 4)),
+        ((2, 2), (2, 2), (0, 2), (0, 2)),
+    ],
+)
+def test_the_middle_of_a_picture(
+    whole: tuple[int, int], part: tuple[int, int], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    assert middle(whole, part) == (slice(*rows), slice(*columns))
+
+
+@pytest.mark.parametrize('size', [(40, 20), (20, 40), (40, 40)])
+def test_a_picture_is_resized_to_fill_a_square_and_cut(size: tuple[int, int]) -> None:
+    width, height = size
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[height // 2 - 10 : height // 2 + 10, width // 2 - 10 : width // 2 + 10] = 200  # of 20x20, in the middle
+    found = centre_cropped(picture, (10, 10))
+    assert found.shape == (10, 10, 3)
+    assert found.flags.c_contiguous
+    assert (found == 200).mean() == (1 if min(size) == 20 else 0.16)  # 4 of 10 each way, its edges blurred
+
+
+def test_a_picture_of_the_size_stays_as_it_is() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (12, 16, 3), np.uint8)
+    np.testing.assert_array_equal(centre_cropped(picture, (16, 12)), picture)

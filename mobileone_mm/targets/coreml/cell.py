@@ -24,7 +24,7 @@ class Cell:
     Attributes:
         require: refuses options that are for another task.
         prepare: the graph as a package wants it, for these classes.
-        outputs: what comes out of such a graph, as coremltools' converter wants to know it.
+        outputs: what comes out of such a graph, as arguments of coremltools' converter.
         inner: values inside an ML program (`MIL_pb2.Block`) that are compared beside its outputs, by what to call them.
         assemble: the whole model (`Model_pb2.Model`) around an ML program, with a card.
         structure: faults in what stands where in a saved model, without which no rule can be asked.
@@ -38,7 +38,7 @@ class Cell:
 
     require: Callable[[CoreMLOptions], None]
     prepare: Callable[[Graph, Sequence[str], CoreMLOptions], Graph]
-    outputs: Callable[[Graph], list[Any]]
+    outputs: Callable[[Graph], Mapping[str, Any]]
     inner: Callable[[Any], Mapping[str, str]]
     assemble: Callable[[Any, Card, CoreMLOptions], Any]
     structure: Callable[[Any], Iterator[str]]

@@ -21,11 +21,13 @@ PARAMETER = 'p_'  # how the names begin that the converter gives to a model's pa
 PALETTE_BITS = {'palette8': 8, 'palette6': 6}
 
 
-def to_program(graph: Graph, outputs: list[Any], options: CoreMLOptions, folder: Path) -> tuple[Any, Mapping[str, str]]:
+def to_program(
+    graph: Graph, outputs: Mapping[str, Any], options: CoreMLOptions, folder: Path
+) -> tuple[Any, Mapping[str, str]]:
     """Convert a graph into an ML program: `coremltools.models.MLModel`, not saved, and the layers of its operations.
 
-    It lies in `folder`. Input `image`: RGB picture of the graph's size. `outputs` are the graph's, as coremltools'
-    types. The layers are those of the torch model, by the name of an operation's output.
+    It lies in `folder`. Input `image`: RGB picture of the graph's size. `outputs` says what comes out,
+    in coremltools' words. The layers are those of the torch model, by the name of an operation's output.
 
     Raises:
         ExportError: coremltools cannot convert it, or cannot compress its weights.
@@ -45,7 +47,7 @@ def to_program(graph: Graph, outputs: list[Any], options: CoreMLOptions, folder:
             exported,
             convert_to='mlprogram',
             inputs=[ct.ImageType(name=IMAGE, shape=shape, color_layout=ct.colorlayout.RGB)],
-            outputs=outputs,
+            **outputs,
             minimum_deployment_target=getattr(ct.target, options.target),
             compute_precision=precision,
             skip_model_load=True,

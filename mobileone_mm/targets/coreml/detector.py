@@ -141,10 +141,10 @@ def _swift(card: Card, model: str) -> str:
     return f'{lines.rstrip()}\n'
 
 
-def _outputs(graph: Graph) -> list[Any]:
+def _outputs(graph: Graph) -> Mapping[str, Any]:
     ct = coremltools()
     # In float32: no stage behind a program reads float16 at any version.
-    return [ct.TensorType(name=name, dtype=np.float32) for name in graph.outputs]
+    return {'outputs': [ct.TensorType(name=name, dtype=np.float32) for name in graph.outputs]}
 
 
 CELL = Cell(

@@ -1,4 +1,5 @@
-"""Runs a saved Core ML package with torch, on any system: its ML program operation by operation, then its suppression.
+"""Runs a saved Core ML package with torch, on any system: its ML program operation by operation, then its suppression,
+or the choice of a label.
 
 Precision as in the program: a float16 tensor is computed in float32 from float16 inputs, as hardware accumulates, and
 rounded to float16 once. What a device does otherwise (lower accumulation, fused operations) is not imitated.
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from mobileone_mm.artifact.inputs import Array, as_planes
 from mobileone_mm.errors import ExportError
+from mobileone_mm.targets.coreml.classify import CLASSIFY, Labels, read_labels
 from mobileone_mm.targets.coreml.convert import block, is_constant
 from mobileone_mm.targets.coreml.features import checked_inputs, require_readable
 from mobileone_mm.targets.coreml.library import constants_of, coremltools
@@ -114,19 +116,21 @@ class Program:
 
 @dataclass(frozen=True)
 class Interpreter:
-    """An opened package: an ML program, and a suppression stage if there is one.
+    """An opened package: an ML program, and what makes detections or a label of what that computes, if there is one.
 
     Attributes:
         features: what the package takes (`FeatureDescription`s).
         pictures: names of outputs that are 8-bit pictures of one component.
         program: the ML program.
         suppression: the stage behind it.
+        labels: what its last operation makes of probabilities.
     """
 
     features: Any
     pictures: Sequence[str]
     program: Program
     suppression: Suppression | None
+    labels: Labels | None = None
 
     @property
     def inputs(self) -> list[str]:
@@ -141,6 +145,8 @@ class Interpreter:
         """
         raw = self.raw(inputs, precision)
         outputs = {name: raw[name] for name in self.program.outputs}
+        if self.labels is not None:
+            return self.labels(outputs)
         return outputs if self.suppression is None else self.suppression({**inputs, **outputs})
 
     def raw(
@@ -174,22 +180,24 @@ def open_interpreter(package: SavedPackage, inner: Callable[[Any], Mapping[str, 
         require_readable(spec.description.input)
         suppression = read_suppression(models[1]) if len(models) > 1 else None
         pictures = [one.name for one in spec.description.output if one.type.WhichOneof('Type') == 'imageType']
-        program = _program(package, models[0], inner(block(models[0])) if inner else {})
-        return Interpreter(spec.description.input, pictures, program, suppression)
+        labels = read_labels(block(models[0]))
+        outputs = [labels.source] if labels else list(block(models[0]).outputs)
+        program = _program(package, models[0], outputs, inner(block(models[0])) if inner else {})
+        return Interpreter(spec.description.input, pictures, program, suppression, labels)
     except ExportError as error:
         raise ExportError(f'{package.path}: {error}') from error
 
 
-def _program(package: SavedPackage, spec: Any, inner: Mapping[str, str]) -> Program:
+def _program(package: SavedPackage, spec: Any, outputs: Sequence[str], inner: Mapping[str, str]) -> Program:
     main = block(spec)
-    steps = [operation for operation in main.operations if not is_constant(operation.type)]
+    steps = [one for one in main.operations if not (is_constant(one.type) or one.type == CLASSIFY)]
     unknown = {step.type: step.outputs[0].name for step in steps if step.type not in OPERATIONS}
     if unknown:
         listed = ', '.join(f'{operation} (it gives {output})' for operation, output in unknown.items())
         raise ExportError(f'no such operation is known here: {listed}; known are {", ".join(sorted(OPERATIONS))}')
     half = coremltools().proto.MIL_pb2.FLOAT16
     types = {output.name: output.type.tensorType for step in steps for output in step.outputs}
-    lasting = {*main.outputs, *inner.values()}
+    lasting = {*outputs, *inner.values()}
     last_use = {name: index for index, step in enumerate(steps) for name in _names(step)}
     return Program(
         constants={name: _plain(value) for name, value in constants_of(spec, package.weights.parent).items()},
@@ -204,7 +212,7 @@ def _program(package: SavedPackage, spec: Any, inner: Mapping[str, str]) -> Prog
             )
             for index, step in enumerate(steps)
         ],
-        outputs=list(main.outputs),
+        outputs=outputs,
         inner=inner,
     )
 

@@ -142,6 +142,7 @@ OPERATIONS: Mapping[str, Callable[..., Tensor]] = {
     'softmax': lambda x, axis=-1: x.softmax(dim=axis),
     # over positions
     'conv': _conv,
+    'linear': lambda x, weight, bias=None: functional.linear(x, weight, bias),
     'max_pool': _max_pool,
     'reduce_argmax': _argmax,
     'reduce_mean': _mean,

@@ -10,6 +10,8 @@ import numpy as np
 
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.errors import ExportError
+from mobileone_mm.targets.coreml.classify import Labels, read_labels
+from mobileone_mm.targets.coreml.convert import block
 from mobileone_mm.targets.coreml.features import checked_inputs
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.package import SavedPackage
@@ -23,11 +25,13 @@ class CoreMLRunner:
         path: the package.
         features: what the package takes (`FeatureDescription`s).
         model: `coremltools.models.MLModel`.
+        labels: what its last operation makes of probabilities.
     """
 
     path: Path
     features: Any
     model: Any
+    labels: Labels | None = None
 
     @property
     def inputs(self) -> list[str]:
@@ -52,6 +56,8 @@ class CoreMLRunner:
             found = self.model.predict(given)
         except Exception as error:  # its errors have no class in common
             raise ExportError(f'{self.path}: Core ML cannot run it: {" ".join(str(error).split())}') from error
+        if self.labels is not None:
+            return self.labels.as_numbers(found)
         return {name: np.asarray(value) for name, value in found.items()}
 
 
@@ -73,4 +79,5 @@ def open_in_core_ml(package: SavedPackage) -> CoreMLRunner:
         model = ct.models.MLModel(path, compute_units=ct.ComputeUnit.CPU_AND_NE)
     except Exception as error:  # its errors have no class in common
         raise ExportError(f'{package.path}: Core ML cannot open it: {" ".join(str(error).split())}') from error
-    return CoreMLRunner(package.path, package.spec.description.input, model)
+    labels = read_labels(block(package.spec)) if package.spec.WhichOneof('Type') == 'mlProgram' else None
+    return CoreMLRunner(package.path, package.spec.description.input, model, labels)

@@ -41,7 +41,7 @@ def _prepare(graph: Graph, _classes: Sequence[str], _options: CoreMLOptions) -> 
     return graph.packaged(logits=graph.options.logits, as_picture=graph.options.map == task_options.IMAGE)
 
 
-def _outputs(graph: Graph) -> list[Any]:
+def _outputs(graph: Graph) -> Mapping[str, Any]:
     assert isinstance(graph, SegmenterGraph)
     ct = coremltools()
     types = {
@@ -50,7 +50,7 @@ def _outputs(graph: Graph) -> list[Any]:
         if graph.as_picture
         else ct.TensorType(name=CLASS_MAP, dtype=np.int32),
     }
-    return [types[name] for name in graph.outputs]
+    return {'outputs': [types[name] for name in graph.outputs]}
 
 
 def _assemble(first: Any, card: Card, _options: CoreMLOptions) -> Any:

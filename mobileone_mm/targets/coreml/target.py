@@ -17,7 +17,7 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.errors import ExportError
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.coreml import convert, detector, library, rungs, segmenter
+from mobileone_mm.targets.coreml import classifier, convert, detector, library, rungs, segmenter
 from mobileone_mm.targets.coreml.cell import Cell
 from mobileone_mm.targets.coreml.contract import check_contract, shape_of
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
@@ -32,7 +32,11 @@ from mobileone_mm.weights.checkpoint import file_sha256
 
 LOGGER = logging.getLogger(__name__)
 NO_CORE_ML = 'not run: no Mac'
-CELLS: Mapping[str, Cell] = {'detection': detector.CELL, 'segmentation': segmenter.CELL}
+CELLS: Mapping[str, Cell] = {
+    'detection': detector.CELL,
+    'segmentation': segmenter.CELL,
+    'classification': classifier.CELL,
+}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.errors import ExportError
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.onnx import detector, segmenter
+from mobileone_mm.targets.onnx import classifier, detector, segmenter
 from mobileone_mm.targets.onnx.cell import Cell
 from mobileone_mm.targets.onnx.contract import check_contract
 from mobileone_mm.targets.onnx.convert import onnxscript, operations, show_layers, to_onnx
@@ -34,7 +34,11 @@ from mobileone_mm.tasks.layers import OF_MAX, Values, folded, layer_rung, name_o
 from mobileone_mm.tasks.rounding import compared_by, probe_compared
 from mobileone_mm.tasks.task import Graph, Task
 
-CELLS: Mapping[str, Cell] = {'detection': detector.CELL, 'segmentation': segmenter.CELL}
+CELLS: Mapping[str, Cell] = {
+    'detection': detector.CELL,
+    'segmentation': segmenter.CELL,
+    'classification': classifier.CELL,
+}
 LAYERS_RUNG = 'graph -> saved file, layer by layer'
 ONNX_RUNG = 'graph -> saved file, ONNX Runtime'
 
@@ -164,12 +168,21 @@ def _recheck(opened: OpenOnnx, card: Card, pictures: Sequence[Picture]) -> list[
 
 
 def _snippet(path: Path, card: Card) -> tuple[str, str]:
-    template = resources.files(__package__).joinpath('templates', CELLS[card.task].python).read_text('utf-8')
     width, height = card.input_size
-    lines = Template(template).substitute(
-        card.settings, file=repr(path.name), classes=repr(list(card.classes)), width=width, height=height
+    fitting = _template(f'{card.crop}.txt').substitute(width=width, height=height).rstrip()
+    lines = _template(CELLS[card.task].python).substitute(
+        card.settings,
+        file=repr(path.name),
+        classes=repr(list(card.classes)),
+        width=width,
+        height=height,
+        fitting=fitting,
     )
     return 'In Python, with onnxruntime and opencv-python.', lines
+
+
+def _template(name: str) -> Template:
+    return Template(resources.files(__package__).joinpath('templates', name).read_text('utf-8'))
 
 
 TARGET = Target(

@@ -14,7 +14,7 @@ from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerp
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 from mobileone_mm.tasks.detection.graph import DetectorGraph, require_ssd
 from mobileone_mm.tasks.detection.options import DetectionOptions
-from mobileone_mm.tasks.task import Exporting, Graph, Looking, Predicting, Size, Task
+from mobileone_mm.tasks.task import Exporting, Graph, Looking, Predicting, Size, Task, stretched_whole
 
 
 def _graph(model: Any, size: Size, _options: DetectionOptions) -> Graph:
@@ -63,6 +63,7 @@ TASK = Task(
     options=DetectionOptions,
     export=Exporting(
         require=require_ssd,
+        framed=stretched_whole,
         require_options=lambda _options, _model, _size: None,
         class_count=lambda model: int(model.bbox_head.num_classes),
         graph=_graph,
@@ -89,6 +90,7 @@ TASK = Task(
         as_dict=_rules_as_dict,
         decode=detections.decode,
         by=detections.predict,
+        samples=lambda _samples, _card: None,
         own_rule=metric.OWN_RULE,
         exported_rule=metric.EXPORTED_RULE,
         rule_change=metric.rule_change,

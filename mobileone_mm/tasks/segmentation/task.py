@@ -11,7 +11,7 @@ from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
 from mobileone_mm.tasks.segmentation.graph import SegmenterGraph, require_encoder_decoder, required_grid
 from mobileone_mm.tasks.segmentation.options import MAP_STRIDES, MAPS, SegmentationOptions
-from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task
+from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task, stretched_whole
 
 
 def _class_count(model: Any) -> int:
@@ -45,6 +45,7 @@ TASK = Task(
     options=SegmentationOptions,
     export=Exporting(
         require=require_encoder_decoder,
+        framed=stretched_whole,
         require_options=_require_options,
         class_count=_class_count,
         graph=SegmenterGraph,
@@ -71,6 +72,7 @@ TASK = Task(
         as_dict=lambda _rules: {},
         decode=classes.decode,
         by=classes.predict,
+        samples=lambda _samples, _card: None,
         own_rule=metric.OWN_RULE,
         exported_rule=metric.EXPORTED_RULE,
         rule_change=metric.rule_change,

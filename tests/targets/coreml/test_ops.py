@@ -69,6 +69,8 @@ CASES = [
     pytest.param('conv', nn.Conv2d(6, 4, 3, 2, 1), [ODD], id='conv, stride'),
     pytest.param('conv', nn.Conv2d(6, 12, (3, 1), (1, 2), (2, 0), dilation=(2, 1), groups=3), [ODD], id='conv, groups'),
     pytest.param('conv', nn.Conv2d(6, 6, 5, 1, 2, groups=6), [ODD], id='conv, depthwise'),
+    pytest.param('linear', nn.Linear(7, 4), [(1, 7)], id='linear'),
+    pytest.param('linear', nn.Linear(7, 4, bias=False), [(3, 7)], id='linear, no bias'),
     pytest.param('max_pool', nn.MaxPool2d(2), [ODD], id='max_pool'),
     pytest.param('max_pool', nn.MaxPool2d(3, 2, 1), [ODD], id='max_pool, padding'),
     pytest.param('max_pool', nn.MaxPool2d(2, 2, ceil_mode=True), [ODD], id='max_pool, ceil_mode'),

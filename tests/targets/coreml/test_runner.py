@@ -57,7 +57,13 @@ class StandIn:
             elif not feature.type.isOptional:
                 raise RuntimeError(f'Feature {name} is required but not specified.')
         self.given.append(data)
-        return dict(open_interpreter(self.package).predict({name: np.asarray(value) for name, value in data.items()}))
+        interpreter = open_interpreter(self.package)
+        found: dict[str, Any] = interpreter.predict({name: np.asarray(value) for name, value in data.items()})
+        if interpreter.labels is not None:  # a str, and a dict of floats in no order that counts
+            label, names = interpreter.labels.label, interpreter.labels.names
+            values = dict(zip(names, found[interpreter.labels.dictionary].ravel().tolist(), strict=True))
+            found = {label: str(found[label]), interpreter.labels.dictionary: dict(reversed(values.items()))}
+        return found
 
 
 def _require(name: str, kind: Any, value: Any) -> None:
@@ -259,3 +265,22 @@ def test_there_a_package_is_checked_in_it(
     assert score.value is not None
     assert box.value is not None
     assert [score.holds, box.holds] == holds
+
+
+def test_a_classifiers_dictionary_comes_in_the_order_of_its_labels(
+    classifier_package: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = drawn_picture(classifier_package.info.input_size)
+    saved_package = open_package(classifier_package.artifact)
+    found = open_in_core_ml(saved_package).predict({'image': picture})
+    expected = open_interpreter(saved_package).predict({'image': picture})
+    assert list(found) == list(expected) == ['classLabel', 'classLabelProbs']
+    assert str(found['classLabel']) == str(expected['classLabel'])
+    np.testing.assert_array_equal(found['classLabelProbs'], expected['classLabelProbs'])
+    monkeypatch.setattr(platform, 'system', lambda: 'Darwin')
+    _, rungs = verify(classifier_package.artifact)
+    (rung,) = (rung for rung in rungs if rung.name == COREML_RUNG)
+    assert rung.value == 0
+    assert open_artifact(classifier_package.artifact).classify(picture) == pytest.approx(
+        dict(zip(classifier_package.info.classes, expected['classLabelProbs'][0].tolist(), strict=True))
+    )

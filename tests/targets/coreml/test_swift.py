@@ -59,6 +59,19 @@ def test_the_lines_of_a_segmenter_parse_and_a_bracket_less_does_not(kind: str, s
             assert not is_swift(lines[:place] + lines[place + 1 :])
 
 
+@pytest.mark.parametrize('crop', ['centerCrop', 'scaleFill'])
+def test_the_lines_of_a_classifier_parse_and_a_bracket_less_does_not(crop: str, classifier_package: Report) -> None:
+    lines = TARGET.snippet(Path('my cats.mlpackage'), replace(classifier_package.info, crop=crop))[1]
+    assert is_swift(lines)
+    assert 'for: my_cats(configuration' in lines
+    assert f'imageCropAndScaleOption = .{crop} ' in lines
+    assert 'VNClassificationObservation' in lines
+    brackets = [place for place, letter in enumerate(lines) if letter in '()[]{}']
+    for place in brackets[:: len(brackets) // 20]:
+        if not is_inside_text(lines, place):
+            assert not is_swift(lines[:place] + lines[place + 1 :])
+
+
 def is_inside_text(lines: str, place: int) -> bool:
     line = lines[lines.rfind('\n', 0, place) + 1 : place]
     return '//' in line or line.count('"') % 2 == 1
