@@ -11,7 +11,7 @@ val_masks = None
 ignore_index = 255  # the id in the masks, or ids, of what has no class; 255 never has one
 colour_map = None  # of masks that hold colours: ((0, 0, 0), (128, 0, 0)), one a class; `mobileone check` offers it
 class_weight = None  # of rare classes; `mobileone check` offers it
-input_size = (512, 512)  # width, height in px, multiples of 32: crops in training, and what the exported model takes
+input_size = (512, 512)  # width, height in px: of crops in training, and what the exported model takes
 
 # --- follows from the above ---
 max_epochs = 60

@@ -42,11 +42,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     classes = split_classes(args.classes) if args.classes is not None else None
     of_masks = _of_masks(args)
     template = args.template or (MASKS if of_masks else COCO)
+    if template == MASKS and classes is not None and len(classes) < 2:
+        raise UsageError(
+            f'`classes` {args.classes}: one given, expected two or more: what is not {classes[0]} is a class too, as a '
+            f'rule the first one: background,{classes[0]}'
+        )
     layout = found_in(args.data, Path(config(template)).stem) if args.data else Layout()
     text = own_config(template, classes or layout.classes or None, args.data, {**layout.lines, **of_masks})
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
     _say(args.data, layout, classes)
+    if template == MASKS and classes is None:
+        cli.say("warning: no `classes` given; 'background' and 'thing' hold their places in the config")
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
     cli.next_command(cli.command('check' if template == MASKS else 'train', out))
     return 0

@@ -64,6 +64,11 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             raise DataError("backend_args given, expected files of this machine; use mmseg's BaseSegDataset for others")
         metainfo = dict(options.pop('metainfo', None) or {})
         classes = class_names(metainfo.get('classes'))
+        if len(classes) < 2:
+            raise DataError(
+                f'{len(classes)} class given, expected two or more: what is none of them is a class too, as a rule the '
+                "first one, called 'background'"
+            )
         if len(classes) > IGNORED:
             raise DataError(f'{len(classes)} classes given, expected at most {IGNORED}: an id is a byte')
         self.colour_map = None if colour_map is None else require_colours(colour_map, classes)

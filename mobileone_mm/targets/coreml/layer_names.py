@@ -12,6 +12,7 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.tasks.layers import is_named, name_of
 
 SUGGESTED = 3
+CONST = 'const'
 
 
 def layers_of(exported: Any) -> dict[str, str]:
@@ -26,7 +27,7 @@ def layers_of(exported: Any) -> dict[str, str]:
 
 
 def layers_of_operations(operations: Sequence[Any], nodes: Mapping[str, str]) -> dict[str, str]:
-    """Layer of each operation of an ML program, by its output's name.
+    """Layer of each operation of an ML program that computes something, by its output's name.
 
     The converter calls an operation after its node, with an ending for float16. One that it made itself (a cast) is
     given to the layer that reads it.
@@ -36,7 +37,7 @@ def layers_of_operations(operations: Sequence[Any], nodes: Mapping[str, str]) ->
     for operation in reversed(operations):
         output = operation.outputs[0].name
         layer = nodes.get(output.removesuffix('_cast_fp16')) or read_by.get(output)
-        if layer is None:
+        if layer is None or operation.type == CONST:  # constants are numbered on through a whole process
             continue
         layers[output] = layer
         for argument in operation.inputs.values():

@@ -130,6 +130,8 @@ def require_encoder_decoder(model: Any) -> None:
             f'{type(head).__name__} has out_channels={head.out_channels} for {head.num_classes} classes, expected one '
             'a class: train two classes with out_channels=2 and a softmax, not with one and a sigmoid'
         )
+    if head.num_classes < 2:
+        raise ConfigError(f'{type(head).__name__} has {head.num_classes} class, expected two or more to choose from')
     mode = model.test_cfg.get('mode', 'whole')
     if mode != 'whole':
         raise ConfigError(

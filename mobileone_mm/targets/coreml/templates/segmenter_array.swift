@@ -1,6 +1,6 @@
     private func segment(with handler: VNImageRequestHandler) throws -> ClassMap {
         try handler.perform([request])
-        let observations = request.results as? [VNCoreMLFeatureValueObservation] ?? []
+        let observations = (request.results ?? []).compactMap { $$0 as? VNCoreMLFeatureValueObservation }
         guard let found = observations.first(where: { $$0.featureName == "semanticPredictions" }),
               let array = found.featureValue.multiArrayValue else { throw CocoaError(.featureUnsupported) }
         let height = array.shape[0].intValue, width = array.shape[1].intValue

@@ -1,6 +1,6 @@
     private func segment(with handler: VNImageRequestHandler) throws -> ClassMap {
         try handler.perform([request])
-        let observations = request.results as? [VNPixelBufferObservation] ?? []
+        let observations = (request.results ?? []).compactMap { $$0 as? VNPixelBufferObservation }
         guard let buffer = observations.first?.pixelBuffer else { throw CocoaError(.featureUnsupported) }
         CVPixelBufferLockBaseAddress(buffer, .readOnly)
         defer { CVPixelBufferUnlockBaseAddress(buffer, .readOnly) }
