@@ -13,8 +13,9 @@ HELP = """example: %(prog)s detector.mlpackage photos/
          %(prog)s ssd_mobileone_s2 best.pth 'photos/*.jpg' --out looked_at
          %(prog)s detector.mlpackage photos/ --compare CONFIG.py best.pth
 
-Writes every picture with its boxes and labels, and predictions.json with the same in pixels. With --compare, what two
-detectors find side by side, what differs in red, and how far they agree in all (docs/predict.md)."""
+Writes every picture with what was found in it (boxes, the class of each pixel, or of the picture), and predictions.json
+with the same. With --compare, what two models find side by side, what differs in red, and how far they agree in all
+(docs/predict.md)."""
 THRESHOLDS = ('score_threshold', 'iou_threshold')
 
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     compared = compared_words(args.compare, words) if args.compare else ()
     for pair, form in (
         (words, cli.command('predict', 'CONFIG', 'CHECKPOINT', 'PICTURES')),
-        (compared, cli.command('predict', 'DETECTOR', 'PICTURES', '--compare', 'CONFIG', 'CHECKPOINT')),
+        (compared, cli.command('predict', 'MODEL', 'PICTURES', '--compare', 'CONFIG', 'CHECKPOINT')),
     ):
         if len(pair) == 2:
             require_kind(pair[0], [A_CONFIG], form)
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         'words',
         nargs='+',
-        metavar='DETECTOR PICTURES',
+        metavar='MODEL PICTURES',
         help="a .mlpackage or .onnx, or a config and its checkpoint; then files, folders or patterns ('*.jpg')",
     )
     parser.add_argument('--out', metavar='DIR', help='folder to write, new or of an earlier run (NAME_predictions)')

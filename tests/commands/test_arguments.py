@@ -17,7 +17,7 @@ REQUIRED = {
     'export': 'config, checkpoint',
     'fuse': 'config, checkpoint',
     'evaluate': 'FILE, config',
-    'predict': 'DETECTOR PICTURES',
+    'predict': 'MODEL PICTURES',
     'verify': 'artifact',
     'convert': 'SRC, DST, --to',
     'toy-data': 'OUT',
@@ -115,7 +115,7 @@ def test_a_tool_is_a_door_to_its_verb(verb: str) -> None:
         (
             'predict',
             'd.onnx work --compare best.pth a.py',
-            r'best\.pth is a checkpoint, expected a config: {} DETECTOR PICTURES --compare CONFIG CHECKPOINT',
+            r'best\.pth is a checkpoint, expected a config: {} MODEL PICTURES --compare CONFIG CHECKPOINT',
         ),
     ],
 )
