@@ -20,6 +20,8 @@ def cures_of(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> 
             'files that are missing: set data_prefix, img_suffix and seg_map_suffix in the data set, or leave these '
             'images out with a list of the others (ann_file)'
         )
+    if 'name with an ending' in kinds:
+        yield 'names with endings: list names without them (ann_file), as images and masks share those'
     if 'ending' in kinds:
         yield f'unknown endings: save these images as one of {", ".join(PICTURE_ENDINGS)}'
     if 'other size than the image' in kinds:

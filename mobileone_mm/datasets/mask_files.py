@@ -67,16 +67,10 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
         stems: names without ending, of a split file; None for all images of the folder.
 
     Raises:
-        DataError: a folder does not exist, or one folder holds both and the endings do not tell them apart.
+        DataError: a folder does not exist or has nothing to pair, or one folder holds both and the endings do not tell
+            them apart.
     """
-    for option, folder in (('img_path', folders.images), ('seg_map_path', folders.masks)):
-        if not os.path.isdir(folder):
-            raise DataError(f'{folder}: no such folder; set data_root and {option} of data_prefix in the config')
-    if folders.image_ending == folders.mask_ending and os.path.samefile(folders.images, folders.masks):
-        raise DataError(
-            f'{folders.images}: holds images and masks, and nothing tells which is which; set img_suffix and '
-            "seg_map_suffix in the data set, such as img_suffix='.jpg', seg_map_suffix='_mask.png'"
-        )
+    _require_folders(folders)
     all_images, all_masks = _files(folders.images), _files(folders.masks)
     images = _by_stem(folders.images, all_images, folders.image_ending)
     masks = _by_stem(folders.masks, all_masks, folders.mask_ending)
@@ -86,8 +80,7 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
     for stem in sorted(images) if stems is None else stems:
         if stem not in images:
             if stem not in known:
-                text = f'no image of the name {stem!r} with {_ending(folders.image_ending)} in {folders.images}'
-                faults.append(Fault(stem, text, 'image missing'))
+                faults.append(_not_found(stem, images, folders))
             continue
         found, its_masks = images[stem], masks.get(stem, [])
         for option, twice in (('img_suffix', found), ('seg_map_suffix', its_masks)):
@@ -98,14 +91,39 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
             text = f'no mask: expected {os.path.join(folders.masks, stem)} with {_ending(folders.mask_ending)}'
             faults.append(Fault(found[0], text, 'mask missing'))
         pairs.append(Pair(stem, found[0], its_masks[0] if its_masks else ''))
+    if not (pairs or faults):
+        raise DataError(
+            f'{folders.images}: no images; expected pictures with {_ending(folders.image_ending)}, and a mask of the '
+            'same name for each'
+        )
     return pairs, faults
+
+
+def _require_folders(folders: Folders) -> None:
+    for option, folder in (('img_path', folders.images), ('seg_map_path', folders.masks)):
+        if not os.path.isdir(folder):
+            raise DataError(f'{folder}: no such folder; set data_root and {option} of data_prefix in the config')
+    if folders.image_ending == folders.mask_ending and os.path.samefile(folders.images, folders.masks):
+        raise DataError(
+            f'{folders.images}: holds images and masks, and nothing tells which is which; set img_suffix and '
+            "seg_map_suffix in the data set, such as img_suffix='.jpg', seg_map_suffix='_mask.png'"
+        )
+
+
+def _not_found(name: str, images: Mapping[str, list[str]], folders: Folders) -> Fault:
+    """Why a name of a list is no image's."""
+    for bare in (name.removesuffix(folders.image_ending or ''), os.path.splitext(name)[0]):
+        if bare in images:
+            return Fault(name, f'a name with its ending, expected {bare!r}', 'name with an ending')
+    text = f'no image of the name {name!r} with {_ending(folders.image_ending)} in {folders.images}'
+    return Fault(name, text, 'image missing')
 
 
 def read_stems(file: str) -> list[str]:
     """The names in a split file, one a line, without endings.
 
     Raises:
-        DataError: it cannot be read, or a name stands twice.
+        DataError: it cannot be read, holds no name, or one twice.
     """
     try:
         with open(file, encoding='utf-8-sig') as lines:  # Windows editors write a byte order mark
@@ -115,6 +133,8 @@ def read_stems(file: str) -> list[str]:
             f'{file}: cannot be read ({error}); expected a text file that lists image names without endings, one a '
             'line; set data_root and ann_file in the config'
         ) from error
+    if not stems:
+        raise DataError(f'{file}: no names; expected those of images, without endings, one a line')
     twice = [stem for stem, count in Counter(stems).items() if count > 1]
     if twice:
         raise DataError(f'{file}: {shown(twice)} stands more than once; list each image once')

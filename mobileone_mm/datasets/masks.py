@@ -100,9 +100,8 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
                 "by dict(type='mobileone_mm.LoadMask')"
             )
         pairs, faults = find_pairs(folders, read_stems(self.ann_file) if self.ann_file else None)
-        pairs = held_out(pairs, self.part, self.val_share, self.seed)
-        if not (pairs or faults):
-            raise DataError(f'{folders.images}: no images; expected pictures, and a mask of the same name for each')
+        if len(pairs) > 1 or not faults:  # else the faults say why there is nothing to part
+            pairs = held_out(pairs, self.part, self.val_share, self.seed)
         if self.check or faults:
             found = scan(pairs, self.rules, _say_on_screen, faults)
             require_sound(found, folders.masks, len(pairs), get_rank())

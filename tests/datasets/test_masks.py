@@ -270,6 +270,36 @@ def test_a_part_is_held_out_the_same_way_each_time_and_new_images_move_no_others
         assert text in refusal(tmp_path, **options)
 
 
+@pytest.mark.parametrize('part', ['all', 'train', 'val'])
+def test_where_no_image_is_left_the_reasons_are_said_whatever_the_part(tmp_path: Path, part: str) -> None:
+    write_set(tmp_path, {'a.png': ids(0), 'b.png': ids(1)}, [])
+    assert f'{tmp_path}/images: no images; expected pictures' in refusal(tmp_path, part=part)
+    for name in 'ab':
+        (tmp_path / f'images/{name}.heic').touch()
+    said = refusal(tmp_path, part=part)
+    assert '2 faults' in said
+    assert f'{tmp_path}/images/b.heic: has a mask (b.png), but not one of the endings' in said
+    assert 'unknown endings: save these images as' in said
+
+
+@pytest.mark.parametrize('part', ['all', 'train', 'val'])
+@pytest.mark.parametrize(('suffix', 'line'), [(None, 'a.png'), (None, 'a.jpg'), ('.jpg', 'a.jpg'), ('.jpg', 'a.png')])
+def test_names_with_endings_in_a_list_are_told_as_such(
+    tmp_path: Path, part: str, suffix: str | None, line: str
+) -> None:
+    write_set(tmp_path, {'a.png': ids(0), 'b.png': ids(1)})
+    (tmp_path / 'some.txt').write_text(f'{line}\nb.png\n')
+    said = refusal(tmp_path, part=part, ann_file='some.txt', img_suffix=suffix)
+    assert f"  {line}: a name with its ending, expected 'a'" in said
+    assert said.endswith('\nnames with endings: list names without them (ann_file), as images and masks share those')
+
+
+def test_an_empty_list_is_refused(tmp_path: Path) -> None:
+    write_set(tmp_path, {'a.png': ids(0)})
+    (tmp_path / 'some.txt').write_text('\n')
+    assert 'some.txt: no names; expected' in refusal(tmp_path, part='val', ann_file='some.txt')
+
+
 BAD_OPTIONS = [
     ({'classes': 'cat'}, r"for one class write: \('cat',\)"),
     ({'classes': ('a', 'a')}, 'none twice'),
