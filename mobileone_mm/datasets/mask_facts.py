@@ -1,7 +1,8 @@
 """What picture and mask files hold, each decoded once: what was found is kept in the user's cache folder.
 
 A file is known again by its path, size and modification time. Nothing is written among the user's data. What is kept
-are facts, not faults: other classes or another ignore index need no second look at the files.
+are facts, not faults: other classes or another ignore index need no second look at the files, and a file that could
+not be read is tried again.
 """
 
 import hashlib
@@ -23,7 +24,7 @@ from mobileone_mm.errors import MobileOneError
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 1  # of the kept facts; those of another are read anew
+FORMAT = 2  # of the kept facts; those of another are read anew
 MOST_COLOURS = 300  # of one file; a mask has few, a photograph thousands
 MOST_THREADS = 8  # Pillow decodes outside of Python's lock
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and its values that swap width and height
@@ -155,8 +156,8 @@ def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], N
         with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
             found |= zip(new, threads.map(lambda path: readers[path](path), new), strict=True)
         if place:
-            fresh = {_key(path, readers[path]): (stamps[path], found[path]) for path in new if stamps[path]}
-            _keep(place, {**kept, **fresh})
+            readable = [path for path in new if stamps[path] and not found[path].fault]
+            _keep(place, {**kept, **{_key(path, readers[path]): (stamps[path], found[path]) for path in readable}})
     return found
 
 

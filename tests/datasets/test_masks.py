@@ -350,14 +350,26 @@ def test_unchanged_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert said[1].startswith('1 images and masks are looked at')
 
 
+def test_what_could_not_be_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    mask = write_set(tmp_path / 'set', {'a.png': ids(0, 1)}) / 'masks/a.png'
+    sound, times = mask.read_bytes(), (mask.stat().st_atime_ns, mask.stat().st_mtime_ns)
+    mask.write_bytes(bytes(len(sound)))
+    os.utime(mask, ns=times)
+    assert f'{mask}: cannot be read' in refusal(tmp_path / 'set')
+    mask.write_bytes(sound)
+    os.utime(mask, ns=times)
+    assert labels(read(tmp_path / 'set')) == [0, 1]
+
+
 NAMED = {'images': ('a.jpg', 'b.jpg'), 'masks': ('a.png', 'b.png')}
 DAMAGED = [
     'no json',
     '[]',
     '{"format": 0, "files": {}}',
-    '{"format": 1, "files": []}',
-    '{"format": 1, "files": {"mask KEY": [1, 2]}}',
-    '{"format": 1, "files": {"mask KEY": [1, 2, [1, 2, "L"]]}}',
+    '{"format": 2, "files": []}',
+    '{"format": 2, "files": {"mask KEY": [1, 2]}}',
+    '{"format": 2, "files": {"mask KEY": [1, 2, [1, 2, "L"]]}}',
     '\udcff',
 ]
 
