@@ -39,7 +39,8 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             the images' names and the seed. 'all' for a set that is not parted.
         val_share: see `part`.
         seed: see `part`.
-        check: look for faults in all files before the first step; what is known of unchanged files is kept.
+        check: look for faults in all files before the first step; what is known of unchanged files is kept. Without
+            it, only what their names say is looked at.
         options: everything else that mmseg's BaseSegDataset takes.
 
     Raises:
@@ -103,7 +104,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
         if len(pairs) > 1 or not faults:  # else the faults say why there is nothing to part
             pairs = held_out(pairs, self.part, self.val_share, self.seed)
         if self.check or faults:
-            found = scan(pairs, self.rules, _say_on_screen, faults)
+            found = scan(pairs if self.check else (), self.rules, _say_on_screen, faults)
             require_sound(found, folders.masks, len(pairs), get_rank())
             self._report(found, folders.masks)
         label_map = self._label_map()

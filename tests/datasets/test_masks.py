@@ -362,6 +362,14 @@ def test_what_could_not_be_read_is_read_again(tmp_path: Path, monkeypatch: pytes
     assert labels(read(tmp_path / 'set')) == [0, 1]
 
 
+def test_unchecked_only_names_are_looked_at(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    write_set(tmp_path, {'a.png': ids(0, 7), 'b.png': ids(0)}, ['a.jpg', 'b.jpg', 'c.jpg'])
+    said = refusal(tmp_path, check=False)
+    assert said.startswith(f'{tmp_path}/masks: 1 fault in a set of 3 images:\n  {tmp_path}/images/c.jpg: no mask')
+    assert 'id 7' not in said
+    assert 'are looked at' not in log.text
+
+
 NAMED = {'images': ('a.jpg', 'b.jpg'), 'masks': ('a.png', 'b.png')}
 DAMAGED = [
     'no json',
