@@ -95,7 +95,8 @@ def _briefly(found: Scan, where: str, total: int) -> str:
 
 def _counted(found: Scan, where: str, total: int) -> str:
     count = len(found.faults)
-    return f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {total} images'
+    images = f'{total} image' if total == 1 else f'{total} images'
+    return f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {images}'
 
 
 def fault_text(found: Scan, where: str, total: int) -> str:

@@ -35,11 +35,13 @@ class Fault:
         place: the file.
         text: what is wrong with it.
         kind: of faults with the same cure.
+        stem: of the pair that has it; empty where there is none, as the image is not there or cannot be used.
     """
 
     place: str
     text: str
     kind: str
+    stem: str = ''
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,10 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
         for option, twice in (('img_suffix', found), ('seg_map_suffix', its_masks)):
             if len(twice) > 1:
                 names = ' and '.join(map(os.path.basename, twice))
-                faults.append(Fault(twice[0], f'{names} have one name; take one away, or set {option}', 'twice'))
+                faults.append(Fault(twice[0], f'{names} have one name; take one away, or set {option}', 'twice', stem))
         if not its_masks:
             text = f'no mask: expected {os.path.join(folders.masks, stem)} with {_ending(folders.mask_ending)}'
-            faults.append(Fault(found[0], text, 'mask missing'))
+            faults.append(Fault(found[0], text, 'mask missing', stem))
         pairs.append(Pair(stem, found[0], its_masks[0] if its_masks else ''))
     if not (pairs or faults):
         raise DataError(
@@ -165,6 +167,12 @@ def held_out(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[
     count = min(max(1, round(share * len(pairs))), len(pairs) - 1)
     chosen = {pair.stem for pair in drawn[:count]}
     return [pair for pair in pairs if (pair.stem in chosen) == (part == 'val')]
+
+
+def faults_of(faults: Sequence[Fault], pairs: Sequence[Pair], part: str) -> list[Fault]:
+    """Those of a part's pairs; what belongs to no pair is not for 'val' to say."""
+    own = {pair.stem for pair in pairs} | ({''} if part != 'val' else set())
+    return [fault for fault in faults if fault.stem in own]
 
 
 def _ending(given: str | None) -> str:

@@ -142,7 +142,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     (tmp_path / 'masks/broken.png').write_bytes(b'no picture')
     said = refusal(tmp_path)
     first, *lines = said.splitlines()
-    assert first == f'{tmp_path}/masks: 8 faults in a set of 8 images:'
+    assert first == f'{tmp_path}/masks: 8 faults in a set of 9 images:'
     for name, text in {
         'masks/alpha.png': r'holds an alpha channel, 2 colours \(RGBA\), expected one id a pixel',
         'masks/id.png': r'id 7 \(120 px\), expected 0 to 2, or 255 for no class',
@@ -298,6 +298,25 @@ def test_an_empty_list_is_refused(tmp_path: Path) -> None:
     write_set(tmp_path, {'a.png': ids(0)})
     (tmp_path / 'some.txt').write_text('\n')
     assert 'some.txt: no names; expected' in refusal(tmp_path, part='val', ann_file='some.txt')
+
+
+def test_each_part_has_the_faults_of_its_own_images(tmp_path: Path) -> None:
+    names = [f'{index:02}' for index in range(10)]
+    write_set(tmp_path, {f'{name}.png': ids(0, 1) for name in names})
+    parts = {part: [info['img_path'] for info in read(tmp_path, part=part, val_share=0.5)] for part in ('train', 'val')}
+    for name in names:
+        (tmp_path / f'masks/{name}.png').unlink()
+    write_set(tmp_path, {'x.png': ids(0)}, ['x.bmp'])
+    (tmp_path / 'images/x.bmp').rename(tmp_path / 'images/x.heic')
+    for part, images in parts.items():
+        said = refusal(tmp_path, part=part, val_share=0.5)
+        count = 5 if part == 'val' else 6  # what nobody can read is train's
+        assert said.startswith(f'{tmp_path}/masks: {count} faults in a set of {count} images:')
+        assert ('x.heic' in said) == (part == 'train')
+        assert all(f'{image}: no mask' in said for image in images)
+    (tmp_path / 'images/x.heic').unlink()
+    with pytest.raises(DataError, match='1 fault in a set of 1 image:'):
+        read(tmp_path, part='val', val_share=0.1)
 
 
 BAD_OPTIONS = [
