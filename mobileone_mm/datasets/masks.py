@@ -139,6 +139,10 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
         total = sum(found.pixels) + found.ignored
         share = f', {found.ignored / total:.1%} of their pixels without a class' if found.ignored else ''
         self._say(f'{where}: {len(found.sizes)} images with sound masks{share}')
+        if found.jpeg:
+            masks = '1 of the masks is' if found.jpeg == 1 else f'{found.jpeg} of the masks are'
+            text = f'{where}: {masks} compressed by JPEG, which changes ids where two meet; save masks as PNG'
+            print_log(text, 'current', logging.WARNING)
         if lacking and not self.test_mode:
             print_log(f'{where}: no pixel of {shown(lacking)}, so nothing is learned of it', 'current', logging.WARNING)
 

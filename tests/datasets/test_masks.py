@@ -319,6 +319,26 @@ def test_each_part_has_the_faults_of_its_own_images(tmp_path: Path) -> None:
         read(tmp_path, part='val', val_share=0.1)
 
 
+def test_ids_that_jpeg_changed_are_told_as_such(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    write_set(tmp_path, {'a.jpg': ids(0, 200, 1), 'b.png': ids(0, 1, 7)})
+    said = refusal(tmp_path)
+    assert (
+        '\nids changed by JPEG: draw these masks anew, or make them again from their source, and save them as' in said
+    )
+    assert [line for line in said.splitlines() if 'ignore_index' in line] == [
+        'id 7: if it marks what has no class, set ignore_index=7 in the data set'  # of the PNG
+    ]
+    write_set(tmp_path, {'a.jpg': ids(1), 'b.png': ids(0, 1, 2)})
+    read(tmp_path)
+    assert '1 of the masks is compressed by JPEG, which changes ids where two meet; save masks as PNG' in log.text
+    log.clear()
+    write_set(tmp_path, {'a.jpg': ids(1)}, [])
+    (tmp_path / 'masks/a.jpg').unlink()
+    write_set(tmp_path, {'a.png': ids(1)})
+    read(tmp_path)
+    assert 'JPEG' not in log.text
+
+
 BAD_OPTIONS = [
     ({'classes': 'cat'}, r"for one class write: \('cat',\)"),
     ({'classes': ('a', 'a')}, 'none twice'),
