@@ -76,7 +76,9 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
     all_images, all_masks = _files(folders.images), _files(folders.masks)
     images = _by_stem(folders.images, all_images, folders.image_ending)
     masks = _by_stem(folders.masks, all_masks, folders.mask_ending)
-    faults = _strange_endings(folders, all_images, masks) if folders.image_ending is None else []
+    wanted = masks if stems is None else masks.keys() & set(stems)
+    lacking = {stem: masks[stem] for stem in wanted if stem not in images}
+    faults = _strange_endings(folders, all_images, lacking) if folders.image_ending is None else []
     known = {_stem(fault.place, folders.images) for fault in faults}
     pairs = []
     for stem in sorted(images) if stems is None else stems:
@@ -203,7 +205,7 @@ def _stem(path: str, folder: str) -> str:
 
 
 def _strange_endings(folders: Folders, files: Sequence[str], masks: Mapping[str, list[str]]) -> list[Fault]:
-    """Files that a mask belongs to, so that they must be images, and that nobody would read."""
+    """Files that a mask without an image belongs to, so that they must be images, and that nobody would read."""
     faults = []
     for file in files:
         stem, ending = os.path.splitext(file)

@@ -339,6 +339,17 @@ def test_ids_that_jpeg_changed_are_told_as_such(tmp_path: Path, log: pytest.LogC
     assert 'JPEG' not in log.text
 
 
+def test_other_files_beside_an_image_and_images_outside_a_list_are_no_faults(tmp_path: Path) -> None:
+    write_set(tmp_path, {'a.png': ids(0), 'b.png': ids(1)}, ['a.jpg'])
+    (tmp_path / 'images/a.json').touch()
+    (tmp_path / 'images/b.heic').touch()
+    (tmp_path / 'some.txt').write_text('a\n')
+    assert len(read(tmp_path, ann_file='some.txt')) == 1
+    said = refusal(tmp_path)
+    assert '1 fault in a set of 2 images' in said
+    assert 'images/b.heic: has a mask' in said
+
+
 BAD_OPTIONS = [
     ({'classes': 'cat'}, r"for one class write: \('cat',\)"),
     ({'classes': ('a', 'a')}, 'none twice'),
