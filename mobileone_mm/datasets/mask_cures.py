@@ -20,10 +20,14 @@ def cures_of(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> 
             'files that are missing: set data_prefix, img_suffix and seg_map_suffix in the data set, or leave these '
             'images out with a list of the others (ann_file)'
         )
+    if 'name with an ending' in kinds:
+        yield 'names with endings: list names without them (ann_file), as images and masks share those'
     if 'ending' in kinds:
         yield f'unknown endings: save these images as one of {", ".join(PICTURE_ENDINGS)}'
     if 'other size than the image' in kinds:
         yield 'other sizes: save each mask at the size of its image, resized without smoothing (nearest)'
+    if 'ids changed by JPEG' in kinds:
+        yield 'ids changed by JPEG: draw these masks anew, or make them again from their source, and save them as PNG'
     if 'id out of range' in kinds:
         yield from _cures_of_ids(faulty, rules)
     if 'black and white' in kinds:
@@ -34,7 +38,7 @@ def cures_of(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> 
 
 
 def _cures_of_ids(faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:
-    of_ids = [mask for mask in faulty if mask.holds_ids]
+    of_ids = [mask for mask in faulty if mask.holds_ids and not mask.jpeg]
     strange = sorted({value for mask in of_ids for value in mask.values if not has_label(value, rules)})
     if strange and strange[-1] >= IDS:
         yield f'ids above {IDS - 1}: an id is a byte once it is loaded; number the classes anew'

@@ -1,7 +1,8 @@
 """What picture and mask files hold, each decoded once: what was found is kept in the user's cache folder.
 
 A file is known again by its path, size and modification time. Nothing is written among the user's data. What is kept
-are facts, not faults: other classes or another ignore index need no second look at the files.
+are facts, not faults: other classes or another ignore index need no second look at the files, and a file that could
+not be read is tried again.
 """
 
 import hashlib
@@ -23,11 +24,12 @@ from mobileone_mm.errors import MobileOneError
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 1  # of the kept facts; those of another are read anew
+FORMAT = 2  # of the kept facts; those of another are read anew
 MOST_COLOURS = 300  # of one file; a mask has few, a photograph thousands
 MOST_THREADS = 8  # Pillow decodes outside of Python's lock
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and its values that swap width and height
 INDEX_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')  # Pillow's, where a pixel is one whole number
+JPEG = ('JPEG', 'MPO')  # Pillow's names; the second is of cameras
 SIDE = 0.125  # of an image's side is enough to see that all of it is there, and JPEG decodes that faster
 
 
@@ -46,6 +48,7 @@ class Facts:
         colours: of a mask, the colour of each value, as 0xRRGGBB.
         kinds: of a mask, number of values that occur, of which at most `MOST_COLOURS` are listed.
         fault: why it cannot be read, or empty.
+        jpeg: of a mask, whether it is compressed by JPEG, which changes ids and colours where two meet.
     """
 
     width: int = 0
@@ -58,6 +61,7 @@ class Facts:
     colours: tuple[int, ...] = ()
     kinds: int = 0
     fault: str = ''
+    jpeg: bool = False
 
     @property
     def holds_ids(self) -> bool:
@@ -105,7 +109,7 @@ def _mask_facts(mask: Image.Image) -> Facts:
         colours = values
     some = slice(MOST_COLOURS)
     listed, often, looks = (tuple(numbers[some].tolist()) for numbers in (values, pixels, colours))
-    return Facts(width, height, mask.mode, False, opaque, listed, often, looks, kinds=len(values))
+    return Facts(width, height, mask.mode, False, opaque, listed, often, looks, len(values), jpeg=mask.format in JPEG)
 
 
 def _colours_of_ids(mask: Image.Image, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -155,8 +159,8 @@ def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], N
         with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
             found |= zip(new, threads.map(lambda path: readers[path](path), new), strict=True)
         if place:
-            fresh = {_key(path, readers[path]): (stamps[path], found[path]) for path in new if stamps[path]}
-            _keep(place, {**kept, **fresh})
+            readable = [path for path in new if stamps[path] and not found[path].fault]
+            _keep(place, {**kept, **{_key(path, readers[path]): (stamps[path], found[path]) for path in readable}})
     return found
 
 
@@ -201,12 +205,12 @@ def _facts(row: Sequence[Any]) -> Facts:
     Raises:
         TypeError, ValueError: they are none.
     """
-    width, height, mode, turned, opaque, values, pixels, colours, kinds, fault = row
+    width, height, mode, turned, opaque, values, pixels, colours, kinds, fault, jpeg = row
     if not len(values) == len(pixels) == len(colours):
         raise ValueError('lists of different length')
     of_image = int(width), int(height), str(mode), bool(turned), bool(opaque)
     listed, often, looks = (tuple(map(int, numbers)) for numbers in (values, pixels, colours))
-    return Facts(*of_image, listed, often, looks, int(kinds), str(fault))
+    return Facts(*of_image, listed, often, looks, int(kinds), str(fault), bool(jpeg))
 
 
 def _keep(place: Path, entries: Mapping[str, Entry]) -> None:

@@ -27,6 +27,7 @@ class Scan:
         sizes: (width, height) in px of each image that can be read.
         faults: what has to be mended.
         cures: how, one text for each kind of fault.
+        jpeg: number of sound masks that JPEG compressed.
     """
 
     pixels: tuple[int, ...]
@@ -35,6 +36,7 @@ class Scan:
     sizes: tuple[tuple[int, int], ...]
     faults: tuple[Fault, ...]
     cures: tuple[str, ...]
+    jpeg: int
 
 
 def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], before: Sequence[Fault] = ()) -> Scan:
@@ -48,7 +50,7 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
     """
     facts = look_at([pair.image for pair in pairs], [pair.mask for pair in pairs if pair.mask], said)
     pixels, images = np.zeros(IDS, np.int64), np.zeros(IDS, np.int64)
-    faults, faulty = list(before), []
+    faults, faulty, jpeg = list(before), [], 0
     for pair in pairs:
         mask = facts[pair.mask] if pair.mask else Facts()
         found = list(_faults(pair, facts[pair.image], mask, rules))
@@ -59,6 +61,7 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
             labels, counts = _labels(mask, rules)
             np.add.at(pixels, labels, counts)
             images[np.unique(labels)] += 1
+            jpeg += mask.jpeg
     faults += _black_and_white(pairs, facts, rules)
     count = len(rules.classes)
     return Scan(
@@ -68,6 +71,7 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
         tuple((facts[p.image].width, facts[p.image].height) for p in pairs if not facts[p.image].fault),
         tuple(faults),
         tuple(cures_of(faults, faulty, rules)),
+        jpeg,
     )
 
 
@@ -95,7 +99,8 @@ def _briefly(found: Scan, where: str, total: int) -> str:
 
 def _counted(found: Scan, where: str, total: int) -> str:
     count = len(found.faults)
-    return f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {total} images'
+    images = f'{total} image' if total == 1 else f'{total} images'
+    return f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {images}'
 
 
 def fault_text(found: Scan, where: str, total: int) -> str:
@@ -139,10 +144,11 @@ def _id_faults(pair: Pair, mask: Facts, rules: Rules) -> Iterator[Fault]:
         value: count for value, count in zip(mask.values, mask.pixels, strict=True) if not has_label(value, rules)
     }
     if strange:
+        kind = 'ids changed by JPEG' if mask.jpeg else 'id out of range'
         ids = shown(f'{value} ({count} px)' for value, count in strange.items())
         known = [value for value in range(IDS) if rules.labels[value] < len(rules.classes)]
         expected = f'{known[0]} to {known[-1]}' if known == list(range(known[0], known[-1] + 1)) else shown(known)
-        yield Fault(pair.mask, f'id {ids}, expected {expected}, or {IGNORED} for no class', 'id out of range')
+        yield Fault(pair.mask, f'id {ids}, expected {expected}, or {IGNORED} for no class', kind)
 
 
 def _black_and_white(pairs: Sequence[Pair], facts: Mapping[str, Facts], rules: Rules) -> Iterator[Fault]:

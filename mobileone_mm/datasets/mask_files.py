@@ -35,11 +35,13 @@ class Fault:
         place: the file.
         text: what is wrong with it.
         kind: of faults with the same cure.
+        stem: of the pair that has it; empty where there is none, as the image is not there or cannot be used.
     """
 
     place: str
     text: str
     kind: str
+    stem: str = ''
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,41 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
         stems: names without ending, of a split file; None for all images of the folder.
 
     Raises:
-        DataError: a folder does not exist, or one folder holds both and the endings do not tell them apart.
+        DataError: a folder does not exist or has nothing to pair, or one folder holds both and the endings do not tell
+            them apart.
     """
+    _require_folders(folders)
+    all_images, all_masks = _files(folders.images), _files(folders.masks)
+    images = _by_stem(folders.images, all_images, folders.image_ending)
+    masks = _by_stem(folders.masks, all_masks, folders.mask_ending)
+    wanted = masks if stems is None else masks.keys() & set(stems)
+    lacking = {stem: masks[stem] for stem in wanted if stem not in images}
+    faults = _strange_endings(folders, all_images, lacking) if folders.image_ending is None else []
+    known = {_stem(fault.place, folders.images) for fault in faults}
+    pairs = []
+    for stem in sorted(images) if stems is None else stems:
+        if stem not in images:
+            if stem not in known:
+                faults.append(_not_found(stem, images, folders))
+            continue
+        found, its_masks = images[stem], masks.get(stem, [])
+        for option, twice in (('img_suffix', found), ('seg_map_suffix', its_masks)):
+            if len(twice) > 1:
+                names = ' and '.join(map(os.path.basename, twice))
+                faults.append(Fault(twice[0], f'{names} have one name; take one away, or set {option}', 'twice', stem))
+        if not its_masks:
+            text = f'no mask: expected {os.path.join(folders.masks, stem)} with {_ending(folders.mask_ending)}'
+            faults.append(Fault(found[0], text, 'mask missing', stem))
+        pairs.append(Pair(stem, found[0], its_masks[0] if its_masks else ''))
+    if not (pairs or faults):
+        raise DataError(
+            f'{folders.images}: no images; expected pictures with {_ending(folders.image_ending)}, and a mask of the '
+            'same name for each'
+        )
+    return pairs, faults
+
+
+def _require_folders(folders: Folders) -> None:
     for option, folder in (('img_path', folders.images), ('seg_map_path', folders.masks)):
         if not os.path.isdir(folder):
             raise DataError(f'{folder}: no such folder; set data_root and {option} of data_prefix in the config')
@@ -77,35 +112,22 @@ def find_pairs(folders: Folders, stems: Sequence[str] | None) -> tuple[list[Pair
             f'{folders.images}: holds images and masks, and nothing tells which is which; set img_suffix and '
             "seg_map_suffix in the data set, such as img_suffix='.jpg', seg_map_suffix='_mask.png'"
         )
-    all_images, all_masks = _files(folders.images), _files(folders.masks)
-    images = _by_stem(folders.images, all_images, folders.image_ending)
-    masks = _by_stem(folders.masks, all_masks, folders.mask_ending)
-    faults = _strange_endings(folders, all_images, masks) if folders.image_ending is None else []
-    known = {_stem(fault.place, folders.images) for fault in faults}
-    pairs = []
-    for stem in sorted(images) if stems is None else stems:
-        if stem not in images:
-            if stem not in known:
-                text = f'no image of the name {stem!r} with {_ending(folders.image_ending)} in {folders.images}'
-                faults.append(Fault(stem, text, 'image missing'))
-            continue
-        found, its_masks = images[stem], masks.get(stem, [])
-        for option, twice in (('img_suffix', found), ('seg_map_suffix', its_masks)):
-            if len(twice) > 1:
-                names = ' and '.join(map(os.path.basename, twice))
-                faults.append(Fault(twice[0], f'{names} have one name; take one away, or set {option}', 'twice'))
-        if not its_masks:
-            text = f'no mask: expected {os.path.join(folders.masks, stem)} with {_ending(folders.mask_ending)}'
-            faults.append(Fault(found[0], text, 'mask missing'))
-        pairs.append(Pair(stem, found[0], its_masks[0] if its_masks else ''))
-    return pairs, faults
+
+
+def _not_found(name: str, images: Mapping[str, list[str]], folders: Folders) -> Fault:
+    """Why a name of a list is no image's."""
+    for bare in (name.removesuffix(folders.image_ending or ''), os.path.splitext(name)[0]):
+        if bare in images:
+            return Fault(name, f'a name with its ending, expected {bare!r}', 'name with an ending')
+    text = f'no image of the name {name!r} with {_ending(folders.image_ending)} in {folders.images}'
+    return Fault(name, text, 'image missing')
 
 
 def read_stems(file: str) -> list[str]:
     """The names in a split file, one a line, without endings.
 
     Raises:
-        DataError: it cannot be read, or a name stands twice.
+        DataError: it cannot be read, holds no name, or one twice.
     """
     try:
         with open(file, encoding='utf-8-sig') as lines:  # Windows editors write a byte order mark
@@ -115,6 +137,8 @@ def read_stems(file: str) -> list[str]:
             f'{file}: cannot be read ({error}); expected a text file that lists image names without endings, one a '
             'line; set data_root and ann_file in the config'
         ) from error
+    if not stems:
+        raise DataError(f'{file}: no names; expected those of images, without endings, one a line')
     twice = [stem for stem, count in Counter(stems).items() if count > 1]
     if twice:
         raise DataError(f'{file}: {shown(twice)} stands more than once; list each image once')
@@ -147,6 +171,12 @@ def held_out(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[
     return [pair for pair in pairs if (pair.stem in chosen) == (part == 'val')]
 
 
+def faults_of(faults: Sequence[Fault], pairs: Sequence[Pair], part: str) -> list[Fault]:
+    """Those of a part's pairs; what belongs to no pair is not for 'val' to say."""
+    own = {pair.stem for pair in pairs} | ({''} if part != 'val' else set())
+    return [fault for fault in faults if fault.stem in own]
+
+
 def _ending(given: str | None) -> str:
     return f'the ending {given}' if given else f'one of the endings {", ".join(PICTURE_ENDINGS)}'
 
@@ -175,7 +205,7 @@ def _stem(path: str, folder: str) -> str:
 
 
 def _strange_endings(folders: Folders, files: Sequence[str], masks: Mapping[str, list[str]]) -> list[Fault]:
-    """Files that a mask belongs to, so that they must be images, and that nobody would read."""
+    """Files that a mask without an image belongs to, so that they must be images, and that nobody would read."""
     faults = []
     for file in files:
         stem, ending = os.path.splitext(file)

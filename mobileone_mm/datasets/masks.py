@@ -12,7 +12,7 @@ from mmseg.datasets import BaseSegDataset
 from mobileone_mm.datasets.checks import class_names
 from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.mask_faults import Scan, require_sound, scan
-from mobileone_mm.datasets.mask_files import Folders, find_pairs, held_out, read_stems
+from mobileone_mm.datasets.mask_files import Folders, faults_of, find_pairs, held_out, read_stems
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.openmmlab.log import on_screen
@@ -39,7 +39,8 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             the images' names and the seed. 'all' for a set that is not parted.
         val_share: see `part`.
         seed: see `part`.
-        check: look for faults in all files before the first step; what is known of unchanged files is kept.
+        check: look for faults in all files before the first step; what is known of unchanged files is kept. Without
+            it, only what their names say is looked at.
         options: everything else that mmseg's BaseSegDataset takes.
 
     Raises:
@@ -105,12 +106,13 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
                 "by dict(type='mobileone_mm.LoadMask')"
             )
         pairs, faults = find_pairs(folders, read_stems(self.ann_file) if self.ann_file else None)
-        pairs = held_out(pairs, self.part, self.val_share, self.seed)
-        if not (pairs or faults):
-            raise DataError(f'{folders.images}: no images; expected pictures, and a mask of the same name for each')
+        if len(pairs) > 1 or not faults:  # else the faults say why there is nothing to part
+            pairs = held_out(pairs, self.part, self.val_share, self.seed)
+            faults = faults_of(faults, pairs, self.part)
         if self.check or faults:
-            found = scan(pairs, self.rules, _say_on_screen, faults)
-            require_sound(found, folders.masks, len(pairs), get_rank())
+            found = scan(pairs if self.check else (), self.rules, _say_on_screen, faults)
+            total = len(pairs) + sum(not fault.stem for fault in faults)
+            require_sound(found, folders.masks, total, get_rank())
             self._report(found, folders.masks)
         label_map = self._label_map()
         return [
@@ -142,6 +144,10 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
         total = sum(found.pixels) + found.ignored
         share = f', {found.ignored / total:.1%} of their pixels without a class' if found.ignored else ''
         self._say(f'{where}: {len(found.sizes)} images with sound masks{share}')
+        if found.jpeg:
+            masks = '1 of the masks is' if found.jpeg == 1 else f'{found.jpeg} of the masks are'
+            text = f'{where}: {masks} compressed by JPEG, which changes ids where two meet; save masks as PNG'
+            print_log(text, 'current', logging.WARNING)
         if lacking and not self.test_mode:
             print_log(f'{where}: no pixel of {shown(lacking)}, so nothing is learned of it', 'current', logging.WARNING)
 

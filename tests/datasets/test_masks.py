@@ -142,7 +142,7 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     (tmp_path / 'masks/broken.png').write_bytes(b'no picture')
     said = refusal(tmp_path)
     first, *lines = said.splitlines()
-    assert first == f'{tmp_path}/masks: 8 faults in a set of 8 images:'
+    assert first == f'{tmp_path}/masks: 8 faults in a set of 9 images:'
     for name, text in {
         'masks/alpha.png': r'holds an alpha channel, 2 colours \(RGBA\), expected one id a pixel',
         'masks/id.png': r'id 7 \(120 px\), expected 0 to 2, or 255 for no class',
@@ -270,6 +270,86 @@ def test_a_part_is_held_out_the_same_way_each_time_and_new_images_move_no_others
         assert text in refusal(tmp_path, **options)
 
 
+@pytest.mark.parametrize('part', ['all', 'train', 'val'])
+def test_where_no_image_is_left_the_reasons_are_said_whatever_the_part(tmp_path: Path, part: str) -> None:
+    write_set(tmp_path, {'a.png': ids(0), 'b.png': ids(1)}, [])
+    assert f'{tmp_path}/images: no images; expected pictures' in refusal(tmp_path, part=part)
+    for name in 'ab':
+        (tmp_path / f'images/{name}.heic').touch()
+    said = refusal(tmp_path, part=part)
+    assert '2 faults' in said
+    assert f'{tmp_path}/images/b.heic: has a mask (b.png), but not one of the endings' in said
+    assert 'unknown endings: save these images as' in said
+
+
+@pytest.mark.parametrize('part', ['all', 'train', 'val'])
+@pytest.mark.parametrize(('suffix', 'line'), [(None, 'a.png'), (None, 'a.jpg'), ('.jpg', 'a.jpg'), ('.jpg', 'a.png')])
+def test_names_with_endings_in_a_list_are_told_as_such(
+    tmp_path: Path, part: str, suffix: str | None, line: str
+) -> None:
+    write_set(tmp_path, {'a.png': ids(0), 'b.png': ids(1)})
+    (tmp_path / 'some.txt').write_text(f'{line}\nb.png\n')
+    said = refusal(tmp_path, part=part, ann_file='some.txt', img_suffix=suffix)
+    assert f"  {line}: a name with its ending, expected 'a'" in said
+    assert said.endswith('\nnames with endings: list names without them (ann_file), as images and masks share those')
+
+
+def test_an_empty_list_is_refused(tmp_path: Path) -> None:
+    write_set(tmp_path, {'a.png': ids(0)})
+    (tmp_path / 'some.txt').write_text('\n')
+    assert 'some.txt: no names; expected' in refusal(tmp_path, part='val', ann_file='some.txt')
+
+
+def test_each_part_has_the_faults_of_its_own_images(tmp_path: Path) -> None:
+    names = [f'{index:02}' for index in range(10)]
+    write_set(tmp_path, {f'{name}.png': ids(0, 1) for name in names})
+    parts = {part: [info['img_path'] for info in read(tmp_path, part=part, val_share=0.5)] for part in ('train', 'val')}
+    for name in names:
+        (tmp_path / f'masks/{name}.png').unlink()
+    write_set(tmp_path, {'x.png': ids(0)}, ['x.bmp'])
+    (tmp_path / 'images/x.bmp').rename(tmp_path / 'images/x.heic')
+    for part, images in parts.items():
+        said = refusal(tmp_path, part=part, val_share=0.5)
+        count = 5 if part == 'val' else 6  # what nobody can read is train's
+        assert said.startswith(f'{tmp_path}/masks: {count} faults in a set of {count} images:')
+        assert ('x.heic' in said) == (part == 'train')
+        assert all(f'{image}: no mask' in said for image in images)
+    (tmp_path / 'images/x.heic').unlink()
+    with pytest.raises(DataError, match='1 fault in a set of 1 image:'):
+        read(tmp_path, part='val', val_share=0.1)
+
+
+def test_ids_that_jpeg_changed_are_told_as_such(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    write_set(tmp_path, {'a.jpg': ids(0, 200, 1), 'b.png': ids(0, 1, 7)})
+    said = refusal(tmp_path)
+    assert (
+        '\nids changed by JPEG: draw these masks anew, or make them again from their source, and save them as' in said
+    )
+    assert [line for line in said.splitlines() if 'ignore_index' in line] == [
+        'id 7: if it marks what has no class, set ignore_index=7 in the data set'  # of the PNG
+    ]
+    write_set(tmp_path, {'a.jpg': ids(1), 'b.png': ids(0, 1, 2)})
+    read(tmp_path)
+    assert '1 of the masks is compressed by JPEG, which changes ids where two meet; save masks as PNG' in log.text
+    log.clear()
+    write_set(tmp_path, {'a.jpg': ids(1)}, [])
+    (tmp_path / 'masks/a.jpg').unlink()
+    write_set(tmp_path, {'a.png': ids(1)})
+    read(tmp_path)
+    assert 'JPEG' not in log.text
+
+
+def test_other_files_beside_an_image_and_images_outside_a_list_are_no_faults(tmp_path: Path) -> None:
+    write_set(tmp_path, {'a.png': ids(0), 'b.png': ids(1)}, ['a.jpg'])
+    (tmp_path / 'images/a.json').touch()
+    (tmp_path / 'images/b.heic').touch()
+    (tmp_path / 'some.txt').write_text('a\n')
+    assert len(read(tmp_path, ann_file='some.txt')) == 1
+    said = refusal(tmp_path)
+    assert '1 fault in a set of 2 images' in said
+    assert 'images/b.heic: has a mask' in said
+
+
 BAD_OPTIONS = [
     ({'classes': 'cat'}, r"for one class write: \('cat',\)"),
     ({'classes': ('a', 'a')}, 'none twice'),
@@ -320,14 +400,34 @@ def test_unchanged_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert said[1].startswith('1 images and masks are looked at')
 
 
+def test_what_could_not_be_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    mask = write_set(tmp_path / 'set', {'a.png': ids(0, 1)}) / 'masks/a.png'
+    sound, times = mask.read_bytes(), (mask.stat().st_atime_ns, mask.stat().st_mtime_ns)
+    mask.write_bytes(bytes(len(sound)))
+    os.utime(mask, ns=times)
+    assert f'{mask}: cannot be read' in refusal(tmp_path / 'set')
+    mask.write_bytes(sound)
+    os.utime(mask, ns=times)
+    assert labels(read(tmp_path / 'set')) == [0, 1]
+
+
+def test_unchecked_only_names_are_looked_at(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    write_set(tmp_path, {'a.png': ids(0, 7), 'b.png': ids(0)}, ['a.jpg', 'b.jpg', 'c.jpg'])
+    said = refusal(tmp_path, check=False)
+    assert said.startswith(f'{tmp_path}/masks: 1 fault in a set of 3 images:\n  {tmp_path}/images/c.jpg: no mask')
+    assert 'id 7' not in said
+    assert 'are looked at' not in log.text
+
+
 NAMED = {'images': ('a.jpg', 'b.jpg'), 'masks': ('a.png', 'b.png')}
 DAMAGED = [
     'no json',
     '[]',
     '{"format": 0, "files": {}}',
-    '{"format": 1, "files": []}',
-    '{"format": 1, "files": {"mask KEY": [1, 2]}}',
-    '{"format": 1, "files": {"mask KEY": [1, 2, [1, 2, "L"]]}}',
+    '{"format": 2, "files": []}',
+    '{"format": 2, "files": {"mask KEY": [1, 2]}}',
+    '{"format": 2, "files": {"mask KEY": [1, 2, [1, 2, "L"]]}}',
     '\udcff',
 ]
 
