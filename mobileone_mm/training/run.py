@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.cli import fact
 from mobileone_mm.errors import MobileOneError
@@ -55,7 +56,7 @@ class Interrupted(KeyboardInterrupt):
 
     Attributes:
         place: the epoch or step it was in; empty before the first.
-        saved: the last checkpoint that this run had written; None before the first.
+        saved: the last checkpoint that is there and whole; None before the first of this run.
     """
 
     def __init__(self, place: str, saved: Path | None) -> None:
@@ -79,8 +80,7 @@ def train(word: str, options: Options) -> Trained:
                 runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
             runner.train()
         except KeyboardInterrupt:
-            saved = [hook.last_ckpt for hook in runner.hooks if isinstance(hook, CheckpointHook)] if runner else []
-            raise Interrupted(face.place, Path(saved[0]) if saved and saved[0] else None) from None
+            raise Interrupted(face.place, _saved(runner) if runner else None) from None
         finally:
             face.say_line()
         last, best = runner.message_hub.runtime_info.get('last_ckpt'), best_of(runner)
@@ -153,6 +153,14 @@ def _reported() -> Iterator[Log]:
             file = log.keep(error)
             where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
             raise MobileOneError(f'{_said(error)}; {where}') from error
+
+
+def _saved(runner: Runner) -> Path | None:
+    """What `--resume` goes on from: CheckpointHook has a name before there is a file, `last_checkpoint` after."""
+    if not any(hook.last_ckpt for hook in runner.hooks if isinstance(hook, CheckpointHook)):
+        return None  # what is noted would be of an older run
+    named = find_latest_checkpoint(runner.work_dir)
+    return Path(named) if named and is_zipfile(named) else None
 
 
 def _said(error: Exception) -> str:

@@ -47,6 +47,18 @@ class PressCtrlC(Hook):  # type: ignore[misc]
             signal.raise_signal(signal.SIGINT)
 
 
+@HOOKS.register_module()
+class PressCtrlCWhileSaving(Hook):  # type: ignore[misc]
+    """Sends this process what Ctrl-C sends, when one step's checkpoint is about to be written."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        if checkpoint['meta']['iter'] == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder, with nothing in it."""
@@ -229,6 +241,27 @@ def test_ctrl_c_before_the_first_checkpoint_does_not_go_on_from_an_older_run(
     out, err = capsys.readouterr()
     assert err.splitlines()[-1] == 'stopped in epoch 1/2; no checkpoint was saved yet'
     assert words_of(out) == ['tiny.py', '--auto-scale-lr']
+
+
+@pytest.mark.parametrize(
+    ('step', 'saved', 'resume'),
+    [(3, 'no checkpoint was saved yet', []), (6, 'work_dirs/tiny/epoch_1.pth is saved', ['--resume'])],
+)
+def test_ctrl_c_while_a_checkpoint_is_saved_names_none_that_is_not_there(
+    step: int,
+    saved: str,
+    resume: list[str],
+    write_config: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path, pressing(step).replace('PressCtrlC', 'PressCtrlCWhileSaving'))
+    assert run('tiny.py') == 130
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == f'stopped in epoch {step // 3}/2; {saved}'
+    assert words_of(out) == ['tiny.py', *resume]
 
 
 def test_resume_without_a_checkpoint_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
