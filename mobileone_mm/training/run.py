@@ -23,6 +23,7 @@ from mobileone_mm.training import notes, quiet, ranks, settings
 from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
 from mobileone_mm.training.quiet import Log
 from mobileone_mm.training.settings import Options
+from mobileone_mm.weights.init_cfg import leave_out_files
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def train(word: str, options: Options) -> Trained:
     with _reported() as log:
         try:
             runner = _runner(settings.training_config(word, options), face, log)
-            require_usable_class_weights(unwrapped(runner.model))
+            _prepare_model(runner)
             if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
                 runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
             runner.train()
@@ -110,7 +111,7 @@ def test(word: str, checkpoint: str, options: Options) -> Tested:
 def train_plainly(word: str, options: Options) -> None:
     """Train with mmengine's own output and errors."""
     runner = _plain_runner(settings.training_config(word, options))
-    require_usable_class_weights(unwrapped(runner.model))
+    _prepare_model(runner)
     runner.train()
     ranks.leave()
 
@@ -153,6 +154,14 @@ def _reported() -> Iterator[Log]:
             file = log.keep(error)
             where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
             raise MobileOneError(f'{_said(error)}; {where}') from error
+
+
+def _prepare_model(runner: Runner) -> None:
+    """Refuse what would fail at a later step, and read no weights that a checkpoint is about to replace."""
+    model = unwrapped(runner.model)
+    require_usable_class_weights(model)
+    if runner._resume and (runner._load_from or find_latest_checkpoint(runner.work_dir)):
+        leave_out_files(model)
 
 
 def _saved(runner: Runner) -> Path | None:
