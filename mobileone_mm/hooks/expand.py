@@ -37,7 +37,7 @@ class ExpandHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         model = unwrapped(runner.model)
         backbones = [module for module in model.modules() if expand.awaits_calibration(module)]
         for backbone in backbones:
-            if runner._resume:
+            if runner._resume and runner._has_loaded:  # not where there was no checkpoint to go on from
                 backbone.awaits_calibration = False
                 continue
             batches = self._images(runner, model)

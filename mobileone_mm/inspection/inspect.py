@@ -1,5 +1,6 @@
 """A config's data, looked at whole: what is in it, what is wrong with it, and how its samples look."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.errors import ConfigError, DataError, shown
 from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
 from mobileone_mm.inspection.samples import write_samples
+from mobileone_mm.openmmlab.class_weight import require_usable_class_weights_in
 from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.pictures.drawing import supervision
@@ -64,14 +66,16 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
     parts, faults, datasets = {}, {}, {}
     for part in _parts(config):
         try:
-            datasets[part] = open_dataset(config, f'{part}_dataloader')
+            # Of masks the only warning is that a class has no pixel, which is among the notes.
+            least = logging.ERROR if task == 'segmentation' else logging.WARNING
+            datasets[part] = open_dataset(config, f'{part}_dataloader', least)
             parts[part] = content_of(datasets[part], task)
         except DataError as error:
             faults[part] = str(error)
             continue
         if parts[part].faults:
             faults[part] = parts[part].faults
-    if 'train' in parts and (wrong := _wrong_heads(config, len(parts['train'].classes))):
+    if wrong := _wrong_model(config, parts.get('train')):
         faults['config'] = wrong
     samples = None
     if 'train' in parts and 'train' not in faults:
@@ -85,6 +89,15 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
 def _parts(config: Config) -> list[str]:
     loaders = {part: config.get(f'{part}_dataloader') for part in PARTS}
     return [part for part, one in loaders.items() if one and not (part == 'test' and one == loaders['val'])]
+
+
+def _wrong_model(config: Config, train: Content | None) -> str:
+    wrong = [_wrong_heads(config, len(train.classes))] if train else []
+    try:
+        require_usable_class_weights_in(config)
+    except ConfigError as error:
+        wrong.append(str(error))
+    return '; '.join(filter(None, wrong))
 
 
 def _wrong_heads(config: Config, count: int) -> str:

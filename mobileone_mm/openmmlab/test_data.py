@@ -135,19 +135,20 @@ def open_samples(config: Config, limit: int | None = None) -> Samples:
     return Samples(config, dataset, min(limit or total, total))
 
 
-def open_dataset(config: Config, loader: str) -> Any:
+def open_dataset(config: Config, loader: str, least: int = logging.WARNING) -> Any:
     """The data set of one of the config's loaders, built and read, with its pipeline and in its wrappers.
 
     Args:
         config: the config.
         loader: 'train_dataloader', 'val_dataloader' or 'test_dataloader', which the config has.
+        least: the level from which on what is logged is shown.
 
     Raises:
         ConfigError: it cannot be built.
         DataError: the data cannot be read, or cannot be trained or tested on.
     """
     enter_scope(config)
-    with quiet(), _built(f'{loader}.dataset', config), explained(config, loader):
+    with quiet(least), _built(f'{loader}.dataset', config), explained(config, loader):
         dataset = DATASETS.build(copy.deepcopy(config[loader].dataset))
         dataset.full_init()
         len(dataset)

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.cli import fact
 from mobileone_mm.errors import MobileOneError
@@ -22,6 +23,7 @@ from mobileone_mm.training import notes, quiet, ranks, settings
 from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
 from mobileone_mm.training.quiet import Log
 from mobileone_mm.training.settings import Options
+from mobileone_mm.weights.init_cfg import leave_out_files
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class Interrupted(KeyboardInterrupt):
 
     Attributes:
         place: the epoch or step it was in; empty before the first.
-        saved: the last checkpoint that this run had written; None before the first.
+        saved: the last checkpoint that is there and whole; None before the first of this run.
     """
 
     def __init__(self, place: str, saved: Path | None) -> None:
@@ -74,13 +76,12 @@ def train(word: str, options: Options) -> Trained:
     with _reported() as log:
         try:
             runner = _runner(settings.training_config(word, options), face, log)
-            require_usable_class_weights(unwrapped(runner.model))
+            _prepare_model(runner)
             if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
                 runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
             runner.train()
         except KeyboardInterrupt:
-            saved = [hook.last_ckpt for hook in runner.hooks if isinstance(hook, CheckpointHook)] if runner else []
-            raise Interrupted(face.place, Path(saved[0]) if saved and saved[0] else None) from None
+            raise Interrupted(face.place, _saved(runner) if runner else None) from None
         finally:
             face.say_line()
         last, best = runner.message_hub.runtime_info.get('last_ckpt'), best_of(runner)
@@ -110,7 +111,7 @@ def test(word: str, checkpoint: str, options: Options) -> Tested:
 def train_plainly(word: str, options: Options) -> None:
     """Train with mmengine's own output and errors."""
     runner = _plain_runner(settings.training_config(word, options))
-    require_usable_class_weights(unwrapped(runner.model))
+    _prepare_model(runner)
     runner.train()
     ranks.leave()
 
@@ -153,6 +154,22 @@ def _reported() -> Iterator[Log]:
             file = log.keep(error)
             where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
             raise MobileOneError(f'{_said(error)}; {where}') from error
+
+
+def _prepare_model(runner: Runner) -> None:
+    """Refuse what would fail at a later step, and read no weights that a checkpoint is about to replace."""
+    model = unwrapped(runner.model)
+    require_usable_class_weights(model)
+    if runner._resume and (runner._load_from or find_latest_checkpoint(runner.work_dir)):
+        leave_out_files(model)
+
+
+def _saved(runner: Runner) -> Path | None:
+    """What `--resume` goes on from: CheckpointHook has a name before there is a file, `last_checkpoint` after."""
+    if not any(hook.last_ckpt for hook in runner.hooks if isinstance(hook, CheckpointHook)):
+        return None  # what is noted would be of an older run
+    named = find_latest_checkpoint(runner.work_dir)
+    return Path(named) if named and is_zipfile(named) else None
 
 
 def _said(error: Exception) -> str:

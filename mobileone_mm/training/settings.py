@@ -1,14 +1,16 @@
 """A config as mmdet's, mmseg's and mmpretrain's own tools/train.py and test.py would hand it to mmengine."""
 
 import argparse
+import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
 from mmengine.registry import DATASETS
+from mmengine.runner import Runner
 
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.openmmlab import configs
@@ -18,6 +20,12 @@ from mobileone_mm.training import ranks
 from mobileone_mm.training.work_dir import require_work_dir
 
 AUTO = 'auto'  # resume from the last checkpoint in the work dir
+# What is read of a config, by mmengine's runner, its hosts' tools and ours; all else are variables of the file.
+READ = {
+    *inspect.signature(Runner.__init__).parameters,
+    *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
+    *('fp16', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'tta_model', 'tta_pipeline', 'vis_backends'),
+}
 CHECKED = 'mobileone_mm.MaskDataset'  # the data set whose check can be left out
 
 
@@ -93,6 +101,7 @@ def _config(word: str, options: Options, trains: bool) -> Config:
     config = configs.load_config(find_config(word))
     config.launcher = 'pytorch' if ranks.launched() else 'none'
     given = _parsed(options.cfg_options)
+    _require_read(word, config, given)
     try:
         config.merge_from_dict(given)
     except Exception as error:  # of many kinds, for a path through a config that does not have it
@@ -123,6 +132,17 @@ def _parsed(words: Sequence[str]) -> dict[str, Any]:
         raise UsageError(f'`cfg_options`: {error}') from error
     options: dict[str, Any] = read.options
     return options
+
+
+def _require_read(word: str, config: Config, given: Mapping[str, Any]) -> None:
+    for key in given:
+        name = key.partition('.')[0]
+        if name in config and name not in READ:
+            raise ConfigError(
+                f'{word}: `cfg_options`: {key} given, which would change nothing: {name} is a variable of the file, '
+                f'whose lines that use it have been evaluated by then; change it in the file, or give what they set, '
+                'such as train_cfg.max_epochs=12'
+            )
 
 
 def _enable_amp(word: str, config: Config) -> None:

@@ -1,5 +1,7 @@
 """How mmengine reaches this package's loader: the weight initialiser that MobileOne's `Pretrained` init_cfg means."""
 
+from typing import Any
+
 from torch import nn
 
 from mobileone_mm.errors import ConfigError
@@ -28,3 +30,20 @@ class Pretrained:
 
     def __call__(self, module: nn.Module) -> None:
         load_backbone_weights(module, self.checkpoint, self.without_se)
+
+
+def leave_out_files(model: nn.Module) -> None:
+    """Take whatever reads a file out of a model's `init_cfg`s: its weights are going to come from a checkpoint."""
+    module: Any
+    for module in model.modules():
+        given = getattr(module, 'init_cfg', None) or []
+        rules = given if isinstance(given, list | tuple) else [given]
+        kept = [rule for rule in rules if not _reads_a_file(rule)]
+        if len(kept) < len(rules):
+            module.init_cfg = kept or None  # some hosts take a list for one with files
+
+
+def _reads_a_file(rule: Any) -> bool:
+    kind = rule['type']
+    name = kind.rpartition('.')[2] if isinstance(kind, str) else kind.__name__
+    return name in ('Pretrained', 'PretrainedInit')  # in whichever registry

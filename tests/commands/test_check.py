@@ -27,7 +27,8 @@ def checked(*words: str, status: int, capsys: pytest.CaptureFixture[str]) -> tup
 def test_masks_are_counted_and_drawn_as_the_pipeline_gives_them(capsys: pytest.CaptureFixture[str]) -> None:
     write_masks()
     before = files()
-    lines, _ = checked('my_masks.py', '--samples', '2', '--report', 'r.json', status=0, capsys=capsys)
+    lines, err = checked('my_masks.py', '--samples', '2', '--report', 'r.json', status=0, capsys=capsys)
+    assert 'never' not in err  # a note says it
     assert lines[0] == 'train: 4 images, 40 x 40 px'
     rows = [line.split() for line in lines[1:6]]
     half = str(4 * SIDE // 2 * (SIDE - 4) // 1000) + ',' + f'{4 * SIDE // 2 * (SIDE - 4) % 1000:03}'
@@ -110,6 +111,35 @@ def test_a_test_set_without_masks_has_no_annotations(capsys: pytest.CaptureFixtu
     assert f'test: 5 images, {SIDE} x {SIDE} px; no annotations' in lines
     assert [line.split()[0] for line in lines].count('ground') == 2  # of training and validation data
     assert not any(line.startswith('note: test') for line in lines)
+
+
+@pytest.mark.parametrize(
+    ('loss', 'weights', 'said'),
+    [
+        ('mobileone_mm.CrossEntropyLoss', '[1, 2]', 'model.decode_head: class_weight with 2 entries given, expected 3'),
+        ('mobileone_mm.CrossEntropyLoss', '[1, -1, 1]', 'class_weight=[1, -1, 1] given, expected a list of numbers'),
+        ('mobileone_mm.CrossEntropyLoss', "[1, float('nan'), 1]", 'expected a list of numbers from 0'),
+        ('CrossEntropyLoss', '[1, 2, 3]', "mmseg's CrossEntropyLoss with class_weight given"),
+    ],
+)
+def test_class_weights_that_training_refuses_are_a_fault(
+    loss: str, weights: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_masks()
+    with Path('my_masks.py').open('a') as file:
+        file.write(f"model['decode_head'].update(loss_decode=dict(type={loss!r}, class_weight={weights}))\n")
+    lines, _ = checked('my_masks.py', status=1, capsys=capsys)
+    (fault,) = [line for line in lines if line.startswith('fault in ')]
+    assert fault.startswith('fault in config: model.decode_head: ')
+    assert said in fault
+
+
+def test_usable_class_weights_are_none(capsys: pytest.CaptureFixture[str]) -> None:
+    write_masks()
+    with Path('my_masks.py').open('a') as file:
+        loss = "dict(type='mobileone_mm.CrossEntropyLoss', class_weight=[1, 2, 0])"
+        file.write(f"model['decode_head'].update(loss_decode=[dict(type='DiceLoss'), {loss}])\n")
+    checked('my_masks.py', status=0, capsys=capsys)
 
 
 def test_a_fault_of_boxes_is_listed(capsys: pytest.CaptureFixture[str]) -> None:

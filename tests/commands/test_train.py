@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
@@ -45,6 +47,28 @@ class PressCtrlC(Hook):  # type: ignore[misc]
     def after_train_iter(self, runner: Any, *_: Any, **__: Any) -> None:
         if runner.iter + 1 == self.at:
             signal.raise_signal(signal.SIGINT)
+
+
+@HOOKS.register_module()
+class PressCtrlCWhileSaving(Hook):  # type: ignore[misc]
+    """Sends this process what Ctrl-C sends, when one step's checkpoint is about to be written."""
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict[str, Any]) -> None:
+        if checkpoint['meta']['iter'] == self.at:
+            signal.raise_signal(signal.SIGINT)
+
+
+@HOOKS.register_module()
+class KeepFirstWeights(Hook):  # type: ignore[misc]
+    """Writes the weights that training starts from."""
+
+    priority = 'LOWEST'
+
+    def before_train(self, runner: Any) -> None:
+        torch.save(runner.model.state_dict(), 'first.pth')
 
 
 @pytest.fixture
@@ -231,9 +255,57 @@ def test_ctrl_c_before_the_first_checkpoint_does_not_go_on_from_an_older_run(
     assert words_of(out) == ['tiny.py', '--auto-scale-lr']
 
 
+@pytest.mark.parametrize(
+    ('step', 'saved', 'resume'),
+    [(3, 'no checkpoint was saved yet', []), (6, 'work_dirs/tiny/epoch_1.pth is saved', ['--resume'])],
+)
+def test_ctrl_c_while_a_checkpoint_is_saved_names_none_that_is_not_there(
+    step: int,
+    saved: str,
+    resume: list[str],
+    write_config: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path, pressing(step).replace('PressCtrlC', 'PressCtrlCWhileSaving'))
+    assert run('tiny.py') == 130
+    out, err = capsys.readouterr()
+    assert err.splitlines()[-1] == f'stopped in epoch {step // 3}/2; {saved}'
+    assert words_of(out) == ['tiny.py', *resume]
+
+
 def test_resume_without_a_checkpoint_says_so(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, '--resume', '--cfg-options', 'train_cfg.max_epochs=1') == 0
-    assert 'from the beginning: no checkpoint in the work dir' in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert 'from the beginning: no checkpoint in the work dir' in err
+    assert 'expanded fused weights, calibrated on 12 training images' in err
+
+
+@pytest.mark.parametrize('plain', [[], ['--plain']])
+def test_resume_does_not_read_the_weights_that_the_checkpoint_replaces(
+    plain: list[str],
+    write_config: Callable[..., Path],
+    shapes: Path,
+    trained: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path, "custom_hooks = [*_base_.custom_hooks, dict(type='KeepFirstWeights')]")
+    Path('tiny.py').write_text(Path('tiny.py').read_text().replace(str(shapes / 'fused.pth'), 'gone.pth'))
+    shutil.copy(trained / 'epoch_1.pth', 'other.pth')
+    assert run('tiny.py', '--resume', 'other.pth', *plain) == 0
+    state = torch.load('other.pth', weights_only=True)['state_dict']  # noqa: TID251 - of this suite
+    torch.testing.assert_close(torch.load('first.pth', weights_only=True), state, rtol=0, atol=0)  # noqa: TID251
+    kept = Config.fromfile(next(Path('work_dirs/tiny').glob('**/tiny.py')))
+    assert kept.model.backbone.init_cfg.checkpoint == 'gone.pth'  # for who trains with it anew
+    Path('first.pth').unlink()
+    Path('work_dirs/tiny/last_checkpoint').write_text('work_dirs/tiny/epoch_2.pth')
+    assert run('tiny.py', '--resume', '--cfg-options', 'train_cfg.max_epochs=3', *plain) == 0
+    state = torch.load('work_dirs/tiny/epoch_2.pth', weights_only=True)['state_dict']  # noqa: TID251
+    torch.testing.assert_close(torch.load('first.pth', weights_only=True), state, rtol=0, atol=0)  # noqa: TID251
 
 
 def test_plain_is_mmengines_own_output(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,6 +71,25 @@ def test_faults_end_it_before_the_first_step(capsys: pytest.CaptureFixture[str])
     assert not list(Path('work').glob('*.pth'))
 
 
+@pytest.mark.parametrize('way', [(), ('--plain',)])
+@pytest.mark.parametrize(
+    ('weights', 'error'),
+    [
+        ('[1.0, 1.0]', 'decode_head: class_weight with 2 entries given, expected 3, one for each class of the head'),
+        ('[1.0, -1.0, 1.0]', 'class_weight=[1.0, -1.0, 1.0] given, expected a list of numbers from 0'),
+    ],
+)
+def test_wrong_class_weights_end_it_before_any_weight_is_set(
+    weights: str, error: str, way: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    never_read = "arch='s0', init_cfg=dict(type='Pretrained', checkpoint='never_read.pth'),"
+    Path('seg.py').write_text(CONFIG.replace('[1.0, 1.0, 2.0]', weights).replace("arch='s0',", never_read))
+    assert cli.run(main, ['seg.py', '--work-dir', 'work', '--no-check', *way]) == 1
+    said = capsys.readouterr().err
+    assert error in said.splitlines()[-1]
+    assert 'never_read' not in said
+
+
 @pytest.mark.parametrize('more', [(), ('--plain',)])
 def test_told_not_to_look_it_trains(more: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(main, ['seg.py', '--work-dir', 'work', '--no-check', *more, '--cfg-options', SOME]) == 0

@@ -57,5 +57,10 @@ def test_what_works_is_let_through(loss: dict[str, Any], options: dict[str, Any]
     require_usable_class_weights(model_with(loss, **options))
 
 
+def test_another_number_than_of_classes_is_refused() -> None:
+    with pytest.raises(ConfigError, match='decode_head: class_weight with 2 entries given, expected 3, one for each'):
+        require_usable_class_weights(model_with({'type': OURS, 'class_weight': [1.0, 2.0]}))
+
+
 def test_other_models_are_let_through() -> None:
     require_usable_class_weights(nn.Sequential(nn.Conv2d(3, 3, 1)))

@@ -152,6 +152,31 @@ def test_what_cannot_be_meant_is_refused(
         settings.training_config('any.py', options)
 
 
+@pytest.mark.parametrize('option', ['max_epochs=1', 'size.width=64'])
+def test_a_variable_of_the_file_is_refused_for_its_lines_are_evaluated(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', 'max_epochs = 3\nsize = dict(width=32)\ntrain_cfg.update(max_epochs=max_epochs)')
+    name = option.partition('=')[0]
+    with pytest.raises(
+        ConfigError, match=f'any.py: `cfg_options`: {name} given, which would change nothing'
+    ) as refused:
+        settings.training_config('any.py', Options(cfg_options=('train_cfg.max_epochs=2', option)))
+    assert 'change it in the file, or give what they set, such as train_cfg.max_epochs=12' in str(refused.value)
+
+
+KEPT = ('randomness.seed=3', 'log_level=ERROR', 'sync_bn=torch', 'env_cfg.cudnn_benchmark=True', 'compile=False')
+
+
+@pytest.mark.parametrize('option', [*KEPT, 'load_from=w.pth', 'test_cfg.fp16=True', 'new=1'])
+def test_what_is_read_is_taken(option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    name = option.partition('=')[0].partition('.')[0]
+    write('mmdet', '' if name == 'new' else f'{name} = dict()' if '.' in option.partition('=')[0] else f'{name} = None')
+    assert settings.training_config('any.py', Options(cfg_options=(option,)))[name] not in ({}, None)
+
+
 def test_mixed_precision_that_is_configured_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write('mmdet', "optim_wrapper.update(type='AmpOptimWrapper', loss_scale=512.0)")

@@ -160,7 +160,8 @@ class MobileOne(BlockBackbone):
         """
         if self.is_init:
             return
-        rules = self.init_cfg if isinstance(self.init_cfg, list) else [self.init_cfg]
+        given = self.init_cfg or []  # nothing where `leave_out_files` was at work
+        rules = given if isinstance(given, list) else [given]
         files = [rule for rule in rules if rule['type'] == 'Pretrained']
         kept, self.init_cfg = self.init_cfg, [rule for rule in rules if rule not in files]
         super().init_weights()
