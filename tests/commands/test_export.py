@@ -53,7 +53,7 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     assert [line for line in lines if len(line) > WIDTH and str(tmp_path) not in line] == []
     assert lines[-2] == f'report: {page_of(out)}'
     assert page_of(out).is_file()
-    assert lines[-1].endswith(f'mobileone_mm verify {out}') or lines[-1] == f'next: mobileone verify {out}'
+    assert lines[-1] == f'next: {cli.command("verify", out)}'
     report = json.loads((tmp_path / 'report.json').read_text())
     units = [
         *('of range', 'of max', 'score', 'px', 'magnitude', 'of number'),
