@@ -42,7 +42,7 @@ ROOMS: dict[str, set[str]] = {
 }
 ROOMS['commands'] = set(ROOMS)
 # Of `tasks` and `targets`: the same for all of them.
-FACES = {'by_name', 'task', 'layers', 'rounding', 'by_ending', 'target', 'artifact'}
+FACES = {'by_name', 'task', 'layers', 'largest_logit', 'rounding', 'by_ending', 'target', 'artifact'}
 OPTIONS = 'options'  # of a task or a format: known to who offers them
 
 # Packages that not everyone has installed, and who may name them.

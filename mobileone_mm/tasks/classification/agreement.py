@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobileone_mm.tasks.classification.ranking import Ranking, Rules
+from mobileone_mm.tasks.classification.ranking import Ranking
+from mobileone_mm.tasks.largest_logit import Rules
 from mobileone_mm.tasks.task import Size
 
 

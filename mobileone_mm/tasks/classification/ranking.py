@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mmengine.config import Config
 
-from mobileone_mm.artifact.card import IMAGE, Card
+from mobileone_mm.artifact.card import IMAGE
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.runner import Outputs, Runner
-from mobileone_mm.errors import UsageError
 from mobileone_mm.tasks.classification.graph import PROBABILITIES
+from mobileone_mm.tasks.largest_logit import Rules
 from mobileone_mm.tasks.task import Size
 
 
@@ -38,32 +37,6 @@ class Ranking:
         if self.known:
             count = int((self.probabilities > 0).sum())
         return [int(index) for index in np.argsort(-self.probabilities, kind='stable')[:count]]
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How logits become classes: by the largest one; there is nothing to choose."""
-
-
-def rules_of(_config: Config) -> Rules:
-    """How a config's model is tested."""
-    return Rules()
-
-
-def rules_of_card(_card: Card) -> Rules:
-    """How an artifact chooses."""
-    return Rules()
-
-
-def changed(rules: Rules, values: Mapping[str, Any]) -> Rules:
-    """The rules, if nothing is to be changed.
-
-    Raises:
-        UsageError: a value was given.
-    """
-    for name in values:
-        raise UsageError(f'`{name}`: for detectors, a classifier given; leave it out')
-    return rules
 
 
 def predict(runner: Runner, picture: Picture, rules: Rules) -> Ranking:

@@ -1,6 +1,7 @@
 """Classification as a task."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
@@ -8,6 +9,7 @@ from mmengine.config import Config
 from mobileone_mm.artifact.card import Check
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.pictures.drawing import PALETTE
+from mobileone_mm.tasks import largest_logit
 from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, ranking
 from mobileone_mm.tasks.classification.graph import ClassifierGraph, require_classifier
 from mobileone_mm.tasks.classification.options import ClassificationOptions, FramedOptions
@@ -53,10 +55,10 @@ TASK = Task(
         facts=lambda _shapes: {},
     ),
     predict=Predicting(
-        rules=ranking.rules_of,
-        shown_rules=ranking.rules_of,
-        card_rules=ranking.rules_of_card,
-        changed=ranking.changed,
+        rules=largest_logit.rules_of,
+        shown_rules=largest_logit.rules_of,
+        card_rules=largest_logit.rules_of_card,
+        changed=partial(largest_logit.changed, 'a classifier'),
         as_dict=lambda _rules: {},
         decode=ranking.decode,
         by=ranking.predict,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.tasks.segmentation.classes import IGNORED, ClassMap, Rules
+from mobileone_mm.tasks.largest_logit import Rules
+from mobileone_mm.tasks.segmentation.classes import IGNORED, ClassMap
 from mobileone_mm.tasks.task import Size
 
 

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from mmengine.config import Config
 
-from mobileone_mm.artifact.card import IMAGE, Card
+from mobileone_mm.artifact.card import IMAGE
 from mobileone_mm.artifact.inputs import Array, Picture
 from mobileone_mm.artifact.runner import Outputs, Runner
-from mobileone_mm.errors import UsageError
+from mobileone_mm.tasks.largest_logit import Rules
 from mobileone_mm.tasks.segmentation.graph import CLASS_MAP
 from mobileone_mm.tasks.task import Size
 
@@ -37,32 +36,6 @@ class ClassMap:
         )
         found: npt.NDArray[np.int32] = self.classes[rows[:, None], columns]
         return found
-
-
-@dataclass(frozen=True)
-class Rules:
-    """How logits become classes: by the largest one; there is nothing to choose."""
-
-
-def rules_of(_config: Config) -> Rules:
-    """How a config's model is tested."""
-    return Rules()
-
-
-def rules_of_card(_card: Card) -> Rules:
-    """How an artifact chooses."""
-    return Rules()
-
-
-def changed(rules: Rules, values: Mapping[str, Any]) -> Rules:
-    """The rules, if nothing is to be changed.
-
-    Raises:
-        UsageError: a value was given.
-    """
-    for name in values:
-        raise UsageError(f'`{name}`: for detectors, a segmenter given; leave it out')
-    return rules
 
 
 def predict(runner: Runner, picture: Picture, rules: Rules) -> ClassMap:

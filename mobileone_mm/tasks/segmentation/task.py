@@ -1,6 +1,7 @@
 """Segmentation as a task."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from mmengine.config import Config
@@ -8,6 +9,7 @@ from mmengine.config import Config
 from mobileone_mm.artifact.card import Check, one_of
 from mobileone_mm.openmmlab.test_data import palette
 from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
+from mobileone_mm.tasks import largest_logit
 from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
 from mobileone_mm.tasks.segmentation.graph import SegmenterGraph, require_encoder_decoder, required_grid
 from mobileone_mm.tasks.segmentation.options import MAP_STRIDES, MAPS, SegmentationOptions
@@ -65,10 +67,10 @@ TASK = Task(
         facts=lambda _shapes: {},
     ),
     predict=Predicting(
-        rules=classes.rules_of,
-        shown_rules=classes.rules_of,
-        card_rules=classes.rules_of_card,
-        changed=classes.changed,
+        rules=largest_logit.rules_of,
+        shown_rules=largest_logit.rules_of,
+        card_rules=largest_logit.rules_of_card,
+        changed=partial(largest_logit.changed, 'a segmenter'),
         as_dict=lambda _rules: {},
         decode=classes.decode,
         by=classes.predict,

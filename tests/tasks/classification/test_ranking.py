@@ -14,7 +14,9 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.tasks.classification.agreement import agreement, total
 from mobileone_mm.tasks.classification.drawing import as_json, counted, counts, drawn, drawn_beside, drawn_pair, said
 from mobileone_mm.tasks.classification.metric import LEAST, evaluated, to_sample
-from mobileone_mm.tasks.classification.ranking import Ranking, Rules, changed, for_person, truth
+from mobileone_mm.tasks.classification.ranking import Ranking, for_person, truth
+from mobileone_mm.tasks.classification.task import TASK
+from mobileone_mm.tasks.largest_logit import Rules
 
 NAMES = ('cat', 'dog', 'cow', 'hen', 'fox', 'a very long name, with all of its synonyms')
 SIZE = (60, 40)
@@ -53,6 +55,7 @@ def test_the_annotated_class_is_the_truth() -> None:
 
 
 def test_thresholds_are_for_detectors() -> None:
+    changed = TASK.predict.changed
     assert changed(Rules(), {}) == Rules()
     with pytest.raises(UsageError, match=r'^`score_threshold`: for detectors, a classifier given'):
         changed(Rules(), {'score_threshold': 0.5})

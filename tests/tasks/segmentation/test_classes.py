@@ -14,10 +14,12 @@ from mmseg.evaluation import IoUMetric
 from mmseg.structures import SegDataSample
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.tasks.largest_logit import Rules
 from mobileone_mm.tasks.segmentation.agreement import agreement, total
-from mobileone_mm.tasks.segmentation.classes import ClassMap, Rules, changed, truth
+from mobileone_mm.tasks.segmentation.classes import ClassMap, truth
 from mobileone_mm.tasks.segmentation.drawing import as_json, drawn, drawn_pair, said
 from mobileone_mm.tasks.segmentation.metric import evaluated, to_sample
+from mobileone_mm.tasks.segmentation.task import TASK
 
 NAMES = ('sky', 'grass', 'road')
 
@@ -86,6 +88,7 @@ def test_the_mask_is_the_truth() -> None:
 
 
 def test_thresholds_are_for_detectors() -> None:
+    changed = TASK.predict.changed
     assert changed(Rules(), {}) == Rules()
     with pytest.raises(UsageError, match=r'^`score_threshold`: for detectors, a segmenter given'):
         changed(Rules(), {'score_threshold': 0.5})
