@@ -3,7 +3,7 @@ _base_ = ['../_base_/mobileone_classifier.py', '../_base_/classification_runtime
 data_root = 'demo/data/'
 classes = ('circle', 'square', 'triangle')
 input_size = 96  # px, width and height
-max_epochs = 10
+max_epochs = 6
 width_factor = [0.75, 1.0, 1.0, 2.0]
 arch = dict(num_blocks=[1, 2, 3, 1], width_factor=width_factor, num_conv_branches=[1] * 4, num_se_blocks=[0] * 4)
 model = dict(
@@ -18,7 +18,7 @@ resize = [  # whole pictures, as they are square
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     *resize,
-    dict(type='RandomFlip', prob=0.75, direction=['horizontal', 'vertical', 'diagonal']),
+    dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
 ]
 test_pipeline = [dict(type='LoadImageFromFile'), *resize, dict(type='PackInputs')]
