@@ -62,7 +62,8 @@ def _with_boxes(out: str, options: ToyOptions) -> tuple[int, str]:
 
 def _with_masks(out: str, options: ToyOptions) -> tuple[int, str]:
     """Write a set with masks; how many training pictures it has, and the command that writes a config for it."""
-    from mobileone_mm.datasets.toy import MASK_CLASSES, write_masks
+    from mobileone_mm.datasets.toy import write_masks
+    from mobileone_mm.datasets.toy_shapes import MASK_CLASSES
 
     shapes = write_masks(out, options)
     cli.result(f'{out}: train {options.images} images, {shapes["train"]} shapes; val {options.val}, {shapes["val"]}')

@@ -60,7 +60,7 @@ def summary(demo: Demo, root: Path, done: Sequence[Done]) -> str:
             _cells(*['---'] * (2 + len(demo.metrics))),
             *scores,
             '',
-            f'On so few pictures, rounding to float16 {demo.rounding}, up or down.',
+            'On so few pictures, rounding to float16 moves a score by up to some tenths of a point, up or down.',
             '',
             f'![left: found by the package; right: by the trained model](predictions/{shown["picture"]})',
             '',
