@@ -39,7 +39,8 @@ def class_pairs(entries: Sequence[Mapping[str, Any]], root: Path, count: int = C
 
 def _draw(out: Path, folder: Path) -> None:
     entries = json.loads((folder / PREDICTIONS / 'predictions.json').read_text())['pictures']
-    write_sheet(out, class_pairs(entries, folder.parent), 'left: truth   right: found by the trained model')
+    pairs = class_pairs(entries, folder.parent)
+    write_sheet(out, pairs, 'left: truth   right: found by the trained model, red if wrong')
 
 
 def _truth(folder: Path) -> str:
@@ -66,6 +67,6 @@ CLASSIFICATION = Demo(
     agreed=_agreed,
     interest=lambda entry: -float(entry['classes'][0]['probability']),
     shown='The validation picture that the package is least sure of; all of them are in [predictions](predictions). A '
-    'class that differs would be on red.',
+    "class that differs from the model's would be on red.",
     draw=_draw,
 )
