@@ -1,5 +1,6 @@
 # make demo   install, then the whole way on pictures it draws itself: train, test, fuse, export and score, check, look
 # make demo-segmentation   the same with masks instead of boxes: a segmenter
+# make demo-classification   the same with a folder of pictures for each class: a classifier
 # make test   install, then the test suite
 # All install into .venv first (make setup). Another Python: make setup PYTHON=python3.12
 
@@ -12,7 +13,7 @@ ARGS ?=
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help setup demo demo-segmentation test lint types doctor clean
+.PHONY: help setup demo demo-segmentation demo-classification test lint types doctor clean
 
 help:
 	@sed -n '/^# make/s/^# //p' Makefile
@@ -37,6 +38,9 @@ demo: setup
 
 demo-segmentation: setup
 	$(BIN)/mobileone demo --task segmentation $(ARGS)
+
+demo-classification: setup
+	$(BIN)/mobileone demo --task classification $(ARGS)
 
 test: setup
 	$(BIN)/python -m pytest $(ARGS)

@@ -22,7 +22,7 @@ VERBS = {
     'predict': 'draw what it finds in pictures',
     'fuse': 'write the fused form of a checkpoint, and the config that loads it',
     'convert': "write a checkpoint in another project's layout",
-    'toy-data': 'draw a small data set, with boxes or with masks',
+    'toy-data': 'draw a small data set, with boxes, with masks or in class folders',
 }
 
 

@@ -20,6 +20,7 @@ from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import example_images, input_size_of
 from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
+from mobileone_mm.tasks.classification.framing import CentreCrop, centre_crop_of
 from mobileone_mm.weights import names
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +28,7 @@ CONFIGS = sorted(path for path in ROOT.glob('configs/*/*.py') if path.parent.nam
 DETECTORS = [path for path in CONFIGS if path.parent.name == 'detection']
 COCO = sorted(ROOT.glob('configs/detection/ssd_mobileone_s?.py'))
 DEMO = ROOT / 'configs/segmentation/demo_deeplabv3.py'
+DEMO_CLASSIFIER = ROOT / 'configs/classification/demo_mobileone.py'
 SEGMENTERS = [path for path in CONFIGS if path.stem.startswith('deeplabv3') and '_own_' not in path.stem]
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
 CLASSIFIERS = sorted(ROOT.glob('configs/classification/mobileone_s?_in1k.py'))
@@ -219,6 +221,21 @@ def test_classifies_and_fuses_with_the_published_parameters(path: Path, tmp_path
     (said,) = [entry['Metadata'] for entry in metafile['Models'] if entry['Name'] == path.stem]
     assert said['Parameters'] == PUBLISHED[variant][1]
     config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
+
+
+def test_the_demos_classifier_fuses_and_sees_whole_pictures(tmp_path: Path) -> None:
+    config = configs.load_config(DEMO_CLASSIFIER)
+    noise = example_images(config, count=2).double()
+    assert noise.shape[-2:] == (96, 96)
+    assert centre_crop_of(config) == CentreCrop(short=96, side=96)
+    model = configs.build_model(config).double()
+    fused, parity = reparam.fuse_checked(model, noise)
+    assert parity.relative <= FLOAT64_RELATIVE_LIMIT
+    assert fused(noise, mode='tensor').shape == (2, len(class_names(config))) == (2, 3)
+    assert parameters(fused) < 1e6  # what a package holds
+    assert {'EMAHook', 'SwitchRecipeHook'}.isdisjoint(hook.type for hook in config.custom_hooks)
+    config.dump(tmp_path / 'dumped.py')  # as `mim train` and a work folder have it
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 
 

@@ -33,7 +33,7 @@ for name, path in shipped().items():
 print(*sorted(shipped()))
 for name in mobileone_mm.__all__:
     assert getattr(mobileone_mm, name) is not None
-for name in ('demo_ssd', 'ssd_mobileone_s0', 'demo_deeplabv3', 'deeplabv3_mobileone_s1_voc', 'mobileone_s0_in1k'):
+for name in ('demo_ssd', 'ssd_mobileone_s0', 'demo_deeplabv3', 'deeplabv3_mobileone_s1_voc', 'demo_mobileone'):
     print(type(configs.build_model(configs.load_config(name)).backbone).__module__)
 """
 

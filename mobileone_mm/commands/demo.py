@@ -9,10 +9,11 @@ from mobileone_mm.demo.by_task import DEMOS
 
 HELP = """example: %(prog)s
          %(prog)s --task segmentation
+         %(prog)s --task classification
 
-Takes minutes. Draws a set of shapes, trains a small detector or segmenter on it, exports it as a Core ML package,
-checks and scores that, and writes all of it to the folder demo/ here: detector.mlpackage or segmenter.mlpackage and the
-report about it, summary.md, pictures.png, predictions/, logs/. An earlier demo is put aside."""
+Takes minutes. Draws a set of shapes, trains a small detector, segmenter or classifier on it, exports it as a Core ML
+package, checks and scores that, and writes all of it to the folder demo/ here: the package and the report about it,
+summary.md, pictures.png, predictions/, logs/. An earlier demo is put aside."""
 FIRST, *_ = DEMOS
 
 

@@ -1,13 +1,11 @@
 """Small data sets of drawn shapes, reproducible from a seed: enough to train, test and export without a download.
 
-A picture is drawn once as a `Scene`, pixels and who owns each pixel; a data set format only writes scenes down.
-Letters: S the picture's side in pixels, K its number of shapes.
+What is on a picture is drawn elsewhere; a data set format only writes it down.
 """
 
-import colorsys
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,97 +15,24 @@ from numpy.typing import NDArray
 
 from mobileone_mm.atomic import Kind, replacing
 from mobileone_mm.datasets.toy_options import ToyOptions
+from mobileone_mm.datasets.toy_shapes import (
+    CLASSES,
+    MASK_CLASSES,
+    Scene,
+    class_mask,
+    draw_alone,
+    draw_scene,
+    visible_boxes,
+)
+from mobileone_mm.errors import UsageError
 from mobileone_mm.outputs import MARKER, is_marked, mark_folder
 from mobileone_mm.pictures.reading import channels_swapped
 
-HUES = {
-    'circle': 0.02,
-    'square': 0.36,
-    'triangle': 0.62,
-}  # of 1, far apart on the colour circle
-CORNERS = {'square': 4, 'triangle': 3}
-CLASSES = tuple(HUES)
-MASK_CLASSES = ('ground', *CLASSES)  # by their ids in a mask
-SPLITS = ('train', 'val')
-HUE_JITTER = 0.05  # of 1, either way
-SMALLEST, LARGEST = (
-    0.15,
-    0.5,
-)  # longer side of a shape, of the picture's side: 24 and 80 px at 160
-MOST_SHAPES = 4
-EMPTY_SHARE = 0.05  # of the pictures show no shape, as in real sets
-MOST_HIDDEN = 0.4  # of a shape's area may lie under shapes drawn later
-PLACEMENTS = 20  # tries before a shape that finds no room is left out
-GRAIN = 10.0  # standard deviation of the noise, grey levels
 DESCRIPTION = 'drawn shapes (mobileone_mm.datasets.toy)'
 MARK = 'drawn shapes'  # what a folder of ours is marked with
-INFO = 'info.json'  # of a set with masks: how it was drawn, and so which files it has
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One drawn picture.
-
-    Attributes:
-        image_rgb: (S, S, 3) uint8.
-        owners: (S, S) uint8; 0 is ground, i is a visible pixel of shape i - 1.
-        labels: K indices into `CLASSES`, in drawing order: later shapes lie on top.
-    """
-
-    image_rgb: NDArray[np.uint8]
-    owners: NDArray[np.uint8]
-    labels: tuple[int, ...]
-
-
-def draw_scene(rng: np.random.Generator, side: int) -> Scene:
-    """Draw up to `MOST_SHAPES` overlapping shapes on a noisy ground of `side` x `side` pixels."""
-    image = np.full((side, side, 3), rng.uniform(60, 200)) + rng.uniform(-10, 10, 3)
-    owners = np.zeros((side, side), np.uint8)
-    areas: list[int] = []
-    labels: list[int] = []
-    wanted = 0 if rng.random() < EMPTY_SHARE else int(rng.integers(1, MOST_SHAPES + 1))
-    for _ in range(wanted):
-        label = int(rng.integers(len(CLASSES)))
-        pixels = _place(rng, CLASSES[label], owners, areas)
-        if pixels is None:
-            continue
-        labels.append(label)
-        areas.append(int(pixels.sum()))
-        owners[pixels] = len(labels)
-        image[pixels] = _colour(rng, CLASSES[label])
-    image += rng.normal(0, GRAIN, (side, side, 1))
-    return Scene(image.clip(0, 255).astype(np.uint8), owners, tuple(labels))
-
-
-def visible_boxes(scene: Scene) -> NDArray[np.int64]:
-    """The tight box of what is visible of each shape, hidden parts left out: (K, 4) x, y, width, height in pixels."""
-    boxes = np.zeros((len(scene.labels), 4), np.int64)
-    for index in range(len(scene.labels)):
-        ys, xs = np.nonzero(scene.owners == index + 1)
-        boxes[index] = xs.min(), ys.min(), np.ptp(xs) + 1, np.ptp(ys) + 1
-    return boxes
-
-
-def shape_mask(name: str, side: int, angle: float) -> NDArray[np.bool_]:
-    """A shape turned by `angle` (radians), (side, side), centred, the longer side of its box filling the square."""
-    axis = (np.arange(side) + 0.5) / side * 2 - 1
-    x, y = np.meshgrid(axis, axis)
-    if name == 'circle':
-        return np.asarray(x * x + y * y <= 1)
-    turns = angle + np.arange(CORNERS[name]) / CORNERS[name] * 2 * np.pi
-    corners = np.stack([np.cos(turns), np.sin(turns)], axis=1)
-    low, high = corners.min(axis=0), corners.max(axis=0)
-    corners = (corners - (low + high) / 2) * 2 / (high - low).max()
-    inside = np.ones((side, side), np.bool_)
-    for (ax, ay), (bx, by) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-        inside &= (bx - ax) * (y - ay) >= (by - ay) * (x - ax)
-    return inside
-
-
-def class_mask(scene: Scene) -> NDArray[np.uint8]:
-    """The class of each pixel, an index into `MASK_CLASSES`: (S, S)."""
-    ids = np.array([0, *(label + 1 for label in scene.labels)], np.uint8)
-    return ids[scene.owners]
+INFO = 'info.json'  # of a set without annotation files: how it was drawn, and so which files it has
+FOLDERS = 'folders'  # there: the classes that have one each, where there are no masks
+SPLITS = ('train', 'val')
 
 
 def write_coco(out: str | Path, options: ToyOptions) -> dict[str, int]:
@@ -142,16 +67,42 @@ def write_masks(out: str | Path, options: ToyOptions) -> dict[str, int]:
         for split in SPLITS:
             images, masks = (_made(fresh / name / split) for name in ('images', 'masks'))
             for number, scene in enumerate(_scenes(split, options), 1):
-                _write_png(images / _file_name(number), channels_swapped(scene.image_rgb))
-                _write_png(masks / _file_name(number), class_mask(scene))
+                _write(images / _file_name(number), channels_swapped(scene.image_rgb))
+                _write(masks / _file_name(number), class_mask(scene))
                 shapes[split] += len(scene.labels)
     return shapes
 
 
+def write_class_folders(out: str | Path, options: ToyOptions) -> dict[str, int]:
+    """Write pictures of one shape each to `{train,val}/CLASS/*.jpg`, the classes in turn; count those of each split.
+
+    Raises:
+        UsageError: a class would have no picture, or `out` is a file, or holds something that no function here wrote.
+    """
+    for name, count in (('images', options.images), ('val', options.val)):
+        if count < len(CLASSES):
+            raise UsageError(f'`{name}`: {count} given, expected {len(CLASSES)} or more, one of each class')
+    with replacing(Path(out), SET) as fresh:
+        fresh.mkdir()
+        mark_folder(fresh, MARK)
+        (fresh / INFO).write_text(json.dumps({**_info(options), FOLDERS: CLASSES}))
+        for split in SPLITS:
+            for name in CLASSES:
+                _made(fresh / split / name)
+            for number, rng in enumerate(_chances(split, options), 1):
+                image = draw_alone(rng, (number - 1) % len(CLASSES), options.size)
+                _write(fresh / _in_folder(split, number, CLASSES), channels_swapped(image))
+    return _counts(options)
+
+
 def _scenes(split: str, options: ToyOptions) -> Iterator[Scene]:
+    return (draw_scene(rng, options.size) for rng in _chances(split, options))
+
+
+def _chances(split: str, options: ToyOptions) -> Iterator[np.random.Generator]:
     # A generator for each picture: picture 7 stays the same however many are asked for.
     for index in range(_counts(options)[split]):
-        yield draw_scene(np.random.default_rng([options.seed, SPLITS.index(split), index]), options.size)
+        yield np.random.default_rng([options.seed, SPLITS.index(split), index])
 
 
 def _counts(options: ToyOptions) -> dict[str, int]:
@@ -171,7 +122,11 @@ def _file_name(number: int) -> str:
     return f'{number:06}.png'
 
 
-def _write_png(path: Path, pixels: NDArray[Any]) -> None:
+def _in_folder(split: str, number: int, folders: Sequence[str]) -> str:
+    return f'{split}/{folders[(number - 1) % len(folders)]}/{number:06}.jpg'
+
+
+def _write(path: Path, pixels: NDArray[Any]) -> None:
     if not cv2.imwrite(str(path), pixels):
         raise OSError(f'{path}: cannot be written')
 
@@ -181,7 +136,7 @@ def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> 
     annotations: list[dict[str, Any]] = []
     for image_id, scene in enumerate(scenes, 1):
         name = _file_name(image_id)
-        _write_png(folder / name, channels_swapped(scene.image_rgb))
+        _write(folder / name, channels_swapped(scene.image_rgb))
         images.append(
             {
                 'id': image_id,
@@ -211,31 +166,11 @@ def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> 
     }
 
 
-def _place(
-    rng: np.random.Generator, name: str, owners: NDArray[np.uint8], areas: list[int]
-) -> NDArray[np.bool_] | None:
-    side = len(owners)
-    for _ in range(PLACEMENTS):
-        extent = round(side * rng.uniform(SMALLEST, LARGEST))
-        x, y = rng.integers(side - extent + 1, size=2)
-        pixels = np.zeros(owners.shape, np.bool_)
-        pixels[y : y + extent, x : x + extent] = shape_mask(name, extent, rng.uniform(0, 2 * np.pi))
-        visible = np.bincount(owners[~pixels], minlength=len(areas) + 1)[1:]
-        if (visible >= (1 - MOST_HIDDEN) * np.array(areas)).all():
-            return pixels
-    return None
-
-
-def _colour(rng: np.random.Generator, name: str) -> NDArray[np.float64]:
-    hue = HUES[name] + rng.uniform(-HUE_JITTER, HUE_JITTER)
-    return np.array(colorsys.hsv_to_rgb(hue % 1, rng.uniform(0.65, 1), rng.uniform(0.6, 1))) * 255
-
-
 def _is_ours(folder: Path) -> bool:
     """Whether a folder is marked as a set, and holds nothing that was not written with it."""
     if not is_marked(MARK, folder):
         return False
-    written = {MARKER, *(_files_with_masks(folder) if (folder / INFO).exists() else _files_of_coco(folder))}
+    written = {MARKER, *(_files_of_info(folder) if (folder / INFO).exists() else _files_of_coco(folder))}
     return {path.relative_to(folder).as_posix() for path in folder.rglob('*') if not path.is_dir()} <= written
 
 
@@ -246,12 +181,15 @@ def _files_of_coco(folder: Path) -> Iterator[str]:
         yield from (f'images/{split}/{image["file_name"]}' for image in content['images'])
 
 
-def _files_with_masks(folder: Path) -> Iterator[str]:
+def _files_of_info(folder: Path) -> Iterator[str]:
     yield INFO
     info = json.loads((folder / INFO).read_text())
     for split, count in zip(SPLITS, (info['images'], info['val']), strict=True):
         for number in range(1, count + 1):
-            yield from (f'{kind}/{split}/{_file_name(number)}' for kind in ('images', 'masks'))
+            if FOLDERS in info:
+                yield _in_folder(split, number, info[FOLDERS])
+            else:
+                yield from (f'{kind}/{split}/{_file_name(number)}' for kind in ('images', 'masks'))
 
 
 SET = Kind('a set of drawn shapes', _is_ours, folder=True)

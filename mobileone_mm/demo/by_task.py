@@ -21,4 +21,14 @@ def _segmentation() -> Demo:
     return SEGMENTATION
 
 
-DEMOS: Mapping[str, Callable[[], Demo]] = {'detection': _detection, 'segmentation': _segmentation}
+def _classification() -> Demo:
+    from mobileone_mm.demo.classification import CLASSIFICATION
+
+    return CLASSIFICATION
+
+
+DEMOS: Mapping[str, Callable[[], Demo]] = {
+    'detection': _detection,
+    'segmentation': _segmentation,
+    'classification': _classification,
+}

@@ -8,7 +8,8 @@ from typing import Any
 from mobileone_mm.demo.steps import BEST, FOLDER, Step
 
 DATA = 'data'  # in the demo's folder: the drawn set
-FOUND = 'test/predictions'  # there, too: what the trained checkpoint finds, as its metric writes it
+FOUND = 'test/predictions'  # there, too: what the trained checkpoint finds, where its metric writes it
+PREDICTIONS = 'predictions'  # there, too: what the package finds beside the trained model, and their list
 
 
 @dataclass(frozen=True)
@@ -19,15 +20,16 @@ class Demo:
         noun: what its models are called; the package has this name.
         model: what is trained, in words.
         config: the shipped config of it, by name.
-        drawing: options of `toy-data`, beside how much is drawn.
-        found: option of the config's metric that says where it writes what is found.
+        drawing: options of `toy-data`.
+        testing: options of `test`, beside its folder.
+        pictures: the validation pictures, as `predict` takes them.
         metrics: keys of the scores that are shown, by the names that they are shown under.
         classes: what is told apart, by label.
         own: options of `init` for a set of one's own; what they name is there when the demo is done.
         own_says: what that writes, in words.
         truth: what the drawn set has to be found, in words, from the demo's folder.
         agreed: how far the package and the trained model agree, in words, from the list of predictions.
-        fullness: by what the picture is chosen that the page shows, from its entry in that list.
+        interest: how much a picture tells, from its entry in that list; the page shows the one that tells most.
         shown: what this picture is, and what differs in such pictures, in words.
         draw: writes the sheet of pictures to a path, from the demo's folder.
     """
@@ -36,14 +38,15 @@ class Demo:
     model: str
     config: str
     drawing: str
-    found: str
+    testing: str
+    pictures: str
     metrics: Mapping[str, str]
     classes: tuple[str, ...]
     own: tuple[str, ...]
     own_says: str
     truth: Callable[[Path], str]
     agreed: Callable[[Mapping[str, Any]], str]
-    fullness: Callable[[Mapping[str, Any]], float]
+    interest: Callable[[Mapping[str, Any]], float]
     shown: str
     draw: Callable[[Path, Path], None]
 
@@ -57,15 +60,11 @@ class Demo:
         """What is run, in order."""
         data, package, trained = f'{FOLDER}/{DATA}', f'{FOLDER}/{self.package}', f'{self.config} {BEST}'
         return (
-            Step('data', 'draw a set of shapes', f'toy-data {data}{self.drawing} --images 400 --val 60'),
+            Step('data', 'draw a set of shapes', f'toy-data {data} {self.drawing}'),
             Step(
                 'train', f'train {self.model} on it, for minutes', f'train {self.config} --work-dir {FOLDER}/training'
             ),
-            Step(
-                'test',
-                'test the best checkpoint',
-                f'test {trained} --work-dir {FOLDER}/test --cfg-options test_evaluator.{self.found}={FOLDER}/{FOUND}',
-            ),
+            Step('test', 'test the best checkpoint', f'test {trained} --work-dir {FOLDER}/test{self.testing}'),
             Step(
                 'fuse',
                 'fold the branches of every block into one convolution',
@@ -82,6 +81,6 @@ class Demo:
             Step(
                 'look',
                 'draw what the package finds, beside what the trained model does',
-                f'predict {package} {data}/images/val --out {FOLDER}/predictions --compare {trained}',
+                f'predict {package} {self.pictures} --out {FOLDER}/{PREDICTIONS} --compare {trained}',
             ),
         )

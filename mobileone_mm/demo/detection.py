@@ -9,6 +9,7 @@ import numpy as np
 
 from mobileone_mm.demo.demo import DATA, FOUND, Demo
 from mobileone_mm.demo.sheet import COUNT, PANEL, write_sheet
+from mobileone_mm.demo.steps import FOLDER
 from mobileone_mm.pictures.drawing import draw_boxes, resized
 from mobileone_mm.pictures.reading import Picture, read_picture
 
@@ -82,15 +83,16 @@ DETECTION = Demo(
     noun='detector',
     model='a small SSD',
     config='demo_ssd',
-    drawing='',
-    found='outfile_prefix',
+    drawing='--images 400 --val 60',
+    testing=f' --cfg-options test_evaluator.outfile_prefix={FOLDER}/{FOUND}',
+    pictures=f'{FOLDER}/{DATA}/images/val',
     metrics={'mAP50': 'coco/bbox_mAP_50', 'mAP': 'coco/bbox_mAP'},
     classes=('circle', 'square', 'triangle'),
     own=(),
     own_says='On your own boxes: a config with your classes and paths in its first lines',
     truth=_truth,
     agreed=_agreed,
-    fullness=lambda entry: len(entry['detections']),
+    interest=lambda entry: len(entry['detections']),
     shown='The validation picture with the most boxes; all of them are in [predictions](predictions). A box that '
     'differs would have a red frame. Where two boxes of one shape have nearly the same score, rounding decides '
     'which of them suppresses the other: that is where agreeing boxes are pixels apart.',

@@ -80,8 +80,9 @@ SEGMENTATION = Demo(
     noun='segmenter',
     model='a small DeepLabV3',
     config='demo_deeplabv3',
-    drawing=' --masks',
-    found='output_dir',
+    drawing='--masks --images 400 --val 60',
+    testing=f' --cfg-options test_evaluator.output_dir={FOLDER}/{FOUND}',
+    pictures=f'{FOLDER}/{DATA}/images/val',
     metrics={'mIoU': 'mIoU', 'pixel accuracy': 'aAcc'},
     classes=CLASSES,
     own=(
@@ -91,7 +92,7 @@ SEGMENTATION = Demo(
     own_says="On your own masks: a config with your folders and classes, in place of the demo's",
     truth=_truth,
     agreed=_agreed,
-    fullness=lambda entry: len(entry['classes']),
+    interest=lambda entry: len(entry['classes']),
     shown='A validation picture with the most classes; all of them are in [predictions](predictions). Pixels that '
     'differ are marked in red: specks at the edges of shapes, where two classes have nearly the same logit and '
     'rounding decides between them.',

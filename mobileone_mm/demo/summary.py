@@ -18,7 +18,7 @@ def facts(demo: Demo, root: Path, done: Sequence[Done]) -> dict[str, str]:
     trained, *_, package = [_values(demo, export['scores'], row) for row in export['scores']['rows']]
     return {
         'score': f'{_said(demo, package)}; the trained model {_said(demo, trained)}',
-        'package': f'{FOLDER}/{demo.package}, {export["bytes"] / 1e6:.1f} MB, finds {", ".join(demo.classes)}',
+        'package': f'{FOLDER}/{demo.package}, {export["bytes"] / 1e6:.1f} MB, knows {", ".join(demo.classes)}',
         'agreement': demo.agreed(looked['agreement']),
         'scored on': f'{export["scores"]["pictures"]} validation pictures, {demo.truth(folder)}',
         'time': f'{sum(step.seconds for step in done):.0f} s',
@@ -36,7 +36,7 @@ def summary(demo: Demo, root: Path, done: Sequence[Done]) -> str:
         for check in export['ladder']
     ]
     steps = [_cells(step.name, f'{step.seconds:.0f} s', f'`{step.command}`') for step in done]
-    fullest = max(looked['pictures'], key=demo.fullness)
+    shown = max(looked['pictures'], key=demo.interest)
     report = page_of(Path(demo.package)).name
     return '\n'.join(
         [
@@ -62,7 +62,7 @@ def summary(demo: Demo, root: Path, done: Sequence[Done]) -> str:
             '',
             'On so few pictures, rounding to float16 moves a score by up to some tenths of a point, up or down.',
             '',
-            f'![left: found by the package; right: by the trained model](predictions/{fullest["picture"]})',
+            f'![left: found by the package; right: by the trained model](predictions/{shown["picture"]})',
             '',
             demo.shown,
             '',

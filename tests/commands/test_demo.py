@@ -14,7 +14,8 @@ def test_a_task_without_a_demo_is_refused_before_anything_is_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
-        cli.run(main, ['--task', 'classification'])
+        cli.run(main, ['--task', 'tracking'])
     assert ended.value.code == 2
-    assert re.search(r"'classification' \(choose from '?detection'?, '?segmentation'?\)", capsys.readouterr().err)
+    said = r"'tracking' \(choose from '?detection'?, '?segmentation'?, '?classification'?\)"
+    assert re.search(said, capsys.readouterr().err)
     assert list(tmp_path.iterdir()) == []

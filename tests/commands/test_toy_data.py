@@ -74,6 +74,31 @@ def test_a_set_with_masks_ends_in_the_command_that_writes_a_config_for_it(
         assert dataset.metainfo['classes'] == ('ground', 'circle', 'square', 'triangle')
 
 
+def test_class_folders_end_in_the_command_that_writes_a_config_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(main, ['shapes', '--class-folders', *SMALL[:2], '--val', '4', '--size', '64']) == 0
+    said = capsys.readouterr()
+    assert said.err == ''
+    first, last = said.out.splitlines()
+    assert first == 'shapes: train 3 images, one shape each; val 4'
+    start = f'next: {cli.command("init")} '
+    assert last.startswith(start)
+    assert cli.run(init.main, shlex.split(last.removeprefix(start))) == 0
+    config = load_config('my_set.py')
+    init_default_scope('mmpretrain')
+    for split, pictures in (('train', 3), ('val', 4), ('test', 4)):
+        dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
+        assert len(dataset) == pictures
+        assert dataset.metainfo['classes'] == ('circle', 'square', 'triangle')
+
+
+def test_a_class_needs_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(main, [str(tmp_path / 'set'), '--class-folders', '--images', '2']) == 2
+    assert capsys.readouterr() == ('', 'error: --images: 2 given, expected 3 or more, one of each class\n')
+
+
 def test_of_one_picture_with_a_mask_no_config_is_spoken_of(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(main, [str(tmp_path / 'set'), '--masks', '--images', '1', '--val', '1', '--size', '64']) == 0
     said = capsys.readouterr()

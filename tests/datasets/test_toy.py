@@ -1,4 +1,4 @@
-"""Drawn shapes: reproducible, boxes and masks of what is visible, files that COCO readers accept."""
+"""Sets of drawn shapes: reproducible, files that COCO readers accept, masks, class folders."""
 
 import json
 from collections.abc import Mapping
@@ -8,79 +8,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from seen_shapes import seen_boxes, seen_classes
 
-from mobileone_mm.datasets import toy
+from mobileone_mm.datasets import toy, toy_shapes
+from mobileone_mm.datasets.class_folders import ClassFolderDataset
 from mobileone_mm.errors import UsageError
-
-SIDE = 96
-COLOURED = 70  # grey levels between a pixel's largest and smallest channel: ground stays below, shapes above
-
-
-def scenes(count: int, side: int = SIDE) -> list[toy.Scene]:
-    return [toy.draw_scene(np.random.default_rng([3, index]), side) for index in range(count)]
-
-
-def seen_boxes(image_rgb: NDArray[np.uint8]) -> dict[int, list[int]]:
-    """Boxes found by colour alone, one for each class: right where no class is drawn twice."""
-    hsv = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2HSV_FULL).astype(int)  # hue 0..255
-    coloured = np.ptp(image_rgb.astype(int), axis=2) > COLOURED
-    away = np.stack([np.abs((hsv[..., 0] - hue * 255 + 128) % 255 - 128) for hue in toy.HUES.values()])
-    boxes = {}
-    for label in range(len(toy.CLASSES)):
-        ys, xs = np.nonzero(coloured & (away.argmin(axis=0) == label))
-        if len(xs):
-            boxes[label] = [
-                xs.min(),
-                ys.min(),
-                xs.max() - xs.min() + 1,
-                ys.max() - ys.min() + 1,
-            ]
-    return boxes
-
-
-def test_boxes_are_tight_to_the_pixels_that_are_seen() -> None:
-    compared = 0
-    for scene in scenes(60):
-        if len(set(scene.labels)) < len(scene.labels):
-            continue
-        compared += len(scene.labels)
-        assert seen_boxes(scene.image_rgb) == dict(zip(scene.labels, toy.visible_boxes(scene).tolist(), strict=True))
-    assert compared > 25
-
-
-def test_shapes_overlap_but_none_is_mostly_hidden() -> None:
-    alone, together = [], 0
-    for scene in scenes(80):
-        boxes = toy.visible_boxes(scene)
-        for index, (x, y, width, height) in enumerate(boxes.tolist()):
-            visible = int((scene.owners == index + 1).sum())
-            together += int((scene.owners[y : y + height, x : x + width] > index + 1).any())
-            alone.append(visible / (width * height))
-            assert 0 <= x <= SIDE - width
-            assert 0 <= y <= SIDE - height
-    assert together > 20
-    assert min(alone) > 0.2  # a triangle fills at least 0.4 of its box, and 0.6 of it stays visible
-
-
-def test_every_class_count_and_empty_pictures_occur() -> None:
-    drawn = scenes(200, side=48)
-    assert {label for scene in drawn for label in scene.labels} == set(range(len(toy.CLASSES)))
-    assert {len(scene.labels) for scene in drawn} == set(range(toy.MOST_SHAPES + 1))
-
-
-@pytest.mark.parametrize('name', toy.CLASSES)
-@pytest.mark.parametrize('angle', [0.0, 0.3, 2.0])
-def test_a_shape_fills_the_longer_side_of_its_square(name: str, angle: float) -> None:
-    side = 60
-    ys, xs = np.nonzero(toy.shape_mask(name, side, angle))
-    longer = max(np.ptp(xs), np.ptp(ys)) + 1
-    assert side - 3 <= longer <= side  # a corner between two pixel centres is not drawn
-
-
-def test_area_of_a_circle_and_of_an_upright_square() -> None:
-    assert toy.shape_mask('square', 50, np.pi / 4).sum() == 50 * 50
-    assert toy.shape_mask('circle', 200, 0.0).sum() == pytest.approx(np.pi * 100**2, rel=2e-3)
 
 
 def files(folder: Path) -> Mapping[str, bytes]:
@@ -113,7 +45,7 @@ def test_coco_reads_the_set_back(tmp_path: Path) -> None:
 
     counts = toy.write_coco(tmp_path / 'set', toy.ToyOptions(images=12, val=3, size=64))
     coco = COCO(str(tmp_path / 'set' / 'annotations' / 'train.json'))
-    assert [entry['name'] for entry in coco.loadCats(coco.getCatIds())] == list(toy.CLASSES)
+    assert [entry['name'] for entry in coco.loadCats(coco.getCatIds())] == list(toy_shapes.CLASSES)
     assert len(coco.getImgIds()) == 12
     assert len(coco.getAnnIds()) == counts['train'] > 12
     for image in coco.loadImgs(coco.getImgIds()):
@@ -126,22 +58,6 @@ def test_coco_reads_the_set_back(tmp_path: Path) -> None:
         found = {entry['category_id'] - 1: entry['bbox'] for entry in coco.loadAnns(coco.getAnnIds(image['id']))}
         if len(found) == len(coco.getAnnIds(image['id'])):
             assert seen_boxes(pixels.astype(np.uint8)) == found  # colours kept their order through the file
-
-
-def seen_classes(image_rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """The class of each pixel by its colour alone: 0 ground, then the shapes."""
-    hue = cv2.cvtColor(image_rgb, cv2.COLOR_RGB2HSV_FULL)[..., 0].astype(int)
-    away = np.stack([np.abs((hue - middle * 255 + 128) % 255 - 128) for middle in toy.HUES.values()])
-    coloured = np.ptp(image_rgb.astype(int), axis=2) > COLOURED
-    return np.where(coloured, 1 + away.argmin(axis=0), 0)
-
-
-def test_a_mask_is_what_is_seen() -> None:
-    assert toy.MASK_CLASSES == ('ground', 'circle', 'square', 'triangle')
-    for scene in scenes(40):
-        mask = toy.class_mask(scene)
-        assert mask.dtype == np.uint8
-        np.testing.assert_array_equal(mask, seen_classes(scene.image_rgb))
 
 
 def test_a_set_with_masks_has_the_pictures_of_that_with_boxes_and_a_mask_of_each(tmp_path: Path) -> None:
@@ -161,22 +77,52 @@ def test_a_set_with_masks_has_the_pictures_of_that_with_boxes_and_a_mask_of_each
         np.testing.assert_array_equal(ids, seen_classes(pixels.astype(np.uint8)))
 
 
-WRITERS = {'boxes': toy.write_coco, 'masks': toy.write_masks}
-INSIDE = {'boxes': 'annotations/more.json', 'masks': 'masks/train/000002.png'}  # as a set of one picture has none
+def test_class_folders_are_read_back_each_picture_with_its_class(tmp_path: Path) -> None:
+    options = toy.ToyOptions(images=8, val=3, size=48)
+    assert toy.write_class_folders(tmp_path / 'set', options) == {'train': 8, 'val': 3}
+    for split, labels in (('train', [0, 0, 0, 1, 1, 1, 2, 2]), ('val', [0, 1, 2])):
+        data = ClassFolderDataset(
+            data_root=str(tmp_path / 'set'),
+            data_prefix={'img_path': split},
+            metainfo={'classes': ('circle', 'square', 'triangle')},
+            pipeline=[],
+        )
+        assert [data.get_data_info(index)['gt_label'] for index in range(len(data))] == labels
+    chance = np.random.default_rng([0, 1, 2])  # the third of the validation pictures
+    drawn = toy_shapes.draw_alone(chance, 2, 48)
+    pixels = cv2.imread(str(tmp_path / 'set/val/triangle/000003.jpg'), cv2.IMREAD_COLOR_RGB)
+    assert pixels is not None
+    assert np.abs(pixels.astype(float) - drawn).mean() < 5  # a JPEG's
+
+
+@pytest.mark.parametrize('bad', [{'images': 2}, {'val': 2}])
+def test_a_class_without_a_picture_is_refused(bad: dict[str, int], tmp_path: Path) -> None:
+    (name,) = bad
+    with pytest.raises(UsageError, match=f'^`{name}`: 2 given, expected 3 or more, one of each class$'):
+        toy.write_class_folders(tmp_path / 'set', toy.ToyOptions(**{'images': 3, 'val': 3, **bad}))
+    assert list(tmp_path.iterdir()) == []
+
+
+WRITERS = {'boxes': toy.write_coco, 'masks': toy.write_masks, 'class folders': toy.write_class_folders}
+INSIDE = {  # as the smallest set has none
+    'boxes': 'annotations/more.json',
+    'masks': 'masks/train/000004.png',
+    'class folders': 'train/circle/000004.jpg',
+}
 
 
 @pytest.mark.parametrize('kind', WRITERS)
 @pytest.mark.parametrize('older', WRITERS)
 def test_an_older_set_is_replaced_whatever_it_is_of(kind: str, older: str, tmp_path: Path) -> None:
-    WRITERS[older](tmp_path / 'set', toy.ToyOptions(images=3, val=1, size=32))
+    WRITERS[older](tmp_path / 'set', toy.ToyOptions(images=5, val=4, size=32))
     for name in ('set', 'alone'):
-        WRITERS[kind](tmp_path / name, toy.ToyOptions(images=1, val=1, size=32))
+        WRITERS[kind](tmp_path / name, toy.ToyOptions(images=3, val=3, size=32))
     assert files(tmp_path / 'set') == files(tmp_path / 'alone')
 
 
 @pytest.mark.parametrize('kind', WRITERS)
 def test_a_folder_that_holds_anything_else_is_kept(kind: str, tmp_path: Path) -> None:
-    small, write = toy.ToyOptions(images=1, val=1, size=32), WRITERS[kind]
+    small, write = toy.ToyOptions(images=3, val=3, size=32), WRITERS[kind]
     write(tmp_path / 'set with more', small)
     write(tmp_path / 'unmarked', small)
     (tmp_path / 'unmarked/.mobileone_mm').unlink()
@@ -186,7 +132,7 @@ def test_a_folder_that_holds_anything_else_is_kept(kind: str, tmp_path: Path) ->
         'set with more/notes.txt',
         f'set with more/{INSIDE[kind]}',
         'set with more/images/train/more.png',
-        'set with more/images/train/000002.png',
+        'set with more/images/train/000004.png',
         'set with more/images/val/deeper/000001.png',
         'unmarked/images/train/000001.png',
     ):

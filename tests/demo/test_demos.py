@@ -12,7 +12,7 @@ import pytest
 from mobileone_mm import cli
 from mobileone_mm.artifact import ladder
 from mobileone_mm.commands import init
-from mobileone_mm.datasets import toy
+from mobileone_mm.datasets import toy_shapes
 from mobileone_mm.demo import steps
 from mobileone_mm.demo.by_task import DEMOS
 from mobileone_mm.demo.demo import Demo
@@ -23,10 +23,14 @@ from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.pictures.reading import read_picture
 from mobileone_mm.tasks.by_name import task_for
 
-DRAWN = {'detection': toy.CLASSES, 'segmentation': toy.MASK_CLASSES}
+DRAWN = {
+    'detection': toy_shapes.CLASSES,
+    'segmentation': toy_shapes.MASK_CLASSES,
+    'classification': toy_shapes.CLASSES,
+}
 # Everything a demo does, on a handful of pictures and for one epoch.
 TINY: dict[str, Callable[[str], str]] = {
-    'data': lambda words: words.replace('--images 400 --val 60', '--images 16 --val 4'),
+    'data': lambda words: re.sub(r'--images \d+ --val \d+', '--images 16 --val 4', words),
     'train': lambda words: (
         f'{words} --cfg-options train_cfg.max_epochs=1 train_cfg.val_interval=1 train_dataloader.batch_size=4'
     ),
@@ -37,20 +41,24 @@ TINY: dict[str, Callable[[str], str]] = {
 SCORES = {
     'detection': [{'coco/bbox_mAP': score, 'coco/bbox_mAP_50': score + 0.4} for score in (0.5, 0.4, 0.3)],
     'segmentation': [{'mIoU': score, 'aAcc': score + 4} for score in (90, 85, 80)],
+    'classification': [{'accuracy/top1': score} for score in (90, 80)],
 }
 SAID = {
     'detection': 'mAP50 0.700, mAP 0.300; the trained model mAP50 0.900, mAP 0.500',
     'segmentation': 'mIoU 80.00, pixel accuracy 84.00; the trained model mIoU 90.00, pixel accuracy 94.00',
+    'classification': 'top-1 80.00; the trained model top-1 90.00',
 }
 
 BESIDE = {
     'detection': "| detector.mlpackage | Core ML's suppression | 0.700 | 0.300 |",
     'segmentation': '| segmenter.mlpackage | class map | 80.00 | 84.00 |',
+    'classification': '| classifier.mlpackage | most probable class | 80.00 |',
 }
 
 SCORED_ON = {
     'detection': r'4 validation pictures, \d+ boxes',
     'segmentation': f'4 validation pictures, {4 * 160 * 160:,} pixels',
+    'classification': '4 validation pictures, circle 2, square 1, triangle 1',
 }
 
 
@@ -88,7 +96,7 @@ def test_the_page_holds_what_was_measured(finished: Finished) -> None:
     page, said = summary(demo, finished.root, finished.done), facts(demo, finished.root, finished.done)
     export = json.loads((folder / 'export.json').read_text())
     assert said['package'] == (
-        f'demo/{demo.package}, {export["bytes"] / 1e6:.1f} MB, finds {", ".join(DRAWN[finished.task])}'
+        f'demo/{demo.package}, {export["bytes"] / 1e6:.1f} MB, knows {", ".join(DRAWN[finished.task])}'
     )
     assert re.fullmatch(SCORED_ON[finished.task], said['scored on'])
     assert all(f'| {name} | {text} |' in page for name, text in said.items())

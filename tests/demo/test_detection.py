@@ -74,7 +74,7 @@ def test_a_missing_picture_is_named(tmp_path: Path) -> None:
 
 
 def test_the_picture_with_the_most_boxes_is_shown() -> None:
-    assert DETECTION.fullness({'detections': [{}, {}]}) > DETECTION.fullness({'detections': [{}]})
+    assert DETECTION.interest({'detections': [{}, {}]}) > DETECTION.interest({'detections': [{}]})
 
 
 def test_agreement_in_words() -> None:

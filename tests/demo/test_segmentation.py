@@ -75,7 +75,7 @@ def test_what_is_no_picture_is_named(tmp_path: Path) -> None:
 
 
 def test_the_picture_with_the_most_classes_is_shown() -> None:
-    assert SEGMENTATION.fullness({'classes': [{}, {}]}) > SEGMENTATION.fullness({'classes': [{}]})
+    assert SEGMENTATION.interest({'classes': [{}, {}]}) > SEGMENTATION.interest({'classes': [{}]})
 
 
 def test_agreement_in_words() -> None:

@@ -3,17 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
-
-from mobileone_mm.pictures.drawing import MARK, font_path, text_height
+from mobileone_mm.pictures.lines import draw_lines
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.classification.agreement import Agreement
 from mobileone_mm.tasks.classification.ranking import Ranking
 from mobileone_mm.tasks.task import Size
 
 MOST_NAMED = 5  # classes of a picture
-SPACING = 1.6  # text heights from one line to the next
 LONGEST = 30  # characters of a name; ImageNet's go on with synonyms
 
 
@@ -47,15 +43,7 @@ def drawn_beside(
 
 
 def _drawn(picture: Picture, found: Ranking, classes: Sequence[str], differs: bool) -> Picture:
-    sheet, text = Image.fromarray(picture), text_height(picture)
-    draw, font, pad = ImageDraw.Draw(sheet), ImageFont.truetype(font_path(), text), text // 4
-    for place, line in enumerate(_lines(found, classes)):
-        start = text, int(text * (1 + SPACING * place))
-        left, top, right, bottom = draw.textbbox(start, line, font, anchor='lm')
-        fill = MARK if differs and place == 0 else 'black'
-        draw.rectangle((left - pad, top - pad, right + pad, bottom + pad), fill=fill)
-        draw.text(start, line, 'white', font, anchor='lm')
-    return np.asarray(sheet).copy()
+    return draw_lines(picture, _lines(found, classes), marked=differs)
 
 
 def _first(found: Ranking, classes: Sequence[str]) -> str:
