@@ -4,9 +4,10 @@
     python benchmarks/latency.py --models MobileOne-S0 MobileNetV2-1.0 --rounds 5
     python benchmarks/latency.py --coreml --out FOLDER        # on a Mac: Core ML as well
 
-Parameters, multiply-accumulates and times for a picture of 224 x 224 px; rank correlations of the times with both, as in
-table 1 of the paper; with --out a table, a plot and all numbers (latency.md, latency.png, latency.json). Weights do not
-matter to the time: they are random. Accuracies are the paper's. Most of the other networks are timm's: pip install timm.
+Parameters, multiply-accumulates and times for a picture of 224 x 224 px; rank correlations of the times with both, as
+in table 1 of the paper; with --out a table, a plot and all numbers (latency.md, latency.png, latency.json). Weights do
+not matter to the time: they are random. Accuracies are the paper's. Most of the other networks are timm's: pip install
+timm.
 """
 
 import argparse
@@ -15,36 +16,46 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
-from itertools import groupby
+from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from measured import results_kind, table, write_results
 from torch import nn
 
+from measured import results_kind, table, write_results
 from mobileone_mm import cli
 from mobileone_mm.errors import UsageError
 from mobileone_mm.outputs import report_text, require_outputs
 from timing import (
+    CORE_ML,
+    ONNX_RUNTIME,
+    Engine,
     Times,
     Watch,
-    in_core_ml,
-    in_onnx_runtime,
-    in_torch,
+    engines,
     interleaved,
     macs,
     parameters,
-    require_core_ml,
     setting,
+    timing_options,
 )
 
 WHAT = 'latency'
 FILES = ('latency.md', 'latency.png', 'latency.json')
-ONNX_RUNTIME, TORCH, CORE_ML = 'ONNX Runtime', 'torch', 'Core ML'
 MILLION = 1e6
 SEED = 0
+# In the plot: where a name may stand beside its point, alignment and shift in points, the best first; how large what it
+# shall not cover is, in px; and how many of the pieces of lines it may cover before the next place is better.
+LABEL_PLACES = [
+    (side, (sign * right, up))
+    for right, up in ((9, 0), (9, 9), (9, -9), (4, 13), (4, -13), (9, 19), (9, -19), (9, 29), (9, -29))
+    for side, sign in (('left', 1), ('right', -1))
+]
+SPOT = 8
+STEPS = 40
+FARTHER = 0.5
 
 
 @dataclass(frozen=True)
@@ -144,13 +155,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in names if name not in NETWORKS]
     if unknown:
         raise UsageError(f'--models: {", ".join(unknown)} given, expected some of {", ".join(NETWORKS)}')
-    if args.coreml:
-        require_core_ml()
     require_outputs([(args.out, results_kind(WHAT, FILES))], [])
     with TemporaryDirectory() as folder:
-        engines = {ONNX_RUNTIME: in_onnx_runtime, TORCH: in_torch}
-        engines |= {CORE_ML: partial(in_core_ml, folder=Path(folder))} if args.coreml else {}
-        rows, settings = measure(_installed(names), engines, args.rounds, args.runs)
+        by_name = engines(Path(folder), args.coreml)
+        rows, settings = measure(_installed(names), by_name, args.rounds, args.runs)
     text = '\n\n'.join(_sections(rows, settings))
     cli.result(text)
     if args.out:
@@ -166,7 +174,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def measure(
-    names: Sequence[str], engines: Mapping[str, Any], rounds: int, runs: int
+    names: Sequence[str], by_name: Mapping[str, Engine], rounds: int, runs: int
 ) -> tuple[list[Row], dict[str, str]]:
     """Build and time networks; what was found, and under what circumstances."""
     torch.manual_seed(SEED)
@@ -174,7 +182,7 @@ def measure(
     for name in cli.progress(names, 'networks made'):
         network = NETWORKS[name].build()
         facts[name] = {'parameters': parameters(network), 'macs': macs(network)}
-        samplers |= {(name, engine): start(network) for engine, start in engines.items()}
+        samplers |= {(name, engine): start(network) for engine, start in by_name.items()}
     watch = Watch.start()
     times = interleaved(samplers, rounds, runs)
     settings = setting(rounds, runs, watch.others())
@@ -184,7 +192,7 @@ def measure(
             **facts[name],
             top1=NETWORKS[name].top1,
             phone=NETWORKS[name].phone,
-            times={engine: times[name, engine] for engine in engines},
+            times={engine: times[name, engine] for engine in by_name},
         )
         for name in names
     ]
@@ -242,14 +250,14 @@ def plot(rows: Sequence[Row]) -> bytes:
                 [row.top1 for row, _ in members],
                 marker='o',
                 linewidth=2.5 if ours else 1,
-                color='crimson' if ours else None,
+                color='black' if ours else None,
                 zorder=3 if ours else 2,
             )
-        axis.margins(x=0.12, y=0.08)
+        axis.margins(x=0.2, y=0.08)
     axes[0].set_ylabel("top-1 on ImageNet, % (the paper's)")
     figure.canvas.draw()  # places are known only then
-    for axis, times in zip(axes, panels.values(), strict=True):
-        _label(axis, [(row.name, time, row.top1) for row, time in zip(rows, times, strict=True)])
+    for axis in axes:
+        _label(axis, [row.name for row in rows])
     file = io.BytesIO()
     figure.savefig(file, format='png', dpi=100)
     pyplot.close(figure)
@@ -266,49 +274,67 @@ def _set_ticks(axis: Any, times: Sequence[float]) -> None:
     axis.set_xticks([tick for tick in ticks if min(times) / 2 <= tick <= 2 * max(times)])
 
 
-def _label(axis: Any, points: Sequence[tuple[str, float, float]]) -> None:
-    """Write names beside points, each at the first place around it where it covers no point and no other name."""
-    from matplotlib.transforms import Bbox
+def _label(axis: Any, names: Sequence[str]) -> None:
+    """Write names beside the points of an axis.lines, each where it covers the least and is not far off."""
+    from matplotlib.patheffects import withStroke
 
     renderer = axis.figure.canvas.get_renderer()
-    taken = []
-    for _, x, y in points:
-        left, bottom = axis.transData.transform((x, y))
-        taken.append(Bbox.from_bounds(left - 5, bottom - 5, 10, 10))
-    places = [('left', 9, 0), ('right', -9, 0), ('center', 0, 11), ('center', 0, -11)]
-    places += [(side, sign * 9, height) for height in (10, -10, 20, -20, 30, -30) for side, sign in (('left', 1), ('right', -1))]
-    for name, x, y in sorted(points, key=lambda point: not point[0].startswith('MobileOne')):
-        for side, right, up in places:
-            text = axis.annotate(
-                name, (x, y), (right, up), textcoords='offset points', ha=side, va='center', fontsize=9, zorder=4
+    places = [axis.transData.transform(line.get_xydata()) for line in axis.lines]
+    kept_free = [_around(place) for line in places for place in line]
+    drawn = [
+        _around(start + (end - start) * step / STEPS)
+        for line in places
+        for start, end in pairwise(line)
+        for step in range(STEPS)
+    ]
+    points = [(line.get_color(), point) for line in axis.lines for point in line.get_xydata()]
+    for name, (colour, point) in zip(names, points, strict=True):
+        texts = [
+            axis.annotate(
+                name, point, shift, textcoords='offset points', ha=side, va='center', fontsize=9, zorder=4, color=colour
             )
-            box = text.get_window_extent(renderer)
-            free = not any(box.overlaps(other) for other in taken)
-            if free and axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1:
-                break
-            if (side, right, up) != places[-1]:
-                text.remove()
-        taken.append(box)
+            for side, shift in LABEL_PLACES
+        ]
+        boxes = [text.get_window_extent(renderer) for text in texts]
+        costs = [
+            (
+                not (axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1),
+                sum(box.overlaps(one) for one in kept_free),
+                sum(box.overlaps(one) for one in drawn) + FARTHER * rank,
+            )
+            for rank, box in enumerate(boxes)
+        ]
+        best = costs.index(min(costs))
+        for text in texts[:best] + texts[best + 1 :]:
+            text.remove()
+        texts[best].set_path_effects([withStroke(linewidth=2.5, foreground='white')])
+        kept_free.append(boxes[best])
+
+
+def _around(place: Any) -> Any:
+    from matplotlib.transforms import Bbox
+
+    return Bbox.from_bounds(place[0] - SPOT / 2, place[1] - SPOT / 2, SPOT, SPOT)
 
 
 def _sections(rows: Sequence[Row], settings: Mapping[str, str]) -> list[str]:
-    engines = list(rows[0].times)
+    by_engine = list(rows[0].times)
     lines = [
         [
             row.name,
             f'{row.parameters / MILLION:.1f}',
             f'{row.macs / MILLION:.0f}',
             f'{row.top1:.1f}',
-            *(row.times[engine] for engine in engines),
+            *(row.times[engine] for engine in by_engine),
             f'{row.phone:.2f}',
         ]
         for row in rows
     ]
-    head = ['', 'parameters, M', 'MACs, M', "top-1, paper's", *engines, "iPhone 12, paper's"]
+    head = ['', 'parameters, M', 'MACs, M', "top-1, paper's", *by_engine, "iPhone 12, paper's"]
     sections = [table(['setting', ''], settings.items()), table(head, lines)]
     found = correlations(rows)
     if found:
-        columns = list(found[engines[0]])
+        columns = list(found[by_engine[0]])
         every = {**found, **PAPERS_CORRELATIONS}
         cells = [[name, *(_correlation(row.get(column)) for column in columns)] for name, row in every.items()]
         sections.append(table(['rank correlation (p) of latency with', *columns], cells))
@@ -342,18 +368,8 @@ def _is_there(package: str | None) -> bool:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--models', nargs='+', metavar='NAME', help=f'some of {", ".join(NETWORKS)}')
-    parser.add_argument('--rounds', type=_count, default=30, help='turns that each network gets (30)')
-    parser.add_argument('--runs', type=_count, default=5, help='runs in a turn, after one that does not count (5)')
-    parser.add_argument('--out', type=Path, metavar='DIR', help='folder for latency.md, latency.png and latency.json')
-    parser.add_argument('--coreml', action='store_true', help='measure Core ML too (on a Mac)')
+    timing_options(parser, FILES)
     return parser
-
-
-def _count(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f'{word} given, expected a whole number from 1')
-    return number
 
 
 if __name__ == '__main__':

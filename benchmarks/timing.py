@@ -1,10 +1,11 @@
 """How long networks take for one picture: several engines, one thread, interleaved.
 
-As the MobileOne paper measures on its phone (section 3.1): the model is loaded and its input made beforehand, a first run
-does not count, and of many runs the fastest is reported. Beside it stands the median. What goes beyond that: all models
-take turns, a round each, so that a machine that slows down slows all of them.
+As the MobileOne paper measures on its phone: the model is loaded and its input made beforehand, a first run does not
+count, and of many runs the fastest is reported. Beside it stands the median. What goes beyond that: all models take
+turns, a round each, so that a machine that slows down slows all of them.
 """
 
+import argparse
 import asyncio
 import os
 import platform
@@ -33,6 +34,8 @@ from mobileone_mm.threads import one_thread
 
 SIDE = 224  # px
 THREADS = 1
+ONNX_RUNTIME, TORCH, CORE_ML = 'ONNX Runtime', 'torch', 'Core ML'
+ROUNDS, RUNS = 30, 5
 MILLISECONDS = 1e3
 PROC_STAT = Path('/proc/stat')
 WAITING = (3, 4)  # columns of the CPU's line in /proc/stat: idle, and waiting for a disk
@@ -40,6 +43,7 @@ PACKAGES = ('torch', 'torchvision', 'timm', 'onnxruntime', 'coremltools')
 
 Key = TypeVar('Key')
 Sampler = Callable[[int], Sequence[float]]  # ms of so many runs, after one that does not count
+Engine = Callable[[nn.Module], Sampler]
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,35 @@ def core_ml_benchmarker(network: nn.Module, side: int, folder: Path) -> Any:
     return MLModelBenchmarker(to_program(Whole(network, side), outputs, CoreMLOptions(), own)[0])
 
 
-def require_core_ml() -> None:
-    """Refuse what only a Mac can do, before anything is measured.
+def engines(folder: Path, coreml: bool) -> dict[str, Engine]:
+    """What networks are timed in.
+
+    Args:
+        folder: for files that are needed meanwhile.
+        coreml: Core ML too.
 
     Raises:
-        UsageError: this is no Mac.
+        UsageError: Core ML is asked for, and this is no Mac.
     """
-    if sys.platform != 'darwin':
+    if coreml and sys.platform != 'darwin':
         raise UsageError(f'--coreml: Core ML runs on macOS 14.4 or newer only, this is {sys.platform}; leave it out')
+    found: dict[str, Engine] = {ONNX_RUNTIME: in_onnx_runtime, TORCH: in_torch}
+    return found | ({CORE_ML: partial(in_core_ml, folder=folder)} if coreml else {})
+
+
+def timing_options(parser: argparse.ArgumentParser, files: Sequence[str]) -> None:
+    """What all benchmarks of times are asked alike."""
+    parser.add_argument('--rounds', type=_count, default=ROUNDS, help=f'turns that each network gets ({ROUNDS})')
+    parser.add_argument('--runs', type=_count, default=RUNS, help=f'in a turn, after one that does not count ({RUNS})')
+    parser.add_argument('--out', type=Path, metavar='DIR', help=f'folder for {", ".join(files)}')
+    parser.add_argument('--coreml', action='store_true', help='measure Core ML too (on a Mac)')
+
+
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{word} given, expected a whole number from 1')
+    return number
 
 
 def interleaved(samplers: Mapping[Key, Sampler], rounds: int, runs: int) -> dict[Key, Times]:
