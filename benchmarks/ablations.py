@@ -1,12 +1,13 @@
 """What tables 3 to 6 of the paper ask, on your own pictures: what branches and squeeze-excite bring in training.
 
     python benchmarks/ablations.py photos/ --out FOLDER
-    python benchmarks/ablations.py photos/ --out FOLDER --variants k1 k4 plain --seeds 0 1 2
+    python benchmarks/ablations.py photos/ --out FOLDER --weights mobileone_s0.pth.tar --seeds 0 1 2
 
-Trains variants of MobileOne-S0 on a folder with train/ and val/ and in them a folder for each class: from scratch,
-since released weights would hide what branches do; on small pictures; all for the same number of epochs. Each is a
-config in FOLDER of a few changed lines, which `mobileone train` trains by itself. A variant that was trained is not
-trained again: stopped, the same command goes on. Ends in a table beside the paper's figures, ablations.md.
+Trains variants of MobileOne-S0 on a folder with train/ and val/ and in them a folder for each class, on small pictures,
+all for as many epochs: from scratch, as in the paper, which takes many pictures; or, with --weights, from fused weights
+of S0, whose kernels are expanded into each variant's branches. Each variant is a config in FOLDER of a few changed
+lines, which `mobileone train` trains by itself. A variant that was trained is not trained again: stopped, the same
+command goes on. Ends in a table beside the paper's figures, ablations.md.
 """
 
 import argparse
@@ -39,18 +40,37 @@ TABLE = 'ablations.md'
 TOP1 = 'accuracy/top1'  # in mmengine's log
 BLOCKS = [2, 8, 10, 1]  # of S0, by stage
 MILLION = 1e6
-FROM_SCRATCH = """
+VARIANT = """
 # --- the variant: {name} ---
-model['backbone'].update(arch=dict(_delete_=True, **{arch}), init_cfg=None)
-model['train_cfg'] = None  # no mixing of pictures in a short training
-optim_wrapper['optimizer'].update(lr=1e-3)
-del optim_wrapper['paramwise_cfg']  # the head is no newer than the rest
+model['backbone'].update(arch=dict(_delete_=True, **{arch}), init_cfg={init_cfg})
 train_dataloader.update(num_workers=1)
 val_dataloader.update(num_workers=1)
 train_cfg.update(val_interval=max_epochs)
 default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1, save_best=None), logger=dict(interval=10))
 randomness = dict(seed={seed})
 """
+FROM_SCRATCH = """
+model['train_cfg'] = None  # no pictures are mixed: this is short
+optim_wrapper['optimizer'].update(lr=1e-3)
+del optim_wrapper['paramwise_cfg']  # the head is no newer than the rest
+"""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What all variants are trained with.
+
+    Attributes:
+        data: folder with train/ and val/.
+        epochs: of each training.
+        size: of the pictures, in px.
+        weights: fused weights of S0 to begin with; None to train from scratch.
+    """
+
+    data: Path
+    epochs: int
+    size: int
+    weights: Path | None
 
 
 @dataclass(frozen=True)
@@ -120,39 +140,39 @@ class Trained:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is not trained yet, print and write the table; returns the exit status."""
     args = _parser().parse_args(argv)
-    unknown = [name for name in args.variants if name not in VARIANTS]
-    if unknown:
-        raise UsageError(f'--variants: {", ".join(unknown)} given, expected some of {", ".join(VARIANTS)}')
-    texts = {
-        (name, seed): config_text(name, args.data, seed, args.epochs, args.size)
-        for seed in args.seeds
-        for name in args.variants
-    }
+    options = Options(args.data, args.epochs, args.size, args.weights)
+    names = _possible(args.variants, options)
+    texts = {(name, seed): config_text(name, seed, options) for seed in args.seeds for name in names}
     _open(args.out)
-    results: dict[str, list[Trained]] = {name: [] for name in args.variants}
+    results: dict[str, list[Trained]] = {name: [] for name in names}
     for (name, seed), text in texts.items():
         results[name].append(trained(args.out, f'{name}_seed{seed}', text))
-    result = f'{len(args.seeds)} seeds, {args.epochs} epochs, {args.size} px\n\n{_table(results)}'
+    begin = 'from scratch' if options.weights is None else f'from {options.weights.name}'
+    result = f'{begin}, {options.epochs} epochs at {options.size} px, seeds {", ".join(map(str, args.seeds))}'
+    result += f'\n\n{table_of(results)}'
     cli.result(result)
     with replacing(args.out / TABLE) as fresh:  # the folder is known to be ours
         fresh.write_text(f'{result}\n', encoding='utf-8')
     return 0
 
 
-def config_text(name: str, data: Path, seed: int, epochs: int, size: int) -> str:
+def config_text(name: str, seed: int, options: Options) -> str:
     """The config of a variant: the template for own class folders, filled in, and what differs.
 
     Raises:
         UsageError: there are no class folders.
     """
+    data = options.data
     if not data.is_dir():
         raise UsageError(f'{data}: no such folder; give one with train/ and val/, and in them a folder for each class')
     found = class_layout(data)
     if found.missing:
         raise UsageError(f'{data}: found no {", and no ".join(found.missing)}')
-    lines = {**found.lines, 'input_size': size, 'max_epochs': epochs}
+    lines = {**found.lines, 'input_size': options.size, 'max_epochs': options.epochs}
     text = own_config(TEMPLATE, found.classes, str(data.resolve()), lines)
-    return text + FROM_SCRATCH.format(name=name, arch=VARIANTS[name].arch, seed=seed)
+    init_cfg = {'type': 'Pretrained', 'checkpoint': str(options.weights.resolve())} if options.weights else None
+    text += VARIANT.format(name=name, arch=VARIANTS[name].arch, init_cfg=init_cfg, seed=seed)
+    return text if options.weights else text + FROM_SCRATCH
 
 
 def trained(out: Path, name: str, text: str) -> Trained:
@@ -208,7 +228,7 @@ def measured(work_dir: Path) -> dict[str, float]:
     return {'seconds': steps[-1]['time'], 'loss': steps[-1]['loss'], 'top1': scores[-1][TOP1]}
 
 
-def _table(results: Mapping[str, Sequence[Trained]]) -> str:
+def table_of(results: Mapping[str, Sequence[Trained]]) -> str:
     """A line for each variant: means over the seeds, and the range of the accuracies."""
     head = ['', 'conv branches (k)', 'scale', 'skip', 'squeeze-excite', 'parameters, M: trained', 'fused']
     head += ['s a step', 'loss', 'top-1 here, % (range)', "top-1 on ImageNet, %: the paper's S0"]
@@ -233,6 +253,25 @@ def _line(name: str, found: Sequence[Trained]) -> list[object]:
     ]
 
 
+def _possible(names: Sequence[str], options: Options) -> list[str]:
+    """The variants that can be trained; says which cannot.
+
+    Raises:
+        UsageError: a name that is none, or weights that are not there.
+    """
+    unknown = [name for name in names if name not in VARIANTS]
+    if unknown:
+        raise UsageError(f'--variants: {", ".join(unknown)} given, expected some of {", ".join(VARIANTS)}')
+    if options.weights is None:
+        return list(names)
+    if not options.weights.is_file():
+        raise UsageError(f'--weights {options.weights}: no such file')
+    left_out = [name for name in names if VARIANTS[name].squeeze]
+    if left_out:
+        cli.say(f'left out: {", ".join(left_out)}; weights of S0 have no squeeze-excite, train it from scratch')
+    return [name for name in names if name not in left_out]
+
+
 def _open(out: Path) -> None:
     """Make a folder for the results, or go on with one.
 
@@ -251,9 +290,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--variants', nargs='+', default=[*VARIANTS], metavar='NAME', help=f'some of {", ".join(VARIANTS)}'
     )
+    parser.add_argument('--weights', type=Path, metavar='FILE', help='fused weights of S0 to begin with')
     parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='a training for each (0)')
     parser.add_argument('--epochs', type=int, default=15, help='of each training (15)')
-    parser.add_argument('--size', type=int, default=64, help='of the pictures, in px (64)')
+    parser.add_argument('--size', type=int, default=96, help='of the pictures, in px (96)')
     return parser
 
 

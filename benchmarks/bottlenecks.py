@@ -223,7 +223,7 @@ def table_of(rows: Sequence[Row]) -> str:
         line: list[object] = [row.name, f'{row.parameters / MILLION:.2f}', f'{row.macs / MILLION:.1f}']
         for engine in by_engine:
             line += [row.times[engine], f'{row.times[engine].fastest / reference.times[engine].fastest:.2f}']
-        line += [None, None] if row.phone is None else [row.phone, f'{row.phone / reference.phone:.2f}']
+        line += [None, None] if row.phone is None else [f'{row.phone:.2f}', f'{row.phone / reference.phone:.2f}']
         lines.append(line)
     return table([*head, "iPhone 12, paper's, ms", 'ratio'], lines)
 
