@@ -11,19 +11,17 @@ timm.
 """
 
 import argparse
-import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from importlib.util import find_spec
-from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
 from torch import nn
 
+from latency_plot import accuracy_against_latency
 from measured import results_kind, table, write_results
 from mobileone_mm import cli
 from mobileone_mm.errors import UsageError
@@ -46,16 +44,6 @@ WHAT = 'latency'
 FILES = ('latency.md', 'latency.png', 'latency.json')
 MILLION = 1e6
 SEED = 0
-# In the plot: where a name may stand beside its point, alignment and shift in points, the best first; how large what it
-# shall not cover is, in px; and how many of the pieces of lines it may cover before the next place is better.
-LABEL_PLACES = [
-    (side, (sign * right, up))
-    for right, up in ((9, 0), (9, 9), (9, -9), (4, 13), (4, -13), (9, 19), (9, -19), (9, 29), (9, -29))
-    for side, sign in (('left', 1), ('right', -1))
-]
-SPOT = 8
-STEPS = 40
-FARTHER = 0.5
 
 
 @dataclass(frozen=True)
@@ -222,99 +210,15 @@ def correlations(rows: Sequence[Row]) -> dict[str, dict[str, tuple[float, float]
 
 
 def plot(rows: Sequence[Row]) -> bytes:
-    """A PNG file: the paper's accuracy against the times measured here, and against those on the paper's phone."""
-    import matplotlib as mpl
-
-    mpl.use('Agg')
-    from matplotlib import pyplot
-
+    """The paper's accuracies against the times measured here, and against those on the paper's phone, as PNG."""
     engine = CORE_ML if CORE_ML in rows[0].times else ONNX_RUNTIME
-    here = 'Core ML on this Mac' if engine == CORE_ML else f'{engine} on a CPU, one thread'
+    where = 'Core ML on this Mac' if engine == CORE_ML else f'{engine} on a CPU, one thread'
+    names, accuracies = [row.name for row in rows], [row.top1 for row in rows]
     panels = {
-        f'measured: {here}': [row.times[engine].fastest for row in rows],
+        f'measured: {where}': [row.times[engine].fastest for row in rows],
         'in the paper: Core ML on an iPhone 12': [row.phone for row in rows],
     }
-    figure, axes = pyplot.subplots(1, len(panels), figsize=(13, 6), sharey=True, layout='constrained')
-    for axis, (title, times) in zip(axes, panels.items(), strict=True):
-        axis.set(title=title, xscale='log', xlabel='latency of a picture of 224 x 224 px, ms (logarithmic)')
-        axis.xaxis.set_major_formatter('{x:g}')
-        axis.xaxis.set_minor_formatter('')
-        _set_ticks(axis, times)
-        axis.grid(alpha=0.3)
-        families = groupby(zip(rows, times, strict=True), key=lambda pair: _family(pair[0].name))
-        for family, pairs in families:
-            members = list(pairs)
-            ours = family == 'MobileOne'
-            axis.plot(
-                [time for _, time in members],
-                [row.top1 for row, _ in members],
-                marker='o',
-                linewidth=2.5 if ours else 1,
-                color='black' if ours else None,
-                zorder=3 if ours else 2,
-            )
-        axis.margins(x=0.2, y=0.08)
-    axes[0].set_ylabel("top-1 on ImageNet, % (the paper's)")
-    figure.canvas.draw()  # places are known only then
-    for axis in axes:
-        _label(axis, [row.name for row in rows])
-    file = io.BytesIO()
-    figure.savefig(file, format='png', dpi=100)
-    pyplot.close(figure)
-    return file.getvalue()
-
-
-def _family(name: str) -> str:
-    return name.rpartition('-')[0]
-
-
-def _set_ticks(axis: Any, times: Sequence[float]) -> None:
-    """At 1, 2 and 5 of every power of ten in reach."""
-    ticks = [step * 10.0**power for power in range(-3, 5) for step in (1, 2, 5)]
-    axis.set_xticks([tick for tick in ticks if min(times) / 2 <= tick <= 2 * max(times)])
-
-
-def _label(axis: Any, names: Sequence[str]) -> None:
-    """Write names beside the points of an axis.lines, each where it covers the least and is not far off."""
-    from matplotlib.patheffects import withStroke
-
-    renderer = axis.figure.canvas.get_renderer()
-    places = [axis.transData.transform(line.get_xydata()) for line in axis.lines]
-    kept_free = [_around(place) for line in places for place in line]
-    drawn = [
-        _around(start + (end - start) * step / STEPS)
-        for line in places
-        for start, end in pairwise(line)
-        for step in range(STEPS)
-    ]
-    points = [(line.get_color(), point) for line in axis.lines for point in line.get_xydata()]
-    for name, (colour, point) in zip(names, points, strict=True):
-        texts = [
-            axis.annotate(
-                name, point, shift, textcoords='offset points', ha=side, va='center', fontsize=9, zorder=4, color=colour
-            )
-            for side, shift in LABEL_PLACES
-        ]
-        boxes = [text.get_window_extent(renderer) for text in texts]
-        costs = [
-            (
-                not (axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1),
-                sum(box.overlaps(one) for one in kept_free),
-                sum(box.overlaps(one) for one in drawn) + FARTHER * rank,
-            )
-            for rank, box in enumerate(boxes)
-        ]
-        best = costs.index(min(costs))
-        for text in texts[:best] + texts[best + 1 :]:
-            text.remove()
-        texts[best].set_path_effects([withStroke(linewidth=2.5, foreground='white')])
-        kept_free.append(boxes[best])
-
-
-def _around(place: Any) -> Any:
-    from matplotlib.transforms import Bbox
-
-    return Bbox.from_bounds(place[0] - SPOT / 2, place[1] - SPOT / 2, SPOT, SPOT)
+    return accuracy_against_latency(names, accuracies, panels)
 
 
 def _sections(rows: Sequence[Row], settings: Mapping[str, str]) -> list[str]:

@@ -8,6 +8,7 @@ import pytest
 
 import latency
 from latency import NETWORKS, Row, correlations
+from latency_plot import label
 from mobileone_mm.errors import UsageError
 from timing import Times, macs, parameters
 
@@ -78,7 +79,7 @@ def test_names_in_the_plot_do_not_cover_each_other() -> None:
     figure, axis = pyplot.subplots()
     axis.plot([1.0, 1.01, 1.02, 2.0], [70.0, 70.1, 70.2, 72.0], marker='o')
     figure.canvas.draw()
-    latency._label(axis, [f'Network-{index}' for index in range(4)])
+    label(axis, [f'Network-{index}' for index in range(4)])
     boxes = [text.get_window_extent() for text in axis.texts]
     pyplot.close(figure)
     assert len(boxes) == 4
