@@ -167,7 +167,7 @@ def config_text(name: str, seed: int, options: Options) -> str:
         raise UsageError(f'{data}: no such folder; give one with train/ and val/, and in them a folder for each class')
     found = class_layout(data)
     if found.missing:
-        raise UsageError(f'{data}: found no {", and no ".join(found.missing)}')
+        raise UsageError(f'{data}: expected {", and ".join(found.missing)}')
     lines = {**found.lines, 'input_size': options.size, 'max_epochs': options.epochs}
     text = own_config(TEMPLATE, found.classes, str(data.resolve()), lines)
     init_cfg = {'type': 'Pretrained', 'checkpoint': str(options.weights.resolve())} if options.weights else None
@@ -198,7 +198,8 @@ def trained(out: Path, name: str, text: str) -> Trained:
     done = subprocess.run([sys.executable, '-m', cli.MODULE, *command], check=False)
     if done.returncode != 0:
         raise MobileOneError(f'{name}: the training failed; the same command goes on where it stopped')
-    made = Trained(*sizes(config), **measured(work_dir))
+    trained_size, fused_size = sizes(config)
+    made = Trained(parameters=trained_size, fused=fused_size, **measured(work_dir))
     with replacing(result, REPORT) as fresh:
         fresh.write_text(report_text(asdict(made)))
     return made

@@ -30,6 +30,7 @@ from timing import (
     CORE_ML,
     ONNX_RUNTIME,
     Engine,
+    Sampler,
     Times,
     Watch,
     engines,
@@ -166,7 +167,8 @@ def measure(
 ) -> tuple[list[Row], dict[str, str]]:
     """Build and time networks; what was found, and under what circumstances."""
     torch.manual_seed(SEED)
-    facts, samplers = {}, {}
+    facts: dict[str, dict[str, int]] = {}
+    samplers: dict[tuple[str, str], Sampler] = {}
     for name in cli.progress(names, 'networks made'):
         network = NETWORKS[name].build()
         facts[name] = {'parameters': parameters(network), 'macs': macs(network)}

@@ -175,7 +175,7 @@ def interleaved(samplers: Mapping[Key, Sampler], rounds: int, runs: int) -> dict
 
 
 def parameters(network: nn.Module) -> int:
-    """How many numbers are learned, or were before they were fused."""
+    """How many parameters a network has, in the form that it is in."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
