@@ -1,4 +1,4 @@
-"""What tables 3 to 6 of the paper ask, on your own pictures: what branches and squeeze-excite bring in training.
+"""What tables 5 and 6 of the paper ask, on your own pictures: what branches bring in training; and squeeze-excite.
 
     python benchmarks/ablations.py photos/ --out FOLDER
     python benchmarks/ablations.py photos/ --out FOLDER --weights mobileone_s0.pth.tar --seeds 0 1 2
