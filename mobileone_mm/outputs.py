@@ -4,9 +4,12 @@ Each kind of output carries a mark that a reader of its format skips, so that a 
 by its name. Judging costs a look at the head or the end of a file, and imports nothing heavy.
 """
 
+import hashlib
 import json
 import mmap
 import os
+import re
+import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -29,6 +32,9 @@ REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
 CONFIG_HEAD = f'# Written by {AUTHOR}'
 JPEG_START, JPEG_HEADER, JPEG_COMMENT = b'\xff\xd8', b'\xff\xe0', b'\xff\xfe'
 HEAD = 1024  # bytes of a file that are looked at
+HASH_CHUNK_BYTES = 1 << 20
+DIGEST_LABEL = b'sha256:'  # before the digest in the comment of a weight file
+WEIGHTS_COMMENT_BYTES = len(DIGEST_LABEL) + 64 + len(b' ') + len(SIGNATURE)
 
 Output = tuple[str | Path | None, Kind]
 
@@ -91,9 +97,37 @@ def is_marked(what: str, folder: Path) -> bool:
 
 
 def sign_weights(path: Path) -> None:
-    """Mark a .pth file: the comment of its zip archive, which torch and other readers skip."""
+    """Mark a .pth file: the comment of its zip archive, which torch and other readers skip.
+
+    It holds the SHA-256 of all bytes before it (`digest_in`).
+    """
     with zipfile.ZipFile(path, 'a') as archive:
-        archive.comment = SIGNATURE
+        archive.comment = _weights_comment('0' * 64)
+    before = path.stat().st_size - WEIGHTS_COMMENT_BYTES
+    comment = _weights_comment(file_sha256(path, before))
+    with path.open('r+b') as file:
+        file.seek(before)
+        file.write(comment)
+
+
+def _weights_comment(digest: str) -> bytes:
+    return DIGEST_LABEL + digest.encode() + b' ' + SIGNATURE
+
+
+def digest_in(comment: bytes) -> str | None:
+    """The SHA-256 that `sign_weights` left in the comment of a weight file, in hexadecimal; None in any other."""
+    found = re.fullmatch(re.escape(DIGEST_LABEL) + rb'([0-9a-f]{64}) ' + re.escape(SIGNATURE), comment)
+    return found and found[1].decode()
+
+
+def file_sha256(path: str | Path, size: int | None = None) -> str:
+    """SHA-256 of a file, or of its first `size` bytes, in hexadecimal."""
+    digest, left = hashlib.sha256(), sys.maxsize if size is None else size
+    with Path(path).open('rb') as file:
+        while chunk := file.read(min(left, HASH_CHUNK_BYTES)):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
 
 
 def signed_jpeg(picture: bytes) -> bytes:

@@ -8,7 +8,7 @@ from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, CHECKPOINT, beside, require_kind
 from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, require_outputs
+from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, file_sha256, require_outputs
 
 if TYPE_CHECKING:
     from mobileone_mm.openmmlab.fused_file import FusedFile
@@ -59,8 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:
-    from mobileone_mm.weights.checkpoint import file_sha256
-
     return {
         'source': str(source.path),
         'source_sha256': source.sha256,

@@ -3,7 +3,6 @@
 Reading never runs code from a file: tensors, numbers, strings and containers are kept, all else is refused by name.
 """
 
-import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from torch import Tensor, nn
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.models.backbones.base import BlockBackbone
-from mobileone_mm.outputs import WEIGHTS, sign_weights
+from mobileone_mm.outputs import WEIGHTS, file_sha256, sign_weights
 from mobileone_mm.weights import expand, matching, names, safe_load
 from mobileone_mm.weights.download import local_file
 from mobileone_mm.weights.names import Weights, listed
@@ -26,7 +25,6 @@ from mobileone_mm.weights.plain import plain
 
 BLOCK = 'mobileone_mm'  # the name of this package's own block in a file's `meta`
 FORMAT_VERSION = 1
-HASH_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -93,15 +91,6 @@ def form_of(state_dict: Mapping[str, Tensor]) -> str:
         return names.parse(state_dict).form
     except CheckpointError:
         return 'trained'
-
-
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open('rb') as file:
-        while chunk := file.read(HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def read_checkpoint(source: str | Path) -> Checkpoint:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from mobileone_mm.errors import CheckpointError
+from mobileone_mm.weights.intact import ZIP_MAGIC, require_intact
 
-MAGICS = (b'PK\x03\x04', b'\x80')  # of a zip file, and of a pickle as torch wrote it before 1.6
+MAGICS = (ZIP_MAGIC, b'\x80')  # of a zip file, and of a pickle as torch wrote it before 1.6
 SHOWN_BYTES = 40
 
 # What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
@@ -49,6 +50,7 @@ def read(path: Path) -> Any:
     """
     try:
         _require_magic(path)
+        require_intact(path)
         try:
             return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
         except UnpicklingError as error:

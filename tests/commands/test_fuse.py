@@ -12,6 +12,7 @@ from mobileone_mm import cli, reparam
 from mobileone_mm.commands.fuse import main
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.outputs import file_sha256
 from mobileone_mm.weights import checkpoint
 
 ARCH = {
@@ -50,8 +51,8 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
     assert lines[-1] == f'next: {cli.command("export", folder / "f.py", out)}'
     assert reparam.is_fused(fused)
     measured = json.loads(report.read_text())
-    assert measured['source_sha256'] == checkpoint.file_sha256(trained)
-    assert measured['out_sha256'] == checkpoint.file_sha256(out)
+    assert measured['source_sha256'] == file_sha256(trained)
+    assert measured['out_sha256'] == file_sha256(out)
     assert (measured['parameters_trained'], measured['parameters_fused']) == (before, after)
     assert 0 <= measured['relative'] < 1e-4
     assert cli.run(main, words) == 0  # over its own files

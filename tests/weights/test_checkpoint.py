@@ -22,6 +22,7 @@ from mobileone_mm.errors import CheckpointError, ConfigError, FuseError
 from mobileone_mm.models.backbones.mobileone import MobileOne
 from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.openmmlab import configs, open_model
+from mobileone_mm.outputs import file_sha256
 from mobileone_mm.parity import FLOAT32_RELATIVE_LIMIT, compare
 from mobileone_mm.weights import checkpoint, expand, names
 from mobileone_mm.weights.layouts import LAYOUTS
@@ -107,7 +108,7 @@ def test_what_is_written_is_read_back(trained: MobileOne, tmp_path: Path) -> Non
     assert read.meta == {**meta, 'anchors': [[1.0, 0.0], [0.0, 1.0]], 'deep': [3]}
     assert type(read.meta['score']) is float
     assert read.classes == ('a', 'b')
-    assert read.sha256 == checkpoint.file_sha256(path)
+    assert read.sha256 == file_sha256(path)
     assert read.form == 'trained'
 
 
