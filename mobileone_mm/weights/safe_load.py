@@ -8,10 +8,7 @@ from typing import Any
 import torch
 
 from mobileone_mm.errors import CheckpointError
-from mobileone_mm.weights.intact import ZIP_MAGIC, require_intact
-
-MAGICS = (ZIP_MAGIC, b'\x80')  # of a zip file, and of a pickle as torch wrote it before 1.6
-SHOWN_BYTES = 40
+from mobileone_mm.weights.intact import require_intact
 
 # What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
 # each is read as an inert `_Discarded`, and the message hub is thrown away.
@@ -49,7 +46,6 @@ def read(path: Path) -> Any:
         CheckpointError: whatever goes wrong, since all of it is about this file.
     """
     try:
-        _require_magic(path)
         require_intact(path)
         try:
             return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
@@ -64,16 +60,6 @@ def read(path: Path) -> Any:
     if isinstance(contents, dict):
         contents.pop('message_hub', None)
     return contents
-
-
-def _require_magic(path: Path) -> None:
-    with path.open('rb') as file:
-        begin = file.read(SHOWN_BYTES)
-    if not begin.startswith(MAGICS):
-        what = f'it begins with {begin.decode("ascii", "replace")!r}' if begin else 'it is empty'
-        raise CheckpointError(
-            f'{path}: this is no .pth ({what}); a download that failed leaves such a file: get it again'
-        )
 
 
 def _names_of_code(path: Path, refused: UnpicklingError) -> set[str]:

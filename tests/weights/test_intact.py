@@ -91,6 +91,18 @@ def test_the_record_that_is_damaged_is_named(tmp_path: Path) -> None:
         safe_load.read(path)
 
 
+def test_a_record_that_became_a_folder_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / 'a.pth'
+    save_plainly(path)
+    whole = bytearray(path.read_bytes())
+    entry = whole.rindex(b'a/data/0') - 46  # of the archive's directory, whose entries have 46 bytes before the name
+    assert whole[entry : entry + 4] == b'PK\x01\x02'
+    whole[entry + 38] ^= 0x10  # one bit, and torch leaves the tensor's memory as it happens to be
+    path.write_bytes(whole)
+    with pytest.raises(CheckpointError, match=r'a\.pth: this file is damaged \(a/data/0 in it is marked as a folder\)'):
+        safe_load.read(path)
+
+
 @pytest.mark.parametrize('kept', [0.3, 0.9, 0.999])
 def test_a_file_that_was_cut_is_refused(kept: float, tmp_path: Path) -> None:
     path = tmp_path / 'a.pth'
