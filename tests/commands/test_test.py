@@ -66,6 +66,14 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path, capsys: pytest.C
     assert re.search(r'\nerror: epoch_1\.pth: does not fit the config: of another shape .*bbox_head\.', err)
 
 
+def test_a_damaged_checkpoint_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = bytearray(Path('epoch_1.pth').read_bytes())
+    whole[len(whole) // 2] ^= 1  # among the weights
+    Path('epoch_1.pth').write_bytes(whole)
+    assert run('tiny.py', 'epoch_1.pth') == 1
+    assert re.search(r'\nerror: epoch_1\.pth: this file is damaged \(its checksum says so', capsys.readouterr().err)
+
+
 @pytest.mark.parametrize(
     ('words', 'error'),
     [

@@ -242,16 +242,6 @@ def test_a_url_without_network_says_what_to_do(tmp_path: Path, monkeypatch: pyte
         checkpoint.read_checkpoint(url)
 
 
-def test_a_url_that_was_fetched_is_found_in_the_cache(
-    bare_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    cached = tmp_path / 'hub' / 'checkpoints' / 'mobileone_s0.pth.tar'
-    cached.parent.mkdir(parents=True)
-    bare_file.rename(cached)
-    assert checkpoint.read_checkpoint(names.OFFICIAL_URLS['s0', 'fused']).path == cached
-
-
 def test_other_schemes_are_refused() -> None:
     with pytest.raises(CheckpointError, match='s3: given, expected a path or a file:, http: or https: URL'):
         checkpoint.read_checkpoint('s3://bucket/a.pth')
