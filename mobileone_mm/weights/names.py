@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from mobileone_mm.errors import CheckpointError
@@ -24,6 +25,7 @@ OFFICIAL_URLS = {(v, 'fused'): OFFICIAL_URL.format(v) for v in ARCHITECTURES} | 
 }
 
 CLASSIFIER = ('linear.weight', 'linear.bias')
+COUNTER = '.num_batches_tracked'  # the one entry of a MobileOne that is a whole number
 SHOWN_KEYS = 4  # names in an error message; more do not help
 
 
@@ -112,7 +114,8 @@ def parse(state: State) -> Weights:
     """Sort a state dict of any layout into backbone, classifier and rest.
 
     Raises:
-        CheckpointError: it holds no MobileOne, one that is half fused, or half a classifier.
+        CheckpointError: it holds no MobileOne, one that is half fused, half a classifier, or weights that are whole
+            numbers.
     """
     layout, prefix = _recognise(state)
     classifier_path = 'head.fc' if prefix else layout.classifier
@@ -135,6 +138,14 @@ def parse(state: State) -> Weights:
         raise CheckpointError(
             'some blocks of this file are fused and some are not; expected all or none: fuse the trained file again'
         )
+    whole = [
+        key
+        for key, value in (weights.backbone | weights.classifier).items()
+        if not (value.is_floating_point() or key.endswith(COUNTER))
+    ]
+    if whole:
+        found = name_of((weights.backbone | weights.classifier)[whole[0]].dtype)
+        raise CheckpointError(f'{listed(whole)} of type {found}, expected floating-point numbers')
     return weights
 
 
@@ -200,6 +211,11 @@ def unwrap(contents: object) -> dict[str, Tensor]:
     if not state or len(state) < len(inner) - ('steps' in inner):
         raise CheckpointError(f'holds {listed(list(map(str, inner)))}; expected a state dict: names with their tensors')
     return state
+
+
+def name_of(dtype: torch.dtype) -> str:
+    """'int64' of torch.int64."""
+    return str(dtype).removeprefix('torch.')
 
 
 def listed(keys: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Reads a .pth without running code from it: tensors, numbers, strings, containers; all else is refused by name."""
 
 import re
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
@@ -48,11 +49,11 @@ def read(path: Path) -> Any:
     try:
         require_intact(path)
         try:
-            return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
+            return _loaded(path)
         except UnpicklingError as error:
             named = _names_of_code(path, error)
         with torch.serialization.safe_globals([(_Discarded, name) for name in named]):
-            contents = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
+            contents = _loaded(path)
     except CheckpointError:
         raise
     except Exception as error:
@@ -60,6 +61,12 @@ def read(path: Path) -> Any:
     if isinstance(contents, dict):
         contents.pop('message_hub', None)
     return contents
+
+
+def _loaded(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of how torch itself reads a file; the tensors are looked at later
+        return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
 
 
 def _names_of_code(path: Path, refused: UnpicklingError) -> set[str]:
@@ -74,8 +81,7 @@ def _names_of_code(path: Path, refused: UnpicklingError) -> set[str]:
         raise CheckpointError(
             f'{path}: refused, since reading must not run code from a file (it names code: '
             f'{", ".join(sorted(named - MESSAGE_HUB_GLOBALS))}); expected tensors, numbers, strings and containers. '
-            'If you trust it, save its weights alone where its code is installed: '
-            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'weights.pth')"
+            "If it is yours, save its weights alone where it was made: torch.save(model.state_dict(), 'weights.pth')"
         ) from refused
     return named
 
