@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.logging import print_log
 
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, printable
 from mobileone_mm.outputs import WEIGHTS_COMMENT_BYTES, digest_in, file_sha256
 
 ZIP_MAGIC = b'PK\x03\x04'
@@ -79,15 +79,14 @@ def _checked(path: Path, archive: zipfile.ZipFile) -> bool:
     """Hold every record against its checksum; False where the file has none."""
     records = archive.infolist()
     for record in records:
+        name = printable(record.filename)
         if record.compress_type != zipfile.ZIP_STORED:
             raise CheckpointError(
-                f'{path}: {record.filename} in it is compressed, as torch writes nothing; load it and save it again '
+                f'{path}: {name} in it is compressed, as torch writes nothing; load it and save it again '
                 f'with torch, or, if it should not be, {CURE}'
             )
         if record.external_attr & FOLDER:  # torch reads nothing of it, and says nothing
-            raise CheckpointError(
-                f'{path}: this file is damaged ({record.filename} in it is marked as a folder): {CURE}'
-            )
+            raise CheckpointError(f'{path}: this file is damaged ({name} in it is marked as a folder): {CURE}')
     # Torch writes 0 for every record then; a sound record has the checksum 0 once in four thousand million.
     has_checksums = any(record.CRC for record in records if record.file_size)
     for record in records:
@@ -99,6 +98,6 @@ def _checked(path: Path, archive: zipfile.ZipFile) -> bool:
                     pass
             except zipfile.BadZipFile as error:
                 raise CheckpointError(
-                    f'{path}: this file is damaged (its checksum says so of {record.filename}): {CURE}'
+                    f'{path}: this file is damaged (its checksum says so of {printable(record.filename)}): {CURE}'
                 ) from error
     return has_checksums

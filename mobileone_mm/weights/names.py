@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, printable, shown
 from mobileone_mm.models.backbones.variants import ARCHITECTURES, BASE_CHANNELS, STEM_MAX_CHANNELS
 from mobileone_mm.weights.layouts import APPLE, FUSED_PART, HOST_PREFIX, LAYOUTS, Layout, rename
 
@@ -102,7 +102,7 @@ class Weights:
         if self.rest and not self.prefix:
             text += f' beside {listed(self.rest)} of no known place'
         elif self.rest:
-            text += f' inside a larger model ({", ".join(sorted({key.split(".")[0] for key in self.rest}))})'
+            text += f' inside a larger model ({shown(sorted({key.split(".")[0] for key in self.rest}))})'
         elif self.classifier:
             text += f' with a {self.num_classes}-class classifier'
         else:
@@ -221,8 +221,8 @@ def name_of(dtype: torch.dtype) -> str:
 def listed(keys: Iterable[str]) -> str:
     """'3 keys (a, b, c)', shortened to the first few."""
     names = list(keys)
-    shown = ', '.join(names[:SHOWN_KEYS]) + (', ...' if len(names) > SHOWN_KEYS else '')
-    return f'{len(names)} key{"" if len(names) == 1 else "s"} ({shown})' if names else 'no keys'
+    first = ', '.join(map(printable, names[:SHOWN_KEYS])) + (', ...' if len(names) > SHOWN_KEYS else '')
+    return f'{len(names)} key{"" if len(names) == 1 else "s"} ({first})' if names else 'no keys'
 
 
 def _recognise(state: State) -> tuple[Layout, str]:

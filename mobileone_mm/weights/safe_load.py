@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, printable, shown
 from mobileone_mm.weights.intact import require_intact
 
 # What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
@@ -80,7 +80,7 @@ def _names_of_code(path: Path, refused: UnpicklingError) -> set[str]:
     if not named <= MESSAGE_HUB_GLOBALS:
         raise CheckpointError(
             f'{path}: refused, since reading must not run code from a file (it names code: '
-            f'{", ".join(sorted(named - MESSAGE_HUB_GLOBALS))}); expected tensors, numbers, strings and containers. '
+            f'{shown(sorted(named - MESSAGE_HUB_GLOBALS))}); expected tensors, numbers, strings and containers. '
             "If it is yours, save its weights alone where it was made: torch.save(model.state_dict(), 'weights.pth')"
         ) from refused
     return named
@@ -91,4 +91,4 @@ def _reason(error: Exception) -> str:
     lines = str(error).rpartition('WeightsUnpickler error: ')[2].strip().splitlines()
     if lines and lines[0].startswith('Weights only load failed'):
         lines = [line for line in lines[1:] if line.strip()]
-    return ': '.join([type(error).__name__, *lines[:1]])
+    return printable(': '.join([type(error).__name__, *lines[:1]]))
