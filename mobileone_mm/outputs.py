@@ -16,6 +16,7 @@ from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from mobileone_mm import __version__
 from mobileone_mm.atomic import Kind, require_writable
@@ -52,7 +53,7 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]
-    read = [Path(path) for path in inputs if os.path.exists(path)]
+    read = [path for path in map(_on_disk, inputs) if path.exists()]
     for (one, _), (other, _) in combinations(given, 2):
         if os.path.realpath(one) == os.path.realpath(other) or _same(one, other):
             raise UsageError(f'{other}: named for two outputs; choose another path for one of them')
@@ -65,6 +66,12 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
         require_writable(path, kind)
         if kind is REPORT and path.suffix != REPORT_ENDING:
             raise UsageError(f'`report` {path}: ending {path.suffix!r} given, expected {REPORT_ENDING}')
+
+
+def _on_disk(given: str | Path) -> Path:
+    """Where an input lies, if it does: also one given as a file: URL, or from the home folder."""
+    parts = urlsplit(str(given))
+    return Path(unquote(parts.path) if parts.scheme == 'file' else os.path.expanduser(given))
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -9,7 +9,9 @@ import torch
 from mmengine.config import Config
 
 from mobileone_mm import cli, reparam
+from mobileone_mm.commands import fuse
 from mobileone_mm.commands.fuse import main
+from mobileone_mm.errors import CheckpointError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.outputs import file_sha256
@@ -116,3 +118,40 @@ def test_missing_folders_are_made(folder: Path) -> None:
     assert cli.run(main, [str(folder / 'config.py'), str(folder / 'trained.pth'), *words]) == 0
     assert {path.name for path in (folder / 'new/sub').iterdir()} == {'f.pth', 'f.py'}
     assert (folder / 'reports/r.json').is_file()
+
+
+WANTED = r"\('cat', 'dog', 'cow'\)"
+
+
+@pytest.mark.parametrize(
+    ('trained', 'message'),
+    [
+        (('dog', 'cat', 'cow'), r"trained on the classes \('dog', 'cat', 'cow'\), .*config\.py names " + WANTED),
+        (('cat', 'cat', 'cow'), r"trained on the classes \('cat \(0\)', 'cat \(1\)', 'cow'\), .*names " + WANTED),
+        (('cat', 'dog'), r"trained on the classes \('cat', 'dog'\), .*config\.py names " + WANTED),
+        (('cat', 'dog', 'cow'), None),
+    ],
+)
+def test_a_checkpoint_with_other_classes_than_the_config_is_refused(
+    trained: tuple[str, ...], message: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configs.load_config(folder / 'config.py')
+    dataset = {'type': 'CustomDataset', 'metainfo': {'classes': ('cat', 'dog', 'cow')}}
+    config.merge_from_dict({'test_dataloader': {'dataset': dataset}})
+    config.dump(folder / 'config.py')
+    state = checkpoint.read_checkpoint(folder / 'trained.pth').state_dict
+    checkpoint.save_checkpoint(folder / 'trained.pth', state, {'dataset_meta': {'classes': trained}})
+    words = [str(folder / 'config.py'), str(folder / 'trained.pth'), '--out', str(folder / 'f.pth')]
+    assert cli.run(main, words) == (0 if message is None else 1)
+    said = capsys.readouterr().err
+    assert message is None or re.search(rf'error: .*trained\.pth: {message}', said)
+    assert (folder / 'f.pth').exists() == (message is None)
+
+
+def test_a_class_that_stands_twice_is_named(tmp_path: Path) -> None:
+    checkpoint.save_checkpoint(
+        tmp_path / 'a.pth', {'a': torch.zeros(1)}, {'dataset_meta': {'classes': ('cat', 'dog', 'cat')}}
+    )
+    detector = Config({'default_scope': 'mmdet'})
+    with pytest.raises(CheckpointError, match=r'a\.pth: its meta names cat for more than one class'):
+        fuse._require_classes(detector, checkpoint.read_checkpoint(tmp_path / 'a.pth'))
