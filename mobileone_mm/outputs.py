@@ -31,6 +31,13 @@ GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the fra
 REPORT_ENDING = '.json'
 REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
 CONFIG_HEAD = f'# Written by {AUTHOR}'
+CONFIG_PATTERN = re.compile(
+    rf'{CONFIG_HEAD} with [^\n]*\n'
+    r'# sha256 of [^\n]*: (?P<weights>[0-9a-f]{64})\n'
+    r'# sha256 of the lines below: (?P<below>[0-9a-f]{64})\n'
+    r'(?P<config>.*)',
+    re.DOTALL,
+)
 JPEG_START, JPEG_HEADER, JPEG_COMMENT = b'\xff\xd8', b'\xff\xe0', b'\xff\xfe'
 HEAD = 1024  # bytes of a file that are looked at
 HASH_CHUNK_BYTES = 1 << 20
@@ -166,8 +173,29 @@ def _is_page(path: Path) -> bool:
     return GENERATOR in _head(path)
 
 
+def fused_config_text(config: str, weights: Path) -> str:
+    """The text of a fused model's config with the head that says which file it belongs to, and that it is unedited."""
+    return (
+        f'{CONFIG_HEAD} with {weights.name}, and again with it: copy it before you change it\n'
+        f'# sha256 of {weights.name}: {file_sha256(weights)}\n'
+        f'# sha256 of the lines below: {_text_sha256(config)}\n'
+        f'{config}'
+    )
+
+
+def weights_digest_in(config: Path) -> str | None:
+    """SHA-256 of the weight file that a fused model's config was written with; None in any other config."""
+    found = CONFIG_PATTERN.match(config.read_text('utf-8', 'replace'))
+    return found and found['weights']
+
+
 def _is_config(path: Path) -> bool:
-    return _head(path).startswith(CONFIG_HEAD.encode())
+    found = CONFIG_PATTERN.match(path.read_text('utf-8'))
+    return found is not None and found['below'] == _text_sha256(found['config'])
+
+
+def _text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_weights(path: Path) -> bool:
@@ -202,7 +230,7 @@ def _is_package(folder: Path) -> bool:
 REPORT = Kind('a report', _is_report)
 PAGE = Kind('a page about an export', _is_page)
 WEIGHTS = Kind('a weight file', _is_weights)
-FUSED_CONFIG = Kind('the config of a fused model', _is_config)
+FUSED_CONFIG = Kind('an unedited config of a fused model', _is_config)
 DRAWING = Kind('a picture with boxes', _is_drawing)
 ONNX = Kind('an ONNX file', _names_metadata)
 PACKAGE = Kind('a Core ML package', _is_package, folder=True)

@@ -74,7 +74,7 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
         (
             'config.py trained.pth --out mine.pth',
             2,
-            r'mine\.py: this file is not the config of a fused model written by mobileone_mm',
+            r'mine\.py: this file is not an unedited config of a fused model written by mobileone_mm',
         ),
         (
             'trained.pth config.py --out f.pth',
@@ -99,6 +99,19 @@ def test_bad_input_writes_nothing(
     assert re.search(message, capsys.readouterr().err)
     (folder / 'photos').rmdir()
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_config_that_was_edited_since_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(folder / name) for name in ('config.py', 'trained.pth')] + ['--out', str(folder / 'f.pth')]
+    assert cli.run(main, words) == 0
+    edited = f'{(folder / "f.py").read_text()}\nmodel.head.topk = (1,)\n'
+    (folder / 'f.py').write_text(edited)
+    before = (folder / 'f.pth').read_bytes()
+    assert cli.run(main, words) == 2
+    assert re.search(r'f\.py: this file is not an unedited config .* move it away, or choose', capsys.readouterr().err)
+    assert (folder / 'f.py').read_text() == edited
+    assert (folder / 'f.pth').read_bytes() == before
+    assert open_model(configs.load_config(folder / 'f.py'), folder / 'f.pth')  # it still is that file's config
 
 
 @pytest.mark.parametrize('name', ['trained.pth', 'epoch_1.5.pth.tar'])
