@@ -51,7 +51,7 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
 
 
 def _last(runner: Runner) -> str | None:
-    """The checkpoint to go on from: of one that lies elsewhere, its namesake in the run's own folder, if there is one."""
+    """The checkpoint to go on from: the one that is noted, or its namesake in the run's own folder, if there is one."""
     named = find_latest_checkpoint(runner.work_dir)
     here = [folder / Path(named).name for folder in _folders(runner)] if named else []
     return next((str(path) for path in here if path.is_file()), named)
