@@ -104,7 +104,7 @@ def test_bad_input_writes_nothing(
 def test_a_config_that_was_edited_since_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [str(folder / name) for name in ('config.py', 'trained.pth')] + ['--out', str(folder / 'f.pth')]
     assert cli.run(main, words) == 0
-    edited = f'{(folder / "f.py").read_text()}\nmodel['head']['topk'] = (1,)\n'
+    edited = f'{(folder / "f.py").read_text()}\nwork_dir = "elsewhere"\n'
     (folder / 'f.py').write_text(edited)
     before = (folder / 'f.pth').read_bytes()
     assert cli.run(main, words) == 2
