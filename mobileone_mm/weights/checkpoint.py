@@ -260,8 +260,7 @@ def require_finite(given: Mapping[str, Tensor], checkpoint: Checkpoint) -> None:
     spoilt = matching.spoilt(given)
     if spoilt:
         raise CheckpointError(
-            f'{checkpoint.path}: NaN, infinity or a negative variance in {listed(spoilt)}, left by a diverged '
-            'training; take an earlier checkpoint'
+            f'{checkpoint.path}: {"; ".join(spoilt)}, left by a diverged training; take an earlier checkpoint'
         )
 
 

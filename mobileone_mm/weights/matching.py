@@ -63,13 +63,13 @@ def _loses_fractions(expected: Tensor, given: Tensor) -> bool:
 
 
 def spoilt(given: Mapping[str, Tensor]) -> list[str]:
-    """Names of the entries that hold NaN, what is infinite in float32, or a negative variance."""
-    return [
-        key
-        for key, value in given.items()
-        if value.is_floating_point()
-        and (not value.float().isfinite().all() or (key.endswith('.running_var') and (value < 0).any()))
-    ]
+    """What no model can compute with, and where: NaN, what is infinite in float32, a negative variance."""
+    real = {key: value for key, value in given.items() if value.is_floating_point()}
+    endless = [key for key, value in real.items() if not value.float().isfinite().all()]
+    negative = [key for key, value in real.items() if key.endswith('running_var') and (value < 0).any()]
+    return [f'NaN or infinity in {listed(endless)}'] * bool(endless) + [
+        f'negative variances in {listed(negative)}'
+    ] * bool(negative)
 
 
 def require_dense(given: Mapping[str, Tensor], size: int) -> None:
