@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import MobileOneError
+from mobileone_mm.errors import MobileOneError, printable
 from mobileone_mm.flags import FLAGS
 from mobileone_mm.outputs import REPORT, report_text
 
@@ -142,6 +142,7 @@ def _printed_log() -> Iterator[None]:
 
 def say(message: str) -> None:
     """Print a message for the person at the terminal, on stderr: stdout is for results."""
+    message = printable(message, kept='\n\t')
     # Over what a bar left behind when its work was stopped.
     print(f'{CLEAR_REST}{message}' if sys.stderr.isatty() else message, file=sys.stderr, flush=True)
 
@@ -194,7 +195,7 @@ def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 def result(text: str) -> None:
     """Print what a command found, on stdout; options that the library names in it are printed as their flags."""
-    print(_with_flags(text), flush=True)
+    print(printable(_with_flags(text), kept='\n\t'), flush=True)
 
 
 def next_command(command: str) -> None:

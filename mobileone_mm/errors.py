@@ -1,8 +1,10 @@
 """What can go wrong in front of a user: every message names what was given, what was expected and what to do."""
 
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+JOINERS = '\u200c\u200d'  # not printable to Python, but letters of Persian and Hindi, and emoji, need them
 NAMES_SHOWN = 5  # how many files, names or ids a message lists before it only counts
 
 
@@ -10,6 +12,9 @@ class MobileOneError(Exception):
     """A failure whose text is written for the user; command-line tools end with `exit_status`."""
 
     exit_status = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), kept='\n\t')
 
 
 class UsageError(MobileOneError):
@@ -44,6 +49,20 @@ class ParityError(MobileOneError):
 
 def shown(names: Iterable[Any]) -> str:
     """The first few names, and how many more there are."""
-    every = [str(name) for name in names]
+    every = [printable(str(name)) for name in names]
     rest = len(every) - NAMES_SHOWN
     return ', '.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+
+
+def printable(text: str, kept: str = '') -> str:
+    """A text that comes from a file, with what would move a terminal's cursor written out, as repr() does it.
+
+    Args:
+        text: any.
+        kept: control characters that stay.
+    """
+    return ''.join(one if _is_shown(one) or one in kept else one.encode('unicode_escape').decode() for one in text)
+
+
+def _is_shown(one: str) -> bool:
+    return one.isprintable() or unicodedata.category(one) == 'Zs' or one in JOINERS

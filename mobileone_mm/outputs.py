@@ -4,15 +4,19 @@ Each kind of output carries a mark that a reader of its format skips, so that a 
 by its name. Judging costs a look at the head or the end of a file, and imports nothing heavy.
 """
 
+import hashlib
 import json
 import mmap
 import os
+import re
+import sys
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from mobileone_mm import __version__
 from mobileone_mm.atomic import Kind, require_writable
@@ -27,8 +31,18 @@ GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the fra
 REPORT_ENDING = '.json'
 REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
 CONFIG_HEAD = f'# Written by {AUTHOR}'
+CONFIG_PATTERN = re.compile(
+    rf'{CONFIG_HEAD} with [^\n]*\n'
+    r'# sha256 of [^\n]*: (?P<weights>[0-9a-f]{64})\n'
+    r'# sha256 of the lines below: (?P<below>[0-9a-f]{64})\n'
+    r'(?P<config>.*)',
+    re.DOTALL,
+)
 JPEG_START, JPEG_HEADER, JPEG_COMMENT = b'\xff\xd8', b'\xff\xe0', b'\xff\xfe'
 HEAD = 1024  # bytes of a file that are looked at
+HASH_CHUNK_BYTES = 1 << 20
+DIGEST_LABEL = b'sha256:'  # before the digest in the comment of a weight file
+WEIGHTS_COMMENT_BYTES = len(DIGEST_LABEL) + 64 + len(b' ') + len(SIGNATURE)
 
 Output = tuple[str | Path | None, Kind]
 
@@ -46,7 +60,7 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]
-    read = [Path(path) for path in inputs if os.path.exists(path)]
+    read = [path for path in map(_on_disk, inputs) if path.exists()]
     for (one, _), (other, _) in combinations(given, 2):
         if os.path.realpath(one) == os.path.realpath(other) or _same(one, other):
             raise UsageError(f'{other}: named for two outputs; choose another path for one of them')
@@ -59,6 +73,12 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
         require_writable(path, kind)
         if kind is REPORT and path.suffix != REPORT_ENDING:
             raise UsageError(f'`report` {path}: ending {path.suffix!r} given, expected {REPORT_ENDING}')
+
+
+def _on_disk(given: str | Path) -> Path:
+    """Where an input lies, if it does: also one given as a file: URL, or from the home folder."""
+    parts = urlsplit(str(given))
+    return Path(unquote(parts.path) if parts.scheme == 'file' else os.path.expanduser(given))
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -91,9 +111,37 @@ def is_marked(what: str, folder: Path) -> bool:
 
 
 def sign_weights(path: Path) -> None:
-    """Mark a .pth file: the comment of its zip archive, which torch and other readers skip."""
+    """Mark a .pth file: the comment of its zip archive, which torch and other readers skip.
+
+    It holds the SHA-256 of all bytes before it (`digest_in`).
+    """
     with zipfile.ZipFile(path, 'a') as archive:
-        archive.comment = SIGNATURE
+        archive.comment = _weights_comment('0' * 64)
+    before = path.stat().st_size - WEIGHTS_COMMENT_BYTES
+    comment = _weights_comment(file_sha256(path, before))
+    with path.open('r+b') as file:
+        file.seek(before)
+        file.write(comment)
+
+
+def _weights_comment(digest: str) -> bytes:
+    return DIGEST_LABEL + digest.encode() + b' ' + SIGNATURE
+
+
+def digest_in(comment: bytes) -> str | None:
+    """The SHA-256 that `sign_weights` left in the comment of a weight file, in hexadecimal; None in any other."""
+    found = re.fullmatch(re.escape(DIGEST_LABEL) + rb'([0-9a-f]{64}) ' + re.escape(SIGNATURE), comment)
+    return found and found[1].decode()
+
+
+def file_sha256(path: str | Path, size: int | None = None) -> str:
+    """SHA-256 of a file, or of its first `size` bytes, in hexadecimal."""
+    digest, left = hashlib.sha256(), sys.maxsize if size is None else size
+    with Path(path).open('rb') as file:
+        while chunk := file.read(min(left, HASH_CHUNK_BYTES)):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.hexdigest()
 
 
 def signed_jpeg(picture: bytes) -> bytes:
@@ -125,8 +173,29 @@ def _is_page(path: Path) -> bool:
     return GENERATOR in _head(path)
 
 
+def fused_config_text(config: str, weights: Path) -> str:
+    """The text of a fused model's config with the head that says which file it belongs to, and that it is unedited."""
+    return (
+        f'{CONFIG_HEAD} with {weights.name}, and again with it: copy it before you change it\n'
+        f'# sha256 of {weights.name}: {file_sha256(weights)}\n'
+        f'# sha256 of the lines below: {_text_sha256(config)}\n'
+        f'{config}'
+    )
+
+
+def weights_digest_in(config: Path) -> str | None:
+    """SHA-256 of the weight file that a fused model's config was written with; None in any other config."""
+    found = CONFIG_PATTERN.match(config.read_text('utf-8', 'replace'))
+    return found and found['weights']
+
+
 def _is_config(path: Path) -> bool:
-    return _head(path).startswith(CONFIG_HEAD.encode())
+    found = CONFIG_PATTERN.match(path.read_text('utf-8'))
+    return found is not None and found['below'] == _text_sha256(found['config'])
+
+
+def _text_sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_weights(path: Path) -> bool:
@@ -161,7 +230,7 @@ def _is_package(folder: Path) -> bool:
 REPORT = Kind('a report', _is_report)
 PAGE = Kind('a page about an export', _is_page)
 WEIGHTS = Kind('a weight file', _is_weights)
-FUSED_CONFIG = Kind('the config of a fused model', _is_config)
+FUSED_CONFIG = Kind('an unedited config of a fused model', _is_config)
 DRAWING = Kind('a picture with boxes', _is_drawing)
 ONNX = Kind('an ONNX file', _names_metadata)
 PACKAGE = Kind('a Core ML package', _is_package, folder=True)

@@ -35,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_outputs([(args.destination, WEIGHTS)], [args.source])
     # After the options: a wrong one shall not wait for torch.
     from mobileone_mm.weights import names
-    from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
+    from mobileone_mm.weights.checkpoint import read_checkpoint, require_finite, save_checkpoint
 
     source = read_checkpoint(args.source)
+    require_finite(source.state_dict, source)
     try:
         converted = names.convert(source.state_dict, args.to)
     except CheckpointError as error:

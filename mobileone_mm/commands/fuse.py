@@ -1,16 +1,19 @@
 """Write the fused form of a trained checkpoint, checked against it, and the config that loads it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, CHECKPOINT, beside, require_kind
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import CheckpointError, ConfigError, UsageError, shown
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, require_outputs
+from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, file_sha256, require_outputs
 
 if TYPE_CHECKING:
+    from mmengine.config import Config
+
     from mobileone_mm.openmmlab.fused_file import FusedFile
     from mobileone_mm.weights.checkpoint import Checkpoint
 
@@ -46,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model, source = open_model(config, args.checkpoint)
     if source.form == 'fused':
         raise UsageError(f'{source}, so there is nothing to fuse')
+    _require_classes(config, source)
     before = sum(parameter.numel() for parameter in model.parameters())
     written = write_fused(model, source, config, out)
     cli.result(f'{written.path}: {written.parity}')
@@ -58,9 +62,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:
-    from mobileone_mm.weights.checkpoint import file_sha256
+def _require_classes(config: 'Config', source: 'Checkpoint') -> None:
+    """Refuse a checkpoint whose class names are not the config's: FUSED.pth would name them, FUSED.py the others."""
+    from mobileone_mm.openmmlab.test_data import as_named, class_fault
 
+    if not source.classes:
+        return
+    twice = {name for name, count in Counter(as_named(config, source.classes)).items() if count > 1}
+    if twice:
+        raise CheckpointError(f'{source.path}: its meta names {shown(sorted(twice))} for more than one class')
+    try:
+        fault = class_fault(config, source.classes)
+    except ConfigError:  # it names none
+        return
+    if fault:
+        raise CheckpointError(f'{source.path}: {fault}; fuse with the config it was trained with')
+
+
+def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:
     return {
         'source': str(source.path),
         'source_sha256': source.sha256,

@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from mobileone_mm.errors import JOINERS
 from mobileone_mm.flags import FLAGS
 
 SMALLEST_SHARE = 0.001  # smaller ones are said in words
-JOINERS = '\u200c\u200d'  # not printable to Python, but letters of Persian and Hindi, and emoji, need them
 UNKNOWN = '\N{REPLACEMENT CHARACTER}'
 OPTION = re.compile('`([^`]+)`')  # how the library names an option
 

@@ -1,5 +1,6 @@
 """A hook that puts the fused form of a model into validation and test."""
 
+from pathlib import Path
 from typing import Any
 
 from mmengine.hooks import Hook
@@ -10,7 +11,7 @@ from torch import nn
 from mobileone_mm import reparam
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.hooks.unwrap import on_cpu, unwrapped
-from mobileone_mm.openmmlab.fused_file import WRONG_FUSE_LIMIT
+from mobileone_mm.openmmlab.fused_file import WRONG_FUSE_LIMIT, require_one_writing
 from mobileone_mm.openmmlab.inputs import example_images
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights.checkpoint import form_of
@@ -49,11 +50,14 @@ class FuseForTestHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         """Fuse the runner's model before a fused file is loaded into it.
 
         Raises:
-            CheckpointError: a fused file is to be trained, or a trained one loaded into a fused model.
+            CheckpointError: a fused file is to be trained, or a trained one loaded into a fused model, or a fused file
+                and its config were not written together.
         """
         model = unwrapped(runner.model)
         fused_file = form_of(checkpoint.get('state_dict', checkpoint)) == 'fused'
         fused_model = reparam.is_fused(model)
+        if fused_file and runner._load_from:
+            require_one_writing(runner.cfg, Path(runner._load_from))
         if fused_file and isinstance(runner._train_loop, BaseLoop):
             raise CheckpointError(
                 'load_from or --resume names a fused file, which cannot be trained; expected the trained checkpoint '

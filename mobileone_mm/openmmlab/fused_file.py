@@ -16,10 +16,17 @@ from torch import Tensor, nn
 
 from mobileone_mm import __version__, reparam
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import ConfigError
+from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import example_images
-from mobileone_mm.outputs import CONFIG_HEAD, FUSED_CONFIG, WEIGHTS, require_outputs
+from mobileone_mm.outputs import (
+    FUSED_CONFIG,
+    WEIGHTS,
+    file_sha256,
+    fused_config_text,
+    require_outputs,
+    weights_digest_in,
+)
 from mobileone_mm.parity import Parity
 from mobileone_mm.weights import matching
 from mobileone_mm.weights.checkpoint import BLOCK, FORMAT_VERSION, Checkpoint, save_checkpoint
@@ -52,7 +59,8 @@ class FusedFile:
 def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path) -> FusedFile:
     """Fuse a copy of `model` (on the CPU, holding the weights of `source`), check it, and write it as `out` (.pth).
 
-    Beside it, `out` with the ending .py is the config that loads it.
+    Beside it, `out` with the ending .py is the config that loads it. It is written last and names the SHA-256 of the
+    .pth, so that one without the other, as a killed process may leave them, is noticed: `require_one_writing`.
 
     Raises:
         UsageError: something stands at one of the two that was not written so.
@@ -79,9 +87,30 @@ def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path)
     save_checkpoint(out, state, {**source.meta, 'cfg': described.pretty_text, BLOCK: block})
     if path is not None:
         with replacing(path, FUSED_CONFIG) as fresh:
-            head = f'{CONFIG_HEAD} with {out.name}, and again with it: copy it before you change it\n'
-            fresh.write_text(head + described.pretty_text, encoding='utf-8')
+            fresh.write_text(fused_config_text(described.pretty_text, out), encoding='utf-8')
     return FusedFile(out, path, fault, parity, sum(parameter.numel() for parameter in fused.parameters()))
+
+
+def require_one_writing(config: Config, path: Path, sha256: str | None = None) -> None:
+    """Refuse NAME.py and NAME.pth of which only one was replaced, as by a process that was killed between the two.
+
+    Args:
+        config: of any kind; one that `write_fused` did not write goes with any file.
+        path: of the weight file.
+        sha256: of that, where it is known.
+
+    Raises:
+        CheckpointError: they were not written together.
+    """
+    described = Path(config.filename or '')
+    if described.stem != path.stem or not (described.is_file() and path.is_file()):
+        return
+    named = weights_digest_in(described)
+    if named is not None and named != (sha256 or file_sha256(path)):
+        raise CheckpointError(
+            f'{path}: {described} was not written with this file, but with an earlier or a later one of its name; '
+            'fuse the trained checkpoint again, which writes both'
+        )
 
 
 def fused_config(config: Config, state: Mapping[str, Tensor]) -> Config:

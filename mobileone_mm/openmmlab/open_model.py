@@ -8,6 +8,7 @@ from torch import nn
 
 from mobileone_mm import reparam
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.fused_file import require_one_writing
 from mobileone_mm.weights.checkpoint import Checkpoint, load_whole, read_checkpoint
 
 
@@ -27,6 +28,7 @@ def open_model(
     if require is not None:
         require(model)
     checkpoint = read_checkpoint(path)
+    require_one_writing(config, checkpoint.path, checkpoint.sha256)
     if checkpoint.form == 'fused':
         reparam.fuse(model, inplace=True)
     load_whole(model, checkpoint)

@@ -62,6 +62,18 @@ def as_named(config: Config, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f'{name} ({index})' if counts[name] > 1 else name for index, name in enumerate(names))
 
 
+def class_fault(config: Config, trained: Sequence[str]) -> str | None:
+    """How the classes that a checkpoint was trained on differ from the config's; None where they agree.
+
+    Raises:
+        ConfigError: the config names no classes.
+    """
+    wanted, given = class_names(config, trained), as_named(config, trained)
+    if given == wanted:
+        return None
+    return f'trained on the classes {given}, {config.filename} names {wanted}'
+
+
 def _folder_names(config: Config) -> Sequence[str] | None:
     """The classes that a classifier's test data set finds in its folders; None where it cannot be read."""
     if task_of(config) != 'classification':

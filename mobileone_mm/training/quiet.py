@@ -27,7 +27,10 @@ from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.training import notes, ranks
 from mobileone_mm.weights import matching
 from mobileone_mm.weights.checkpoint import read_checkpoint
+from mobileone_mm.weights.download import local_file
+from mobileone_mm.weights.intact import require_intact
 
+READ_URLS = ('file://', 'http://', 'https://')
 PREFIX = re.compile(r'^module\.')  # as mmengine takes it off
 OURS = logging.getLogger('mobileone_mm')
 
@@ -158,6 +161,7 @@ def build(config: Config, log: Log) -> Runner:
             return loop
 
         def load_checkpoint(self, filename: str, *args: Any, **options: Any) -> Any:
+            filename = _intact(filename)
             try:
                 checkpoint = super().load_checkpoint(filename, *args, **options)
             except UnpicklingError as error:
@@ -179,6 +183,15 @@ def build(config: Config, log: Log) -> Runner:
                 super().dump_config()
 
     return Quiet.from_cfg(config)
+
+
+def _intact(filename: str) -> str:
+    """The local file that a checkpoint's name or URL means, undamaged; mmengine knows other stores, which it reads."""
+    if '://' in filename and not filename.startswith(READ_URLS):
+        return filename
+    path = local_file(filename)
+    require_intact(path)
+    return str(path)
 
 
 def kept_config(runner: Runner) -> Path:

@@ -3,8 +3,8 @@
 Reading never runs code from a file: tensors, numbers, strings and containers are kept, all else is refused by name.
 """
 
-import hashlib
 import logging
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,15 +18,14 @@ from torch import Tensor, nn
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.models.backbones.base import BlockBackbone
-from mobileone_mm.outputs import WEIGHTS, sign_weights
+from mobileone_mm.outputs import WEIGHTS, file_sha256, sign_weights
 from mobileone_mm.weights import expand, matching, names, safe_load
 from mobileone_mm.weights.download import local_file
 from mobileone_mm.weights.names import Weights, listed
-from mobileone_mm.weights.plain import plain
+from mobileone_mm.weights.plain import plain, plain_meta
 
 BLOCK = 'mobileone_mm'  # the name of this package's own block in a file's `meta`
 FORMAT_VERSION = 1
-HASH_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -95,15 +94,6 @@ def form_of(state_dict: Mapping[str, Tensor]) -> str:
         return 'trained'
 
 
-def file_sha256(path: str | Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    digest = hashlib.sha256()
-    with Path(path).open('rb') as file:
-        while chunk := file.read(HASH_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def read_checkpoint(source: str | Path) -> Checkpoint:
     """Read a weight file, ours or another's, from a path or URL, without running code from it.
 
@@ -113,9 +103,10 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
     path = local_file(source)
     contents = safe_load.read(path)
     stored = contents.get('meta') if isinstance(contents, Mapping) else None
-    meta = plain(stored) if isinstance(stored, Mapping) else {}
     try:
         state_dict = names.unwrap(contents)
+        matching.require_dense(state_dict, path.stat().st_size)
+        meta = plain_meta(stored)
         _require_known_format(meta)
     except CheckpointError as error:
         raise CheckpointError(f'{path}: {error}') from error
@@ -200,6 +191,7 @@ def _load_backbone(backbone: BlockBackbone, checkpoint: Checkpoint, without_se: 
             "classifier, or a whole mm model, whose backbone's names begin with 'backbone.'"
         )
     state, expected, expanding = weights.backbone, backbone.state_dict(), False
+    require_finite(state, checkpoint)
     if backbone.deploy and weights.form == 'trained':
         state = expand.fold_state(state)
     elif not backbone.deploy and weights.form == 'fused':
@@ -259,16 +251,24 @@ def load_whole(model: nn.Module, checkpoint: Checkpoint) -> None:
     model.load_state_dict(state, strict=False)  # num_batches_tracked may lack; the rest was checked
 
 
+def require_finite(given: Mapping[str, Tensor], checkpoint: Checkpoint) -> None:
+    """Refuse entries of a file that no model can compute with.
+
+    Raises:
+        CheckpointError: NaN, infinity or a negative variance.
+    """
+    spoilt = matching.spoilt(given)
+    if spoilt:
+        raise CheckpointError(
+            f'{checkpoint.path}: {"; ".join(spoilt)}, left by a diverged training; take an earlier checkpoint'
+        )
+
+
 def _require_fit(
     expected: Mapping[str, Tensor], given: Mapping[str, Tensor], model: nn.Module, checkpoint: Checkpoint
 ) -> None:
     """`model` is what the message describes; `expected` may be another form of it."""
-    spoilt = matching.not_finite(given)
-    if spoilt:
-        raise CheckpointError(
-            f'{checkpoint.path}: NaN or infinity in {listed(spoilt)}, left by a diverged training; take an earlier '
-            'checkpoint'
-        )
+    require_finite(given, checkpoint)
     faults = matching.faults(expected, given)
     if not faults:
         return
@@ -284,8 +284,8 @@ def _require_known_format(meta: Mapping[str, Any]) -> None:
     version = block.get('format_version', FORMAT_VERSION) if isinstance(block, Mapping) else None
     if type(version) is not int:
         raise CheckpointError(
-            f"meta[{BLOCK!r}] = {block!r} given, expected a dict whose 'format_version' is a whole number up to "
-            f'{FORMAT_VERSION}; fuse the trained checkpoint again'
+            f"meta[{BLOCK!r}] = {reprlib.repr(block)} given, expected a dict whose 'format_version' is a whole number "
+            f'up to {FORMAT_VERSION}; fuse the trained checkpoint again'
         )
     if version > FORMAT_VERSION:
         raise CheckpointError(

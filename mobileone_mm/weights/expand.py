@@ -169,7 +169,7 @@ def calibrate(backbone: BlockBackbone, batches: Iterable[Tensor]) -> Parity:
 
     Raises:
         FuseError: the backbone is fused, or a norm has no statistics, gamma or beta.
-        DataError: there is no batch.
+        DataError: there is no batch, or the images give statistics that are not finite; the backbone is as it was.
     """
     _require_full_norms(backbone)
     was_training = backbone.training
@@ -189,6 +189,7 @@ def calibrate(backbone: BlockBackbone, batches: Iterable[Tensor]) -> Parity:
             hook.remove()
     if first is None:
         raise DataError('nothing to calibrate on: the training data gave no batch')
+    _require_finite(backbone, moments)
     for norm in norms:
         _recentre(norm, moments[norm])
     backbone.awaits_calibration = False
@@ -227,6 +228,17 @@ def _recorder(moments: dict[_BatchNorm, _Moments]) -> Callable[[nn.Module, tuple
             moments[norm] = seen
 
     return record
+
+
+def _require_finite(backbone: nn.Module, moments: Mapping[_BatchNorm, _Moments]) -> None:
+    for name, module in backbone.named_modules():
+        if isinstance(module, _BatchNorm):
+            seen = moments[module]
+            if not (seen.mean.isfinite().all() and seen.squares.isfinite().all()):
+                raise DataError(
+                    f'the training images give NaN or infinity in {name} of the backbone; expected finite statistics: '
+                    "look at the images, and at mean and std of the config's data_preprocessor"
+                )
 
 
 def _recentre(norm: _BatchNorm, moments: _Moments) -> None:

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 
+from mobileone_mm.errors import CheckpointError
 from mobileone_mm.models.backbones.base import BlockBackbone
-from mobileone_mm.weights.names import Weights, listed
+from mobileone_mm.weights.names import Weights, listed, name_of
 
 HOST_CLASSIFIER = ('head.fc.weight', 'head.fc.bias')  # mmpretrain's name for the linear layer
+REAL_TYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # of floating-point numbers
 HEADS = ('bbox_head', 'decode_head', 'head')  # what mm hosts call the part that knows the classes
 
 
@@ -35,7 +38,7 @@ def is_squeeze_excite(name: str) -> bool:
 
 
 def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[str]:
-    """What keeps `given` from being loaded where `expected` is; empty where names and shapes agree.
+    """What keeps `given` from being loaded where `expected` is; empty where names, shapes and kinds of numbers agree.
 
     BN's batch counters may be missing: files from before torch 0.4.1 have none, and nothing is computed from them here.
     """
@@ -47,12 +50,60 @@ def faults(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> list[
         first = reshaped[0]
         shapes = f'{tuple(given[first].shape)} given, {tuple(expected[first].shape)} expected'
         found.append(f'of another shape {listed(reshaped)}: {shapes}')
+    retyped = [key for key in expected if key in given and _loses_fractions(expected[key], given[key])]
+    if retyped:
+        first = retyped[0]
+        types = f'{name_of(given[first].dtype)} given, {name_of(expected[first].dtype)} expected'
+        found.append(f'of another type {listed(retyped)}: {types}')
     return found
 
 
-def not_finite(given: Mapping[str, Tensor]) -> list[str]:
-    """Names of the entries that hold NaN or infinity."""
-    return [key for key, value in given.items() if value.is_floating_point() and not value.isfinite().all()]
+def _loses_fractions(expected: Tensor, given: Tensor) -> bool:
+    return expected.is_floating_point() and not given.is_floating_point()
+
+
+def spoilt(given: Mapping[str, Tensor]) -> list[str]:
+    """What no model can compute with, and where: NaN, what is infinite in float32, a negative variance."""
+    real = {key: value for key, value in given.items() if value.is_floating_point()}
+    endless = [key for key, value in real.items() if not value.float().isfinite().all()]
+    negative = [key for key, value in real.items() if key.endswith('running_var') and (value < 0).any()]
+    return [f'NaN or infinity in {listed(endless)}'] * bool(endless) + [
+        f'negative variances in {listed(negative)}'
+    ] * bool(negative)
+
+
+def require_dense(given: Mapping[str, Tensor], size: int) -> None:
+    """Refuse tensors that are no arrays of real numbers, each with a place in the file.
+
+    Args:
+        given: entries by name.
+        size: of the file, in bytes.
+
+    Raises:
+        CheckpointError: with the names of those that differ, and how.
+    """
+    odd: dict[str, list[str]] = {}
+    for key, value in given.items():
+        found = _oddity(value, size)
+        if found:
+            odd.setdefault(found, []).append(key)
+    if odd:
+        said = ', '.join(f'{listed(keys)} {found}' for found, keys in odd.items())
+        raise CheckpointError(f'{said}; expected dense tensors of real numbers: save them so where they were made')
+
+
+def _oddity(value: Tensor, size: int) -> str | None:
+    if value.is_meta:
+        return 'without data'
+    if value.is_quantized:
+        return 'quantised'
+    if value.layout != torch.strided or value.is_nested:
+        return 'sparse'
+    if value.is_complex() or (value.is_floating_point() and value.dtype not in REAL_TYPES):
+        return name_of(value.dtype)
+    # A view may repeat one number 2**50 times, which whoever copies it finds out.
+    stored = value.untyped_storage().nbytes()
+    return 'larger than what is stored of them' if value.nbytes > stored or stored > size else None
 
 
 def class_counts(model: nn.Module, classes: Sequence[str] | None, classifier_rows: int | None) -> list[str]:

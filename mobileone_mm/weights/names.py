@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, printable, shown
 from mobileone_mm.models.backbones.variants import ARCHITECTURES, BASE_CHANNELS, STEM_MAX_CHANNELS
 from mobileone_mm.weights.layouts import APPLE, FUSED_PART, HOST_PREFIX, LAYOUTS, Layout, rename
 
@@ -24,6 +25,7 @@ OFFICIAL_URLS = {(v, 'fused'): OFFICIAL_URL.format(v) for v in ARCHITECTURES} | 
 }
 
 CLASSIFIER = ('linear.weight', 'linear.bias')
+COUNTER = '.num_batches_tracked'  # the one entry of a MobileOne that is a whole number
 SHOWN_KEYS = 4  # names in an error message; more do not help
 
 
@@ -100,7 +102,7 @@ class Weights:
         if self.rest and not self.prefix:
             text += f' beside {listed(self.rest)} of no known place'
         elif self.rest:
-            text += f' inside a larger model ({", ".join(sorted({key.split(".")[0] for key in self.rest}))})'
+            text += f' inside a larger model ({shown(sorted({key.split(".")[0] for key in self.rest}))})'
         elif self.classifier:
             text += f' with a {self.num_classes}-class classifier'
         else:
@@ -112,7 +114,8 @@ def parse(state: State) -> Weights:
     """Sort a state dict of any layout into backbone, classifier and rest.
 
     Raises:
-        CheckpointError: it holds no MobileOne, one that is half fused, or half a classifier.
+        CheckpointError: it holds no MobileOne, one that is half fused, half a classifier, or weights that are whole
+            numbers.
     """
     layout, prefix = _recognise(state)
     classifier_path = 'head.fc' if prefix else layout.classifier
@@ -135,6 +138,14 @@ def parse(state: State) -> Weights:
         raise CheckpointError(
             'some blocks of this file are fused and some are not; expected all or none: fuse the trained file again'
         )
+    whole = [
+        key
+        for key, value in (weights.backbone | weights.classifier).items()
+        if not (value.is_floating_point() or key.endswith(COUNTER))
+    ]
+    if whole:
+        found = name_of((weights.backbone | weights.classifier)[whole[0]].dtype)
+        raise CheckpointError(f'{listed(whole)} of type {found}, expected floating-point numbers')
     return weights
 
 
@@ -202,11 +213,16 @@ def unwrap(contents: object) -> dict[str, Tensor]:
     return state
 
 
+def name_of(dtype: torch.dtype) -> str:
+    """'int64' of torch.int64."""
+    return str(dtype).removeprefix('torch.')
+
+
 def listed(keys: Iterable[str]) -> str:
     """'3 keys (a, b, c)', shortened to the first few."""
     names = list(keys)
-    shown = ', '.join(names[:SHOWN_KEYS]) + (', ...' if len(names) > SHOWN_KEYS else '')
-    return f'{len(names)} key{"" if len(names) == 1 else "s"} ({shown})' if names else 'no keys'
+    first = ', '.join(map(printable, names[:SHOWN_KEYS])) + (', ...' if len(names) > SHOWN_KEYS else '')
+    return f'{len(names)} key{"" if len(names) == 1 else "s"} ({first})' if names else 'no keys'
 
 
 def _recognise(state: State) -> tuple[Layout, str]:

@@ -1,16 +1,15 @@
 """Reads a .pth without running code from it: tensors, numbers, strings, containers; all else is refused by name."""
 
 import re
+import warnings
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
 import torch
 
-from mobileone_mm.errors import CheckpointError
-
-MAGICS = (b'PK\x03\x04', b'\x80')  # of a zip file, and of a pickle as torch wrote it before 1.6
-SHOWN_BYTES = 40
+from mobileone_mm.errors import CheckpointError, printable, shown
+from mobileone_mm.weights.intact import require_intact
 
 # What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
 # each is read as an inert `_Discarded`, and the message hub is thrown away.
@@ -48,13 +47,13 @@ def read(path: Path) -> Any:
         CheckpointError: whatever goes wrong, since all of it is about this file.
     """
     try:
-        _require_magic(path)
+        require_intact(path)
         try:
-            return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
+            return _loaded(path)
         except UnpicklingError as error:
             named = _names_of_code(path, error)
         with torch.serialization.safe_globals([(_Discarded, name) for name in named]):
-            contents = torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251
+            contents = _loaded(path)
     except CheckpointError:
         raise
     except Exception as error:
@@ -64,14 +63,10 @@ def read(path: Path) -> Any:
     return contents
 
 
-def _require_magic(path: Path) -> None:
-    with path.open('rb') as file:
-        begin = file.read(SHOWN_BYTES)
-    if not begin.startswith(MAGICS):
-        what = f'it begins with {begin.decode("ascii", "replace")!r}' if begin else 'it is empty'
-        raise CheckpointError(
-            f'{path}: this is no .pth ({what}); a download that failed leaves such a file: get it again'
-        )
+def _loaded(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # of how torch itself reads a file; the tensors are looked at later
+        return torch.load(path, map_location='cpu', weights_only=True)  # noqa: TID251 - here it is allowed
 
 
 def _names_of_code(path: Path, refused: UnpicklingError) -> set[str]:
@@ -85,9 +80,8 @@ def _names_of_code(path: Path, refused: UnpicklingError) -> set[str]:
     if not named <= MESSAGE_HUB_GLOBALS:
         raise CheckpointError(
             f'{path}: refused, since reading must not run code from a file (it names code: '
-            f'{", ".join(sorted(named - MESSAGE_HUB_GLOBALS))}); expected tensors, numbers, strings and containers. '
-            'If you trust it, save its weights alone where its code is installed: '
-            "torch.save(torch.load(FILE, weights_only=False)['state_dict'], 'weights.pth')"
+            f'{shown(sorted(named - MESSAGE_HUB_GLOBALS))}); expected tensors, numbers, strings and containers. '
+            "If it is yours, save its weights alone where it was made: torch.save(model.state_dict(), 'weights.pth')"
         ) from refused
     return named
 
@@ -97,4 +91,4 @@ def _reason(error: Exception) -> str:
     lines = str(error).rpartition('WeightsUnpickler error: ')[2].strip().splitlines()
     if lines and lines[0].startswith('Weights only load failed'):
         lines = [line for line in lines[1:] if line.strip()]
-    return ': '.join([type(error).__name__, *lines[:1]])
+    return printable(': '.join([type(error).__name__, *lines[:1]]))

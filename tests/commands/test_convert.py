@@ -69,3 +69,36 @@ def test_a_missing_folder_is_made(apple: Path) -> None:
     there = apple.with_name('new') / 'there.pth'
     assert cli.run(main, [str(apple), str(there), '--to', 'timm']) == 0
     assert describe(load(there)) == 'a fused S0 with a 5-class classifier (timm keys)'
+
+
+@pytest.mark.parametrize('way', ['the path', 'a symbolic link', 'a hard link', 'a file: URL', 'the home folder'])
+def test_what_is_read_is_not_written_over_by_whatever_way(
+    way: str, apple: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ours, link = apple.with_name('ours.pth'), apple.with_name('link.pth')
+    assert cli.run(main, [str(apple), str(ours), '--to', 'timm']) == 0  # what may be written over otherwise
+    before = ours.read_bytes()
+    monkeypatch.setenv('HOME', str(apple.parent))
+    source, out = str(ours), ours
+    if way == 'a symbolic link':
+        link.symlink_to(ours)
+        out = link
+    elif way == 'a hard link':
+        link.hardlink_to(ours)
+        out = link
+    elif way == 'a file: URL':
+        source = ours.as_uri()
+    elif way == 'the home folder':
+        source = '~/ours.pth'
+    assert cli.run(main, [source, str(out), '--to', 'apple']) == 2
+    assert re.search(r'would replace .*ours\.pth, which is read', capsys.readouterr().err)
+    assert ours.read_bytes() == before
+
+
+def test_a_file_that_somebody_else_wrote_is_left_alone(apple: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in (('notes.pth', b'notes'), ('weights.pth', apple.read_bytes())):
+        out = apple.with_name(name)
+        out.write_bytes(content)
+        assert cli.run(main, [str(apple), str(out), '--to', 'timm']) == 2
+        assert f'{out}: this file is not a weight file written by mobileone_mm' in capsys.readouterr().err
+        assert out.read_bytes() == content

@@ -20,9 +20,8 @@ from mobileone_mm import cli
 from mobileone_mm.__main__ import module_of
 from mobileone_mm.atomic import Kind, replacing
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.outputs import page_of
+from mobileone_mm.outputs import file_sha256, page_of
 from mobileone_mm.targets.coreml import convert, library
-from mobileone_mm.weights.checkpoint import file_sha256
 from tiny_detector import export_tiny
 
 MANIFEST = Path('Manifest.json')

@@ -9,9 +9,12 @@ import torch
 from mmengine.config import Config
 
 from mobileone_mm import cli, reparam
+from mobileone_mm.commands import fuse
 from mobileone_mm.commands.fuse import main
+from mobileone_mm.errors import CheckpointError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.outputs import file_sha256
 from mobileone_mm.weights import checkpoint
 
 ARCH = {
@@ -50,8 +53,8 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
     assert lines[-1] == f'next: {cli.command("export", folder / "f.py", out)}'
     assert reparam.is_fused(fused)
     measured = json.loads(report.read_text())
-    assert measured['source_sha256'] == checkpoint.file_sha256(trained)
-    assert measured['out_sha256'] == checkpoint.file_sha256(out)
+    assert measured['source_sha256'] == file_sha256(trained)
+    assert measured['out_sha256'] == file_sha256(out)
     assert (measured['parameters_trained'], measured['parameters_fused']) == (before, after)
     assert 0 <= measured['relative'] < 1e-4
     assert cli.run(main, words) == 0  # over its own files
@@ -71,7 +74,7 @@ def test_writes_the_fused_file_its_config_and_a_report(folder: Path, capsys: pyt
         (
             'config.py trained.pth --out mine.pth',
             2,
-            r'mine\.py: this file is not the config of a fused model written by mobileone_mm',
+            r'mine\.py: this file is not an unedited config of a fused model written by mobileone_mm',
         ),
         (
             'trained.pth config.py --out f.pth',
@@ -98,6 +101,19 @@ def test_bad_input_writes_nothing(
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_config_that_was_edited_since_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = [str(folder / name) for name in ('config.py', 'trained.pth')] + ['--out', str(folder / 'f.pth')]
+    assert cli.run(main, words) == 0
+    edited = f'{(folder / "f.py").read_text()}\nwork_dir = "elsewhere"\n'
+    (folder / 'f.py').write_text(edited)
+    before = (folder / 'f.pth').read_bytes()
+    assert cli.run(main, words) == 2
+    assert re.search(r'f\.py: this file is not an unedited config .* move it away, or choose', capsys.readouterr().err)
+    assert (folder / 'f.py').read_text() == edited
+    assert (folder / 'f.pth').read_bytes() == before
+    assert open_model(configs.load_config(folder / 'f.py'), folder / 'f.pth')  # it still is that file's config
+
+
 @pytest.mark.parametrize('name', ['trained.pth', 'epoch_1.5.pth.tar'])
 def test_without_an_out_it_is_written_beside_the_checkpoint(
     name: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -115,3 +131,40 @@ def test_missing_folders_are_made(folder: Path) -> None:
     assert cli.run(main, [str(folder / 'config.py'), str(folder / 'trained.pth'), *words]) == 0
     assert {path.name for path in (folder / 'new/sub').iterdir()} == {'f.pth', 'f.py'}
     assert (folder / 'reports/r.json').is_file()
+
+
+WANTED = r"\('cat', 'dog', 'cow'\)"
+
+
+@pytest.mark.parametrize(
+    ('trained', 'message'),
+    [
+        (('dog', 'cat', 'cow'), r"trained on the classes \('dog', 'cat', 'cow'\), .*config\.py names " + WANTED),
+        (('cat', 'cat', 'cow'), r"trained on the classes \('cat \(0\)', 'cat \(1\)', 'cow'\), .*names " + WANTED),
+        (('cat', 'dog'), r"trained on the classes \('cat', 'dog'\), .*config\.py names " + WANTED),
+        (('cat', 'dog', 'cow'), None),
+    ],
+)
+def test_a_checkpoint_with_other_classes_than_the_config_is_refused(
+    trained: tuple[str, ...], message: str | None, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = configs.load_config(folder / 'config.py')
+    dataset = {'type': 'CustomDataset', 'metainfo': {'classes': ('cat', 'dog', 'cow')}}
+    config.merge_from_dict({'test_dataloader': {'dataset': dataset}})
+    config.dump(folder / 'config.py')
+    state = checkpoint.read_checkpoint(folder / 'trained.pth').state_dict
+    checkpoint.save_checkpoint(folder / 'trained.pth', state, {'dataset_meta': {'classes': trained}})
+    words = [str(folder / 'config.py'), str(folder / 'trained.pth'), '--out', str(folder / 'f.pth')]
+    assert cli.run(main, words) == (0 if message is None else 1)
+    said = capsys.readouterr().err
+    assert message is None or re.search(rf'error: .*trained\.pth: {message}', said)
+    assert (folder / 'f.pth').exists() == (message is None)
+
+
+def test_a_class_that_stands_twice_is_named(tmp_path: Path) -> None:
+    checkpoint.save_checkpoint(
+        tmp_path / 'a.pth', {'a': torch.zeros(1)}, {'dataset_meta': {'classes': ('cat', 'dog', 'cat')}}
+    )
+    detector = Config({'default_scope': 'mmdet'})
+    with pytest.raises(CheckpointError, match=r'a\.pth: its meta names cat for more than one class'):
+        fuse._require_classes(detector, checkpoint.read_checkpoint(tmp_path / 'a.pth'))

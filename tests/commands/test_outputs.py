@@ -16,7 +16,7 @@ import pytest
 
 from mobileone_mm import cli
 from mobileone_mm.__main__ import module_of
-from mobileone_mm.outputs import page_of
+from mobileone_mm.outputs import fused_config_text, page_of
 
 METADATA = b'\x0a\x13mobileone_mm.format\x12\x011'  # as protobuf stores the key
 MANIFEST = {'rootModelIdentifier': 'a', 'itemInfoEntries': {'a': {'path': 'com.apple.CoreML/model.mlmodel'}}}
@@ -106,10 +106,10 @@ class Out(str):
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with inputs that, were they no inputs, a tool might take for its own older outputs."""
-    (tmp_path / 'config.py').write_text('# Written by mobileone_mm\nmodel = dict()\n')
     with zipfile.ZipFile(tmp_path / 'best.pth', 'w') as archive:
         archive.writestr('best/data.pkl', b'')
         archive.comment = b'written by mobileone_mm'
+    (tmp_path / 'config.py').write_text(fused_config_text('model = dict()\n', tmp_path / 'best.pth'))
     for name in ('a.png', 'photos/a.png'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b'\x89PNG')

@@ -66,6 +66,16 @@ def test_a_checkpoint_of_another_model_is_refused(folder: Path, capsys: pytest.C
     assert re.search(r'\nerror: epoch_1\.pth: does not fit the config: of another shape .*bbox_head\.', err)
 
 
+def test_a_damaged_checkpoint_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = Path('epoch_1.pth').read_bytes()
+    weight = torch.load('epoch_1.pth', weights_only=True)['state_dict']['backbone.stage0.rbr_conv.0.conv.weight']  # noqa: TID251
+    damaged = whole.replace(weight.numpy().tobytes(), (weight * 2).numpy().tobytes())
+    assert damaged != whole
+    Path('epoch_1.pth').write_bytes(damaged)
+    assert run('tiny.py', 'epoch_1.pth') == 1
+    assert re.search(r'\nerror: epoch_1\.pth: this file is damaged \(its checksum says so', capsys.readouterr().err)
+
+
 @pytest.mark.parametrize(
     ('words', 'error'),
     [

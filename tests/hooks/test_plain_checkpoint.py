@@ -1,5 +1,6 @@
 """Checkpoints that load with `weights_only=True`, resume more than once, and keep what the resumed run needs."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+
+from mobileone_mm.errors import CheckpointError
 
 PLAIN = {'type': 'mobileone_mm.PlainCheckpointHook'}
 EMA = {'type': 'EMAHook', 'momentum': 0.3}
@@ -47,3 +50,42 @@ def test_a_resumed_run_is_the_unbroken_one(config: Config, build: Callable[..., 
     resumed = build(other, *hooks, resume=True)
     resumed.train()
     torch.testing.assert_close(resumed.model.state_dict(), unbroken.model.state_dict(), rtol=0, atol=0)
+
+
+def test_a_copy_of_a_work_folder_goes_on_by_itself(
+    config: Config, build: Callable[..., Runner], tmp_path: Path
+) -> None:
+    original, copied = Path(config.work_dir), tmp_path / 'copied'
+    build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
+    (best,) = original.glob('best_*.pth')
+    shutil.copytree(original, copied)
+    # In the copy any score will be a better one, so that its best checkpoint is replaced.
+    contents = torch.load(copied / 'epoch_1.pth', weights_only=True)  # noqa: TID251
+    contents['message_hub']['runtime_info']['best_score'] = -1.0
+    torch.save(contents, copied / 'epoch_1.pth')
+    before = {path: path.read_bytes() for path in original.rglob('*.pth')}
+    resumed = build(config, PLAIN, resume=True, work_dir=str(copied))
+    resumed.train()
+    assert resumed.epoch == 2
+    assert {path: path.read_bytes() for path in original.rglob('*.pth')} == before
+    assert [path.name for path in copied.glob('best_*.pth')] == [best.name.replace('epoch_1', 'epoch_2')]
+
+
+def test_a_folder_that_was_moved_goes_on(config: Config, build: Callable[..., Runner], tmp_path: Path) -> None:
+    build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
+    Path(config.work_dir).rename(tmp_path / 'moved')
+    resumed = build(config, PLAIN, resume=True, work_dir=str(tmp_path / 'moved'))
+    resumed.train()
+    assert resumed.epoch == 2
+    assert not Path(config.work_dir).exists()
+
+
+def test_a_damaged_checkpoint_is_not_gone_on_from(config: Config, build: Callable[..., Runner]) -> None:
+    build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
+    path = Path(config.work_dir) / 'epoch_1.pth'
+    weight = torch.load(path, weights_only=True)['state_dict']['backbone.stage0.rbr_conv.0.conv.weight']  # noqa: TID251
+    damaged = path.read_bytes().replace(weight.numpy().tobytes(), (weight * 2).numpy().tobytes())
+    assert damaged != path.read_bytes()
+    path.write_bytes(damaged)
+    with pytest.raises(CheckpointError, match=r'epoch_1\.pth: this file is damaged \(its checksum says so of'):
+        build(config, PLAIN, resume=True).train()

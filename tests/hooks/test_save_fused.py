@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 
 from mobileone_mm import reparam
 from mobileone_mm.openmmlab import configs, open_model
-from mobileone_mm.weights import checkpoint
+from mobileone_mm.outputs import file_sha256
 
 SAVE = {'type': 'mobileone_mm.SaveFusedHook'}
 PLAIN = {'type': 'mobileone_mm.PlainCheckpointHook'}
@@ -51,7 +51,7 @@ def test_fused_files_lie_beside_last_and_best_and_load_everywhere(finished: tupl
     block = source.meta['mobileone_mm']
     assert block['kind'] == 'fused'
     assert block['classes'] == ['bright', 'dark']
-    assert block['source_sha256'] == checkpoint.file_sha256(trained)
+    assert block['source_sha256'] == file_sha256(trained)
     assert block['parity'] <= 1e-4
     images = torch.randn(2, 3, 32, 32)
     with torch.no_grad():

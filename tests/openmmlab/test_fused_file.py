@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mobileone_mm import reparam
-from mobileone_mm.errors import ParityError
+from mobileone_mm.errors import CheckpointError, ParityError
 from mobileone_mm.openmmlab import configs, inputs, open_model
 from mobileone_mm.openmmlab.fused_file import write_fused
 from mobileone_mm.registry import MODELS
@@ -140,6 +140,26 @@ def test_a_model_that_does_not_fuse_right_is_not_written(
     with pytest.raises(ParityError):
         write_fused(model, source_of(model, tmp_path), config, tmp_path / 'fused.pth')
     assert not (tmp_path / 'fused.pth').exists()
+
+
+@pytest.mark.parametrize('stale', ['.pth', '.py'])
+def test_a_file_and_a_config_of_two_writings_are_told_apart(stale: str, tmp_path: Path) -> None:
+    """What a process leaves that was killed between the two."""
+    model, config, out = configs.build_model(segmenter()), segmenter(), tmp_path / 'fused.pth'
+    source = source_of(model, tmp_path)
+    write_fused(model, source, config, out)
+    earlier = out.with_suffix(stale).read_bytes()
+    assert open_model.open_model(configs.load_config(out.with_suffix('.py')), out)
+    nn.init.ones_(model.decode_head.conv_seg.bias)
+    write_fused(model, source, config, out)
+    out.with_suffix(stale).write_bytes(earlier)
+    described = configs.load_config(out.with_suffix('.py'))
+    message = rf'{out}: {out.with_suffix(".py")} was not written with this file, .*; fuse the trained checkpoint again'
+    with pytest.raises(CheckpointError, match=message):
+        open_model.open_model(described, out)
+    assert open_model.open_model(config, out)  # the training config goes with either
+    out.rename(tmp_path / 'other.pth')
+    assert open_model.open_model(described, tmp_path / 'other.pth')
 
 
 def test_writing_leaves_the_model_as_it_was(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mobileone_mm.errors import ExportError
+from mobileone_mm.outputs import file_sha256
 from mobileone_mm.targets.coreml.library import coremltools
-from mobileone_mm.weights.checkpoint import file_sha256
 
 MANIFEST = 'Manifest.json'
 WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')

@@ -16,6 +16,7 @@ from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.errors import ExportError
+from mobileone_mm.outputs import file_sha256
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml import classifier, convert, detector, library, rungs, segmenter
 from mobileone_mm.targets.coreml.cell import Cell
@@ -28,7 +29,6 @@ from mobileone_mm.targets.coreml.runner import open_in_core_ml, runs_here
 from mobileone_mm.targets.target import Described, Draft, Target
 from mobileone_mm.tasks.layers import name_of
 from mobileone_mm.tasks.task import Graph, Task
-from mobileone_mm.weights.checkpoint import file_sha256
 
 LOGGER = logging.getLogger(__name__)
 NO_CORE_ML = 'not run: no Mac'
