@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mobileone_mm.datasets.mask_faults import fault_text, scan
+from mobileone_mm.datasets.faults import fault_text
+from mobileone_mm.datasets.mask_faults import scan
 from mobileone_mm.datasets.mask_files import Pair
 from mobileone_mm.datasets.mask_rules import Rules, labels_of_ids
 from mobileone_mm.errors import DataError
@@ -126,7 +127,7 @@ def _pixels(infos: Sequence[Mapping[str, Any]], classes: tuple[str, ...], palett
         None,
         frozenset(pair.image for pair in pairs),
         palette,
-        fault_text(found, 'masks', len(pairs)) if found.faults else '',
+        fault_text(found.faults, found.cures, 'masks', len(pairs)) if found.faults else '',
     )
 
 
