@@ -119,7 +119,8 @@ def _notes(parts: Mapping[str, Content]) -> list[str]:
     for part in ('val', 'test'):
         both = _shared(parts['train'], parts[part]) if {'train', part} <= set(parts) else 0
         if both:
-            notes.append(f'{both} images are in train and in {part}, whose score will be too good')
+            many = '1 image is' if both == 1 else f'{both} images are'
+            notes.append(f'{many} in train and in {part}, whose score will be too good')
     return notes
 
 
