@@ -90,7 +90,7 @@ def in_two_classes(pictures: Mapping[str, Sequence[str]]) -> Iterator[Fault]:
 def in_both(paths: Sequence[str], trained_on: Sequence[str]) -> Iterator[Fault]:
     """Pictures that are byte for byte one that is trained on."""
     there = set(trained_on)
-    source_of = {}
+    source_of: dict[str, str] = {}
     for same in copies_among([*trained_on, *paths]) if there else ():
         source_of |= {path: same[0] for path in same if same[0] in there}
     for path in paths:

@@ -21,7 +21,7 @@ from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import Samples, as_named, class_names, new_evaluator, open_samples, read_sample
+from mobileone_mm.openmmlab.test_data import Samples, new_evaluator, open_samples, read_sample
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Task
@@ -66,6 +66,11 @@ class Session:
     task: Task
     rules: Any
     samples: Samples
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the config's classes, as an export has them."""
+        return self.task.export.class_names(self.config, None)
 
 
 def untracked(items: Sequence[int], _what: str) -> Iterable[int]:
@@ -156,7 +161,7 @@ def score(
         notes=tuple(notes),
         folder=session.samples.folder,
         class_metric=session.task.predict.class_metric,
-        rule_change=session.task.predict.rule_change(len(class_names(session.config))),
+        rule_change=session.task.predict.rule_change(len(session.classes)),
     )
 
 
@@ -226,8 +231,8 @@ def require_classes(session: Session, path: Path, classes: Sequence[str]) -> Non
     Raises:
         ConfigError: with both.
     """
-    expected = class_names(session.config)
-    if as_named(session.config, classes) != expected:
+    expected = session.classes
+    if session.task.export.as_named(classes) != expected:
         raise ConfigError(
             f'{path} has the classes {tuple(classes)}, {session.config.filename} names {expected}; '
             'score it with the config it was made with'
@@ -284,7 +289,7 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
 def _evaluated(session: Session, evaluator: Evaluator) -> tuple[Mapping[str, float], Mapping[str, float]]:
     samples = session.samples
     try:
-        return session.task.predict.evaluated(evaluator, samples.count, class_names(samples.config))
+        return session.task.predict.evaluated(evaluator, samples.count, session.classes)
     except Exception as error:  # of any kind, for an annotation file of other pictures
         raise DataError(
             f'{samples.config.filename}: test_evaluator cannot score the predictions: {error}; '

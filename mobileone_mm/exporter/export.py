@@ -35,7 +35,6 @@ from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import as_named, class_names
 from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -208,12 +207,12 @@ def _loaded(
 
 
 def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:
-    classes, count = class_names(config, source.classes), task.export.class_count(model)
+    classes, count = task.export.class_names(config, source.classes), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
-    if source.classes and as_named(config, source.classes) != classes:
+    if source.classes and task.export.as_named(source.classes) != classes:
         raise CheckpointError(
             f'{source.path}: trained on the classes {tuple(source.classes)}, {config.filename} names {classes}; '
             'export with the config it was trained with'

@@ -9,7 +9,6 @@ from mobileone_mm.artifact.inputs import fitted
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import as_named, class_names
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
@@ -75,8 +74,9 @@ def _of_checkpoint(config_path: str, path: str) -> Predictor:
         config = configs.load_config(config_path)
         task = task_for(config)
         model, source = open_model(config, path, task.export.require)
-        classes, frame = class_names(config, source.classes), task.export.framed(task.options(), config, None)
-    if source.classes and as_named(config, source.classes) != classes:
+        classes = task.export.class_names(config, source.classes)
+        frame = task.export.framed(task.options(), config, None)
+    if source.classes and task.export.as_named(source.classes) != classes:
         raise CheckpointError(
             f'{path}: trained on the classes {tuple(source.classes)}, {config_path} names {classes}; '
             'give the config it was trained with'

@@ -100,6 +100,9 @@ class Exporting:
         framed: options for a config, and how pictures are brought to what the export takes: of a size, if it is given.
         require_options: refuses options that do not fit a model, which has no weights yet, or an input size.
         class_count: how many classes a model tells apart.
+        class_names: the names of a config's classes as an export has them, in the order of the model's outputs; those
+            that its checkpoint knows, if it does, for a config that names none.
+        as_named: names from elsewhere as an export has them.
         graph: the graph of a fused model, for an input size, under the task's options.
         reference: what a model itself gives for a picture under these options, by its host's code, in the model's own
             precision.
@@ -118,6 +121,8 @@ class Exporting:
     framed: Callable[[Any, Config, Size | None], Framed]
     require_options: Callable[[Any, Any, Size], None]
     class_count: Callable[[Any], int]
+    class_names: Callable[[Config, Sequence[str] | None], tuple[str, ...]]
+    as_named: Callable[[Sequence[str]], tuple[str, ...]]
     graph: Callable[[Any, Size, Any], Graph]
     reference: Callable[[Any, Picture, Any], Outputs]
     compare: Callable[[str, Pairs, Size, str], list[Rung]]

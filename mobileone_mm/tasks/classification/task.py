@@ -10,7 +10,7 @@ from mobileone_mm.artifact.card import Check
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.tasks import largest_logit
-from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, ranking
+from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, names, ranking
 from mobileone_mm.tasks.classification.graph import ClassifierGraph, require_classifier
 from mobileone_mm.tasks.classification.options import ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task
@@ -43,6 +43,8 @@ TASK = Task(
         framed=framing.framed,
         require_options=_require_options,
         class_count=_class_count,
+        class_names=names.class_names,
+        as_named=names.as_named,
         graph=ClassifierGraph,
         reference=compare.reference,
         compare=compare.compare,
