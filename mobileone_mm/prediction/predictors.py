@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, is_artifact, kind_of
-from mobileone_mm.artifact.inputs import fitted
+from mobileone_mm.artifact.inputs import fitted, fitted_for
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
@@ -63,7 +63,7 @@ def _of_artifact(path: str) -> Predictor:
     task = task_named(card.task)
 
     def predict(picture: Picture, rules: Any) -> Any:
-        return task.predict.by(runner, fitted(picture, card.input_size, card.crop), rules)
+        return task.predict.by(runner, fitted_for(picture, card), rules)
 
     failed = card.verdict if card.failed else ''
     return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict, failed)
@@ -85,7 +85,9 @@ def _of_checkpoint(config_path: str, path: str) -> Predictor:
 
     def predict(picture: Picture, rules: Any) -> Any:
         with one_thread():
-            outputs = task.export.reference(fused, fitted(picture, frame.size, frame.crop), frame.options)
+            outputs = task.export.reference(
+                fused, fitted(picture, frame.size, frame.crop, frame.resampling), frame.options
+            )
         return task.predict.decode(outputs, rules)
 
     return Predictor(path, config_path, task, classes, task.predict.shown_rules(config), predict)

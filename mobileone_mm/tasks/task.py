@@ -18,6 +18,7 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples
+from mobileone_mm.pictures.reading import DEFAULT, Resampling
 from mobileone_mm.threads import one_thread
 
 Size = tuple[int, int]
@@ -56,11 +57,13 @@ class Framed:
         options: the task's, with what the config adds.
         size: of the picture that the export takes.
         crop: how one of any size becomes that, as a card says it.
+        resampling: how it is resized on the way.
     """
 
     options: Any
     size: Size
     crop: str = SCALE_FILL
+    resampling: Resampling = DEFAULT
 
 
 def stretched_whole(options: Any, config: Config, size: Size | None) -> Framed:
