@@ -109,11 +109,13 @@ class ClassFolderDataset(BaseDataset):  # type: ignore[misc]  # mmengine is unty
         return pictures_in(os.path.join(self.data_root or '', self.apart_from))[0] if self.apart_from else []
 
     def _note(self, root: str, found: Found, pictures: Pictures) -> None:
-        """Say what was found, and keep what a user should know."""
+        """Say what was found, and keep what a user should know; who trains sees what may spoil the training."""
         print_log(f'{root}: {sum(map(len, pictures.values()))} images of {len(pictures)} classes', 'current')
-        passed = class_faults.passed_over(found.others) if self.part != 'val' else ''
-        uneven = class_faults.imbalance({name: len(paths) for name, paths in pictures.items()})
         trains = self.part != 'val' and not self.test_mode
-        self.notes = tuple(filter(None, (passed, uneven if trains else '')))
-        for note in self.notes:
-            print_log(f'{root}: {note}', 'current', logging.WARNING)
+        passed = class_faults.passed_over(found.others) if self.part != 'val' else ''
+        uneven = class_faults.imbalance({name: len(paths) for name, paths in pictures.items()}) if trains else ''
+        lost = trains and any(ending in class_faults.UNREAD for ending in found.others)
+        for note, weighs in ((passed, lost), (uneven, trains)):
+            if note:
+                self.notes += (note,)
+                print_log(f'{root}: {note}', 'current', logging.WARNING if weighs else logging.INFO)
