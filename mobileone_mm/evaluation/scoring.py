@@ -60,17 +60,14 @@ class Session:
         task: of its models.
         rules: how its model is tested.
         samples: its test data.
+        classes: names of the config's classes, as an export has them.
     """
 
     config: Config
     task: Task
     rules: Any
     samples: Samples
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        """The names of the config's classes, as an export has them."""
-        return self.task.export.class_names(self.config, None)
+    classes: tuple[str, ...]
 
 
 def untracked(items: Sequence[int], _what: str) -> Iterable[int]:
@@ -128,7 +125,8 @@ def open_session(config: Config, limit: int | None = None) -> Session:
         DataError: the test data cannot be read.
     """
     task = task_for(config)
-    session = Session(config, task, task.predict.rules(config), open_samples(config, limit))
+    rules, samples = task.predict.rules(config), open_samples(config, limit)
+    session = Session(config, task, rules, samples, task.export.class_names(config, None))
     _evaluator(session)
     return session
 
@@ -221,8 +219,7 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
             )
         return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
 
-    taken = task.predict.samples(session.samples, card)
-    return Candidate(path.name, task.predict.exported_rule, predict, taken)
+    return Candidate(path.name, task.predict.exported_rule, predict, task.predict.samples(session.samples, card))
 
 
 def require_classes(session: Session, path: Path, classes: Sequence[str]) -> None:
@@ -231,10 +228,9 @@ def require_classes(session: Session, path: Path, classes: Sequence[str]) -> Non
     Raises:
         ConfigError: with both.
     """
-    expected = session.classes
-    if session.task.export.as_named(classes) != expected:
+    if session.task.export.as_named(classes) != session.classes:
         raise ConfigError(
-            f'{path} has the classes {tuple(classes)}, {session.config.filename} names {expected}; '
+            f'{path} has the classes {tuple(classes)}, {session.config.filename} names {session.classes}; '
             'score it with the config it was made with'
         )
 
@@ -287,12 +283,11 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
 
 
 def _evaluated(session: Session, evaluator: Evaluator) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    samples = session.samples
     try:
-        return session.task.predict.evaluated(evaluator, samples.count, session.classes)
+        return session.task.predict.evaluated(evaluator, session.samples.count, session.classes)
     except Exception as error:  # of any kind, for an annotation file of other pictures
         raise DataError(
-            f'{samples.config.filename}: test_evaluator cannot score the predictions: {error}; '
+            f'{session.config.filename}: test_evaluator cannot score the predictions: {error}; '
             'expected one for the data set of test_dataloader: the same annotation file and classes'
         ) from error
 
