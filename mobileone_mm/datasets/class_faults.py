@@ -24,15 +24,16 @@ CURES = {
     ),
     'names that differ by case': 'names that differ by case: merge or rename them, as some file systems know no case',
     'classes one level deeper': (
-        'classes one level deeper: move their folders up, or name the folder that holds them (img_path of data_prefix)'
+        'classes one level deeper: move their folders up, or name the folder that holds them (train_folder or val_folder '
+        'in the config; img_path of data_prefix)'
     ),
     'class without pictures': (
         f'classes without pictures: add files that end in {", ".join(PICTURE_ENDINGS)}, or leave the name out of '
         '`classes`'
     ),
     'part taken for a class': (
-        'parts taken for classes: name the folder that holds the classes (img_path of data_prefix), and the names of '
-        'the folders in it in `classes`'
+        'parts taken for classes: name the folder that holds the classes (train_folder or val_folder in the config; '
+        'img_path of data_prefix), and the names of the folders in it in `classes`'
     ),
     'class within a class': 'classes within a class: move these folders up, beside the others',
     'single picture': 'single pictures: add more of these classes, or leave their names out of `classes`',
