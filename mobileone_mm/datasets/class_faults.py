@@ -24,8 +24,8 @@ CURES = {
     ),
     'names that differ by case': 'names that differ by case: merge or rename them, as some file systems know no case',
     'classes one level deeper': (
-        'classes one level deeper: move their folders up, or name the folder that holds them (train_folder or val_folder '
-        'in the config; img_path of data_prefix)'
+        'classes one level deeper: move their folders up, or name the folder that holds them (train_folder or '
+        'val_folder in the config; img_path of data_prefix)'
     ),
     'class without pictures': (
         f'classes without pictures: add files that end in {", ".join(PICTURE_ENDINGS)}, or leave the name out of '
@@ -49,7 +49,7 @@ class Part:
 
     Attributes:
         pictures: paths of each class.
-        whole: the same of all of the set that this is a part of; where it is not parted, the same.
+        whole: those that may not be in two classes: of all of the set, or none where another part looks at it.
         apart_from: paths of the pictures that are trained on, where none of them may be here.
     """
 
