@@ -248,7 +248,10 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
     assert configs.build_model(config).head.fc.out_features == config.model.data_preprocessor.num_classes == 3
     for name, folder in (('train', 'train'), ('val', 'val'), ('test', 'val')):
         dataset = config[f'{name}_dataloader'].dataset
-        assert set(dataset) == {'type', 'data_root', 'data_prefix', 'metainfo', 'pipeline'}
+        validates = {} if name == 'train' else {'apart_from': 'train', 'test_mode': True}
+        known = {'type', 'data_root', 'data_prefix', 'metainfo', 'part', 'pipeline'}
+        assert {key: value for key, value in dataset.items() if key not in known} == validates
+        assert dataset.part == 'all'
         assert tuple(dataset.metainfo.classes) == ('a', 'b', 'c')
         assert (dataset.data_root, dataset.data_prefix) == ('pictures/', {'img_path': folder})
     train, test = (

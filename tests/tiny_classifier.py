@@ -1,6 +1,6 @@
 """A tiny classifier as config and checkpoint files, trained by nobody, on pictures in folders of classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from textwrap import dedent
@@ -27,6 +27,7 @@ CLASSES = ('cat', 'dog', 'cow', 'hen', 'fox', 'owl')
 SHORT, SIDE = 80, 64  # px: what the short side is resized to, and the square that is cut out of the middle
 PICTURES = 12
 GAIN = 60.0  # spreads the logits
+RESIZED = {'backend': 'cv2', 'interpolation': 'bilinear'}  # as mmcv does it where a config says nothing
 
 CROP = f"dict(type='ResizeEdge', scale={SHORT}, edge='short'), dict(type='CenterCrop', crop_size={SIDE})"
 STRETCH = f"dict(type='Resize', scale=({SHORT}, {SIDE}))"
@@ -134,10 +135,10 @@ def graph_of(files: tuple[Path, Path], side: int = SHORT, seen: int | None = SID
     return ClassifierGraph(fuse(model_of(files)), (side, side), FramedOptions(seen=seen))
 
 
-def card_of(side: int, crop_inside: int | None, crop: str = CENTER_CROP) -> Card:
+def card_of(side: int, crop_inside: int | None, crop: str = CENTER_CROP, resize: Mapping[str, str] = RESIZED) -> Card:
     """What a classifier's file with this input says about itself, as far as its pictures go."""
     nothing: dict[str, Any] = dict.fromkeys(field.name for field in fields(Card) if field.name != 'format')
-    settings = {'crop_inside': crop_inside}
+    settings = {'crop_inside': crop_inside, 'resize': resize}
     return Card(**{**nothing, 'input_size': (side, side), 'crop': crop, 'settings': settings})
 
 

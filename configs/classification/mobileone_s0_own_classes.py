@@ -4,7 +4,8 @@ _base_ = 'mobileone_s0_in1k.py'
 # --- yours: names and paths ---
 classes = ('cat', 'dog')  # the names of the class folders; their order is the order of the labels
 data_root = 'data/own/'
-train_folder, val_folder = 'train', 'val'  # with a folder for each class
+train_folder = 'train'  # with a folder for each class
+val_folder = 'val'  # the same; None: a fifth of each class in train_folder is held out, always the same pictures
 input_size = 224  # px, width and height
 
 # --- follows from the above ---
@@ -25,10 +26,16 @@ test_pipeline = [
     dict(type='PackInputs'),
 ]
 own = dict(_delete_=True, type='mobileone_mm.ClassFolderDataset', data_root=data_root, metainfo=dict(classes=classes))
-train_dataloader = dict(
-    batch_size=16, dataset=dict(**own, data_prefix=dict(img_path=train_folder), pipeline=train_pipeline)
+parted = val_folder is None
+train_set = dict(data_prefix=dict(img_path=train_folder), part='train' if parted else 'all')
+val_set = dict(
+    data_prefix=dict(img_path=train_folder if parted else val_folder),
+    part='val' if parted else 'all',
+    apart_from=None if parted else train_folder,
+    test_mode=True,
 )
-val_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path=val_folder), pipeline=test_pipeline))
+train_dataloader = dict(batch_size=16, dataset=dict(**own, **train_set, pipeline=train_pipeline))
+val_dataloader = dict(dataset=dict(**own, **val_set, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 val_evaluator = dict(topk=(1,))  # there may be fewer classes than five
 test_evaluator = val_evaluator

@@ -22,6 +22,7 @@ IMAGE = 'image'  # the input that every artifact has
 RUNG_FIELDS = {'name', 'value', 'limit', 'unit', 'note', 'psnr_db'}
 SCALE_FILL = 'scaleFill'  # VNImageCropAndScaleOption: stretch to the input size, as keep_ratio=False trains
 CENTER_CROP = 'centerCrop'  # the same: fill the input size, and cut off what is over, as a pipeline's CenterCrop does
+RESIZE = 'resize'  # the setting of tasks whose files say how their pictures are resized: see `Resampling`
 CROPS = {SCALE_FILL: 'stretched, not cropped', CENTER_CROP: 'cropped to the middle, not stretched'}
 LONGEST_SHOWN = 200  # characters of a wrong value in a message
 

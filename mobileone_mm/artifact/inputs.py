@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.artifact.card import CENTER_CROP
+from mobileone_mm.artifact.card import CENTER_CROP, RESIZE, Card
 from mobileone_mm.errors import DataError
-from mobileone_mm.pictures.reading import centre_cropped, stretched
+from mobileone_mm.pictures.reading import DEFAULT, Resampling, centre_cropped, stretched
 
 Array = npt.NDArray[Any]
 Picture = npt.NDArray[np.uint8]  # RGB (H, W, 3)
@@ -59,9 +59,15 @@ def found(name: str, value: Array) -> str:
     return f'{name}: {value.dtype} of shape {value.shape} given'
 
 
-def fitted(picture: Picture, size: tuple[int, int], crop: str) -> Picture:
+def fitted(picture: Picture, size: tuple[int, int], crop: str, resampling: Resampling = DEFAULT) -> Picture:
     """A picture of any size at `size` (width, height), as a card's `crop` says."""
-    return centre_cropped(picture, size) if crop == CENTER_CROP else stretched(picture, size)
+    return (centre_cropped if crop == CENTER_CROP else stretched)(picture, size, resampling)
+
+
+def fitted_for(picture: Picture, card: Card) -> Picture:
+    """A picture of any size as an artifact takes it, resized as the test of its model does, where its card says how."""
+    resampling = Resampling(**card.settings.get(RESIZE, {}))
+    return fitted(picture, card.input_size, card.crop, resampling)
 
 
 def as_planes(picture: Picture) -> npt.NDArray[np.float32]:

@@ -10,14 +10,15 @@ from mobileone_mm.outputs import CHECK, REPORT, require_outputs
 
 HELP = """example: %(prog)s my_set.py
 
-Counts what each class has (boxes, or pixels of masks), gives the sizes, lists the faults of the data, and draws random
-samples as the training pipeline gives them: NAME_check/samples.jpg. Faults are status 1 (docs/own_data.md)."""
+Counts what each class has (boxes, pixels of masks, or pictures), gives the sizes, lists the faults of the data, and
+draws random samples as the training pipeline gives them: NAME_check/samples.jpg. Faults are status 1
+(docs/own_data.md)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, look at the data, say what was found; returns the exit status."""
     parser = cli.parser('check', HELP)
-    parser.add_argument('config', help='mmdet or mmseg config: a file, or the name of a shipped one')
+    parser.add_argument('config', help='mmdet, mmseg or mmpretrain config: a file, or the name of a shipped one')
     parser.add_argument('--out', metavar='DIR', help='folder for the samples, new or of an earlier check (NAME_check)')
     parser.add_argument('--samples', type=int, default=12, metavar='N', help='how many are drawn (%(default)s)')
     parser.add_argument('--seed', type=int, default=0, help='another seed, other samples (%(default)s)')

@@ -64,15 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _require_classes(config: 'Config', source: 'Checkpoint') -> None:
     """Refuse a checkpoint whose class names are not the config's: FUSED.pth would name them, FUSED.py the others."""
-    from mobileone_mm.openmmlab.test_data import as_named, class_fault
+    from mobileone_mm.tasks.by_name import task_for
+    from mobileone_mm.tasks.task import class_fault
 
     if not source.classes:
         return
-    twice = {name for name, count in Counter(as_named(config, source.classes)).items() if count > 1}
+    task = task_for(config)
+    twice = {name for name, count in Counter(task.export.as_named(source.classes)).items() if count > 1}
     if twice:
         raise CheckpointError(f'{source.path}: its meta names {shown(sorted(twice))} for more than one class')
     try:
-        fault = class_fault(config, source.classes)
+        fault = class_fault(task, config, source.classes)
     except ConfigError:  # it names none
         return
     if fault:

@@ -11,7 +11,7 @@ from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.own_config import own_config, templates
-from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_voc
+from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_class_folders, is_voc
 from mobileone_mm.openmmlab.shipped import config
 
 HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
@@ -20,10 +20,11 @@ HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
 
 Writes a config for your own boxes, masks or class folders, ready to train: settings that work on a few hundred
 pictures, with your classes and paths in its first lines. Looks into the folder of --data for annotation files and
-pictures of boxes, or for the folders of classes, and says what it did not find. The file may lie anywhere and is yours
-to change. Nothing is replaced."""
+pictures of boxes, or for the folders of classes, and says what it did not find. Class folders that are not parted
+into train/ and val/ are parted by the config. The file may lie anywhere and is yours to change. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
-MASKS = 'deeplabv3_light_mobileone_s0_own_masks'
+MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
+CHECKED = (MASKS, CLASSES)  # whose data are looked at before a training
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
 MOST_LISTED = 10  # names in a line
@@ -55,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if template == MASKS and classes is None:
         cli.say("warning: no `classes` given; 'background' and 'thing' hold their places in the config")
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
-    cli.next_command(cli.command('check' if template == MASKS else 'train', out))
+    cli.next_command(cli.command('check' if Path(config(template)).stem in CHECKED else 'train', out))
     return 0
 
 
@@ -136,16 +137,21 @@ def found_in(folder: str, template: str) -> Layout:
     layout = LAYOUTS[template](Path(folder)) if template in LAYOUTS else Layout()
     if template == COCO and not layout.lines and is_voc(Path(folder)):
         raise UsageError(f'{folder}: a set in VOC format; give --from {VOC}')
+    if template == COCO and not layout.lines and is_class_folders(Path(folder)):
+        raise UsageError(f'{folder}: folders of classes; give --from {CLASSES}')
     return layout
 
 
 def _say(folder: str, layout: Layout, classes: Sequence[str] | None) -> None:
     for name, value in layout.lines.items():
-        cli.say(f'found {name} = {value!r}')
+        if value is not None:
+            cli.say(f'found {name} = {value!r}')
     if layout.classes and classes is None:
         cli.say(f'found {len(layout.classes)} classes: {_listed(layout.classes)}')
     elif classes and layout.classes and not set(classes) <= set(layout.classes):
         cli.say(f'warning: the training set has the categories {_listed(layout.classes)}')
+    for note in layout.notes:
+        cli.say(note)
     if layout.missing:
         cli.say(f'warning: not found in {folder}: {"; ".join(layout.missing)}. Give their paths in the config')
 

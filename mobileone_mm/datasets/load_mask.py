@@ -8,8 +8,8 @@ from mmseg.datasets.transforms import LoadAnnotations
 from numpy.typing import NDArray
 from PIL import Image
 
-from mobileone_mm.datasets.mask_facts import packed
 from mobileone_mm.datasets.mask_rules import IGNORED
+from mobileone_mm.datasets.picture_facts import packed
 from mobileone_mm.errors import DataError
 from mobileone_mm.registry import TRANSFORMS
 

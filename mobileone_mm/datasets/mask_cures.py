@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mobileone_mm.datasets.mask_facts import MOST_COLOURS, Facts, packed
-from mobileone_mm.datasets.mask_files import Fault
+from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.mask_rules import IDS, Rules, has_label
+from mobileone_mm.datasets.picture_facts import MOST_COLOURS, Facts, packed
 from mobileone_mm.errors import shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 

@@ -1,19 +1,17 @@
 """What can be wrong with a set of masks, found without mmseg, all of it at once; and its pixels counted by class."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.mask_cures import cures_of, rgb_text
-from mobileone_mm.datasets.mask_facts import MOST_COLOURS, Facts, look_at, packed
-from mobileone_mm.datasets.mask_files import Fault, Pair
+from mobileone_mm.datasets.mask_files import Pair
 from mobileone_mm.datasets.mask_rules import IDS, IGNORED, Rules, has_label
-from mobileone_mm.errors import DataError, shown
-
-FAULTS_SHOWN = 10
+from mobileone_mm.datasets.picture_facts import MOST_COLOURS, Facts, look_at, packed
+from mobileone_mm.errors import shown
 
 
 @dataclass(frozen=True)
@@ -73,46 +71,6 @@ def scan(pairs: Sequence[Pair], rules: Rules, said: Callable[[str], None], befor
         tuple(cures_of(faults, faulty, rules)),
         jpeg,
     )
-
-
-def require_sound(found: Scan, where: str, total: int, rank: int = 0) -> None:
-    """Refuse a set with faults.
-
-    Args:
-        found: what was found in it.
-        where: the folder of its masks.
-        total: number of its images.
-        rank: of this process among those that train together. All find the same, and the first one lists it.
-
-    Raises:
-        DataError: with the number of faults, the first of them, and their cures.
-    """
-    if found.faults:
-        raise DataError(fault_text(found, where, total) if rank == 0 else _briefly(found, where, total))
-
-
-def _briefly(found: Scan, where: str, total: int) -> str:
-    """A line that says enough where this process alone has the faults: its files may lie on another machine."""
-    first = found.faults[0]
-    return f'{_counted(found, where, total)}, one of them {first.place}: {first.text}; the first process lists its own'
-
-
-def _counted(found: Scan, where: str, total: int) -> str:
-    count = len(found.faults)
-    images = f'{total} image' if total == 1 else f'{total} images'
-    return f'{where}: {count} {"fault" if count == 1 else "faults"} in a set of {images}'
-
-
-def fault_text(found: Scan, where: str, total: int) -> str:
-    """The number of faults, the first of them a line each, and their cures."""
-    count = len(found.faults)
-    first = f', the first {FAULTS_SHOWN} of them' if count > FAULTS_SHOWN else ''
-    lines = [f'{_counted(found, where, total)}{first}:']
-    lines += [f'  {fault.place}: {fault.text}' for fault in found.faults[:FAULTS_SHOWN]]
-    kinds = Counter(fault.kind for fault in found.faults)
-    if count > FAULTS_SHOWN:
-        lines.append(f'  in all: {", ".join(f"{number} x {kind}" for kind, number in kinds.most_common())}')
-    return '\n'.join([*lines, *found.cures])
 
 
 def _faults(pair: Pair, image: Facts, mask: Facts, rules: Rules) -> Iterator[Fault]:

@@ -1,15 +1,14 @@
 """Which mask belongs to which image: by the name without its ending, in folders and their subfolders."""
 
-import hashlib
 import os
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mobileone_mm.datasets.faults import Fault
+from mobileone_mm.datasets.parts import held_out, require_part
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
-
-PARTS = ('all', 'train', 'val')
 
 
 @dataclass(frozen=True)
@@ -25,23 +24,6 @@ class Pair:
     stem: str
     image: str
     mask: str
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that has to be mended before a set can be trained on.
-
-    Attributes:
-        place: the file.
-        text: what is wrong with it.
-        kind: of faults with the same cure.
-        stem: of the pair that has it; empty where there is none, as the image is not there or cannot be used.
-    """
-
-    place: str
-    text: str
-    kind: str
-    stem: str = ''
 
 
 @dataclass(frozen=True)
@@ -145,7 +127,7 @@ def read_stems(file: str) -> list[str]:
     return stems
 
 
-def held_out(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[Pair]:
+def part_of(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[Pair]:
     """The pairs of a part: by a number drawn from the name and the seed, so that a new image moves hardly any other.
 
     Args:
@@ -157,17 +139,12 @@ def held_out(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[
     Raises:
         DataError: there is no such part, or a part would be empty.
     """
-    if part not in PARTS:
-        raise DataError(f'part={part!r} given, expected one of {", ".join(PARTS)}')
+    require_part(part, share)
     if part == 'all':
         return list(pairs)
-    if not 0 < share < 1:
-        raise DataError(f'val_share={share!r} given, expected a number between 0 and 1')
     if len(pairs) < 2:
         raise DataError(f'{len(pairs)} images cannot be parted into training and validation; add images')
-    drawn = sorted(pairs, key=lambda pair: hashlib.sha256(f'{seed}/{pair.stem}'.encode()).digest())
-    count = min(max(1, round(share * len(pairs))), len(pairs) - 1)
-    chosen = {pair.stem for pair in drawn[:count]}
+    chosen = held_out([pair.stem for pair in pairs], share, seed)
     return [pair for pair in pairs if (pair.stem in chosen) == (part == 'val')]
 
 

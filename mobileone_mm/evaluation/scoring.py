@@ -21,7 +21,7 @@ from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import Samples, as_named, class_names, new_evaluator, open_samples, read_sample
+from mobileone_mm.openmmlab.test_data import Samples, new_evaluator, open_samples, read_sample
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Task
@@ -60,12 +60,14 @@ class Session:
         task: of its models.
         rules: how its model is tested.
         samples: its test data.
+        classes: names of the config's classes, as an export has them.
     """
 
     config: Config
     task: Task
     rules: Any
     samples: Samples
+    classes: tuple[str, ...]
 
 
 def untracked(items: Sequence[int], _what: str) -> Iterable[int]:
@@ -123,7 +125,8 @@ def open_session(config: Config, limit: int | None = None) -> Session:
         DataError: the test data cannot be read.
     """
     task = task_for(config)
-    session = Session(config, task, task.predict.rules(config), open_samples(config, limit))
+    rules, samples = task.predict.rules(config), open_samples(config, limit)
+    session = Session(config, task, rules, samples, task.export.class_names(config, None))
     _evaluator(session)
     return session
 
@@ -156,7 +159,7 @@ def score(
         notes=tuple(notes),
         folder=session.samples.folder,
         class_metric=session.task.predict.class_metric,
-        rule_change=session.task.predict.rule_change(len(class_names(session.config))),
+        rule_change=session.task.predict.rule_change(len(session.classes)),
     )
 
 
@@ -216,8 +219,7 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
             )
         return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
 
-    taken = task.predict.samples(session.samples, card)
-    return Candidate(path.name, task.predict.exported_rule, predict, taken)
+    return Candidate(path.name, task.predict.exported_rule, predict, task.predict.samples(session.samples, card))
 
 
 def require_classes(session: Session, path: Path, classes: Sequence[str]) -> None:
@@ -226,10 +228,9 @@ def require_classes(session: Session, path: Path, classes: Sequence[str]) -> Non
     Raises:
         ConfigError: with both.
     """
-    expected = class_names(session.config)
-    if as_named(session.config, classes) != expected:
+    if session.task.export.as_named(classes) != session.classes:
         raise ConfigError(
-            f'{path} has the classes {tuple(classes)}, {session.config.filename} names {expected}; '
+            f'{path} has the classes {tuple(classes)}, {session.config.filename} names {session.classes}; '
             'score it with the config it was made with'
         )
 
@@ -282,12 +283,11 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
 
 
 def _evaluated(session: Session, evaluator: Evaluator) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    samples = session.samples
     try:
-        return session.task.predict.evaluated(evaluator, samples.count, class_names(samples.config))
+        return session.task.predict.evaluated(evaluator, session.samples.count, session.classes)
     except Exception as error:  # of any kind, for an annotation file of other pictures
         raise DataError(
-            f'{samples.config.filename}: test_evaluator cannot score the predictions: {error}; '
+            f'{session.config.filename}: test_evaluator cannot score the predictions: {error}; '
             'expected one for the data set of test_dataloader: the same annotation file and classes'
         ) from error
 

@@ -87,7 +87,7 @@ def _examples(paths: Sequence[Path], frame: Framed, truths: Sequence[Any], what:
     pictures, canvases = [], []
     for path in paths:
         picture = read_picture(path)
-        pictures.append(fitted(picture, frame.size, frame.crop))
+        pictures.append(fitted(picture, frame.size, frame.crop, frame.resampling))
         canvases.append(resized(picture, PICTURE_SIDE))  # not as it is: of many pictures from a camera, memory is short
     names = tuple(path.name for path in paths)
     return Examples(names, tuple(pictures), tuple(canvases), tuple(truths), counted(len(paths), what))

@@ -35,7 +35,6 @@ from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import class_fault, class_names
 from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -43,7 +42,7 @@ from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Framed, Size, Task, run_graph
+from mobileone_mm.tasks.task import Framed, Size, Task, class_fault, run_graph
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -208,12 +207,12 @@ def _loaded(
 
 
 def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:
-    classes, count = class_names(config, source.classes), task.export.class_count(model)
+    classes, count = task.export.class_names(config, source.classes), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
-    fault = class_fault(config, source.classes) if source.classes else None
+    fault = class_fault(task, config, source.classes) if source.classes else None
     if fault:
         raise CheckpointError(f'{source.path}: {fault}; export with the config it was trained with')
     return classes

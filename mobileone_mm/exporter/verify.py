@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm.artifact.card import Card
-from mobileone_mm.artifact.inputs import fitted
+from mobileone_mm.artifact.inputs import fitted_for
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.pictures.reading import read_picture
 from mobileone_mm.targets.by_ending import target_of
@@ -25,5 +25,5 @@ def verify(path: str | Path, images: Sequence[str | Path] = ()) -> tuple[Card, l
     target = target_of(path)
     opened = target.open(Path(path))
     card = target.check(opened)
-    pictures = [fitted(read_picture(image), card.input_size, card.crop) for image in images]
+    pictures = [fitted_for(read_picture(image), card) for image in images]
     return card, target.recheck(opened, card, pictures)

@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from mobileone_mm.datasets.mask_faults import fault_text, scan
+from mobileone_mm.datasets import class_faults
+from mobileone_mm.datasets.faults import fault_text
+from mobileone_mm.datasets.mask_faults import scan
 from mobileone_mm.datasets.mask_files import Pair
 from mobileone_mm.datasets.mask_rules import Rules, labels_of_ids
+from mobileone_mm.datasets.picture_facts import look_at
 from mobileone_mm.errors import DataError
 
 LOGGER = logging.getLogger(__name__)
 
-BOXES, PIXELS = 'boxes', 'pixels'  # what is counted
+BOXES, PIXELS, IMAGES = 'boxes', 'pixels', 'images'  # what is counted
 
 
 @dataclass(frozen=True)
@@ -31,17 +34,18 @@ class Content:
     """What a data set holds.
 
     Attributes:
-        unit: of what is counted, `BOXES` or `PIXELS`.
+        unit: of what is counted, `BOXES`, `PIXELS` or `IMAGES`.
         images: number of images.
         image_size: spreads of width and height; None where nothing says them.
         classes: names, in the order of the labels.
-        counts: boxes or pixels of each class.
+        counts: boxes, pixels or images of each class.
         images_with: images with each class.
         ignored: boxes or pixels that no loss uses.
         box_size: spreads of the boxes' width and height, in px of the images; None without boxes.
         paths: of the images.
         palette: an RGB colour a class; empty where there is none.
         faults: what has to be mended, as a text; empty where there is nothing.
+        notes: what a training survives and its user should know.
     """
 
     unit: str
@@ -55,6 +59,7 @@ class Content:
     paths: frozenset[str]
     palette: tuple[tuple[int, ...], ...]
     faults: str = ''
+    notes: tuple[str, ...] = ()
 
     @property
     def annotated(self) -> bool:
@@ -66,8 +71,8 @@ def content_of(dataset: Any, task: str) -> Content:
     """What a data set holds, whatever is wrapped around it; each image counts once.
 
     Args:
-        dataset: of mmdet or mmseg, read.
-        task: 'detection' or 'segmentation'.
+        dataset: of mmdet, mmseg or mmpretrain, read.
+        task: 'detection', 'segmentation' or 'classification'.
 
     Raises:
         DataError: it holds no image.
@@ -76,6 +81,8 @@ def content_of(dataset: Any, task: str) -> Content:
     infos = [one.get_data_info(index) for one in sets for index in range(len(one))]
     if not infos:
         raise DataError('the data set holds no image; set its paths in the config')
+    if task == 'classification':
+        return _classified(sets, infos, _class_names(dataset, infos))
     classes = tuple(dataset.metainfo['classes'])
     if task == 'detection':
         return _boxes(infos, classes)
@@ -126,8 +133,41 @@ def _pixels(infos: Sequence[Mapping[str, Any]], classes: tuple[str, ...], palett
         None,
         frozenset(pair.image for pair in pairs),
         palette,
-        fault_text(found, 'masks', len(pairs)) if found.faults else '',
+        fault_text(found.faults, found.cures, 'masks', len(pairs)) if found.faults else '',
     )
+
+
+def _class_names(dataset: Any, infos: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """The names that a classifier's data set has, else the numbers of its labels."""
+    highest = max((int(label) for info in infos for label in _labels(info)), default=-1)
+    return tuple(dataset.metainfo.get('classes') or map(str, range(highest + 1)))
+
+
+def _labels(info: Mapping[str, Any]) -> Sequence[int]:
+    """The labels of an image: one, several of a multi-label set, none of test data."""
+    return [int(label) for label in np.ravel(info.get('gt_label', ()))]
+
+
+def _classified(sets: Sequence[Any], infos: Sequence[Mapping[str, Any]], classes: tuple[str, ...]) -> Content:
+    counts = np.zeros(len(classes), np.int64)
+    pictures: dict[str, list[str]] = {name: [] for name in classes}
+    for info in infos:
+        for label in _labels(info):
+            counts[label] += 1
+            pictures[classes[label]] += [info['img_path']] if 'img_path' in info else []
+    paths = list(dict.fromkeys(info['img_path'] for info in infos if 'img_path' in info))  # CIFAR's are in one file
+    facts = look_at(paths, (), LOGGER.info)
+    faults = [*class_faults.unreadable(paths, facts)]
+    if all(len(_labels(info)) == 1 for info in infos):
+        faults += class_faults.in_two_classes(pictures)
+    sizes = [(facts[path].width, facts[path].height) for path in paths if not facts[path].fault]
+    notes = [note for one in sets for note in getattr(one, 'notes', ())]
+    if not notes and (uneven := class_faults.imbalance(dict(zip(classes, counts.tolist(), strict=True)))):
+        notes.append(uneven)
+    found = tuple(counts.tolist())
+    text = fault_text(faults, class_faults.cures_of(faults), 'pictures', len(infos)) if faults else ''
+    of_all = IMAGES, len(infos), spreads(sizes), classes
+    return Content(*of_all, found, found, 0, None, frozenset(paths), (), text, tuple(notes))
 
 
 def spreads(sizes: Sequence[tuple[float, float]]) -> tuple[Spread, Spread] | None:

@@ -8,9 +8,10 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mobileone_mm.datasets.class_faults import in_both
 from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.errors import ConfigError, DataError, shown
-from mobileone_mm.inspection.content import PIXELS, Content, Spread, content_of
+from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread, content_of
 from mobileone_mm.inspection.samples import write_samples
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights_in
 from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
@@ -18,8 +19,7 @@ from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.pictures.drawing import supervision
 
 PARTS = ('train', 'val', 'test')
-TASKS = ('detection', 'segmentation')
-HEADS = ('decode_head', 'auxiliary_head', 'bbox_head')
+HEADS = ('decode_head', 'auxiliary_head', 'bbox_head', 'head', 'data_preprocessor')
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Inspection:
     """What was found in a config's data.
 
     Attributes:
-        task: 'detection' or 'segmentation'.
+        task: 'detection', 'segmentation' or 'classification'.
         parts: what 'train', 'val' and 'test' hold, those that can be read; 'test' only where it is not 'val'.
         faults: what has to be mended before a training, by part; 'config' for what concerns all.
         notes: what a training survives and its user should know.
@@ -51,14 +51,12 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
         seed: which samples.
 
     Raises:
-        ConfigError: the config cannot be read, is of another task, or has no training data.
+        ConfigError: the config cannot be read, or has no training data.
         MobileOneError: supervision, which draws boxes, cannot be imported.
     """
     with quiet():  # mmengine prints what it puts into a config
         config = load_config(word)
     task = task_of(config)
-    if task not in TASKS:
-        raise ConfigError(f'{word}: a config of {task}, expected one of {" or ".join(TASKS)}')
     if not config.get('train_dataloader'):
         raise ConfigError(f'{word}: no train_dataloader, expected one; there is nothing to look at')
     if task == 'detection':
@@ -66,8 +64,8 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
     parts, faults, datasets = {}, {}, {}
     for part in _parts(config):
         try:
-            # Of masks the only warning is that a class has no pixel, which is among the notes.
-            least = logging.ERROR if task == 'segmentation' else logging.WARNING
+            # Of masks the only warning is that a class has no pixel; that and all of class folders is among the notes.
+            least = logging.WARNING if task == 'detection' else logging.ERROR
             datasets[part] = open_dataset(config, f'{part}_dataloader', least)
             parts[part] = content_of(datasets[part], task)
         except DataError as error:
@@ -117,11 +115,22 @@ def _notes(parts: Mapping[str, Content]) -> list[str]:
         lacking = [name for name, number in zip(content.classes, content.counts, strict=True) if not number]
         if lacking and content.annotated:
             notes.append(f'{part}: nothing of {shown(lacking)}')
+        notes += [f'{part}: {note}' for note in content.notes]
     for part in ('val', 'test'):
-        both = parts['train'].paths & parts[part].paths if {'train', part} <= set(parts) else frozenset()
+        both = _shared(parts['train'], parts[part]) if {'train', part} <= set(parts) else 0
         if both:
-            notes.append(f'{len(both)} images are in train and in {part}, whose score will be too good')
+            many = '1 image is' if both == 1 else f'{both} images are'
+            notes.append(f'{many} in train and in {part}, whose score will be too good')
     return notes
+
+
+def _shared(train: Content, other: Content) -> int:
+    """How many images of another part are trained on: by their paths, of classifiers' also by what the files hold."""
+    both = train.paths & other.paths
+    if train.unit == IMAGES:
+        copies = in_both(sorted(other.paths - both), sorted(train.paths - both))
+        return len(both) + len(list(copies))
+    return len(both)
 
 
 def weights_line(found: Inspection, word: str) -> str:
@@ -180,6 +189,8 @@ def table_of(part: str, content: Content) -> list[str]:
     if content.ignored:
         share = f'{content.ignored / total:.1%}' if content.unit == PIXELS else ''
         rows.append(('no class' if content.unit == PIXELS else 'ignored', f'{content.ignored:,}', share, ''))
+    if content.unit == IMAGES:
+        rows = [(*row[:3], '') for row in rows]  # the number of images stands there already
     return lines + [f'  {a:{width}}  {b:>13}  {c:>6}  {d:>7}'.rstrip() for a, b, c, d in rows]
 
 

@@ -15,10 +15,15 @@ from mobileone_mm.outputs import CHECK, SAMPLES, mark_folder, signed_jpeg
 from mobileone_mm.pictures.drawing import draw_boxes
 from mobileone_mm.pictures.labels import paint_labels
 from mobileone_mm.pictures.reading import Picture, channels_swapped
-from mobileone_mm.pictures.sheet import GAP, fitted, sheet_of
+from mobileone_mm.pictures.sheet import GAP, captioned, fitted, sheet_of
 
 SIDE = 320  # px of the longer side of a sample on the sheet
-COLUMNS = {'detection': 4, 'segmentation': 2}  # of a row: a segmentation's sample is a pair
+COLUMNS = {'detection': 4, 'segmentation': 2, 'classification': 4}  # of a row: a segmentation's sample is a pair
+SHOWN = {
+    'detection': 'boxes',
+    'segmentation': 'masks, striped where there is no class',
+    'classification': 'classes',
+}
 QUALITY = 90  # of a JPEG
 
 
@@ -36,12 +41,11 @@ def write_samples(dataset: Any, task: str, out: Path, count: int, seed: int) -> 
     np.random.seed(seed)
     torch.manual_seed(seed)
     chosen = np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False)
-    names, palette = tuple(dataset.metainfo['classes']), dataset.metainfo.get('palette') or ()
+    names, palette = tuple(dataset.metainfo.get('classes') or ()), dataset.metainfo.get('palette') or ()
     items = [_sample(dataset, int(index)) for index in chosen]
     drawn = [_drawn(item, task, names, palette) for item in items]
     legend = _legend(items, names, palette) if task == 'segmentation' else []
-    what = 'boxes' if task == 'detection' else 'masks, striped where there is no class'
-    header = f'{len(drawn)} random samples as the training pipeline gives them, with their {what}'
+    header = f'{len(drawn)} random samples as the training pipeline gives them, with their {SHOWN[task]}'
     sheet = sheet_of(drawn, COLUMNS[task], header, legend)
     done, data = cv2.imencode('.jpg', channels_swapped(sheet), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:
@@ -74,6 +78,10 @@ def _drawn(item: Any, task: str, names: Sequence[str], palette: Sequence[Sequenc
         plain = fitted(picture, SIDE)
         return np.hstack([plain, np.full((len(plain), GAP // 3, 3), 255, np.uint8), painted])
     canvas = fitted(picture, SIDE)
+    if task == 'classification':
+        labels = [int(label) for label in sample.gt_label] if 'gt_label' in sample else []
+        said = [names[label] if label < len(names) else str(label) for label in labels]
+        return captioned(canvas, ', '.join(said) or 'no class')
     boxes = sample.gt_instances.bboxes
     xyxy = np.asarray(getattr(boxes, 'tensor', boxes), np.float64).reshape(-1, 4)
     labels = sample.gt_instances.labels.numpy()

@@ -15,6 +15,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.own_config import require_input_size
 from mobileone_mm.openmmlab.shipped import find_config
 
 TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
@@ -26,10 +27,11 @@ def load_config(path: str | Path) -> Config:
     """Read a config file, or a shipped config by its name.
 
     Raises:
-        ConfigError: no such file and no such name, not Python, a missing `_base_`, no model, or a `default_scope` that
-            we do not know.
+        ConfigError: no such file and no such name, not Python, a missing `_base_`, an input size that is none, no
+            model, or a `default_scope` that we do not know.
     """
     path = find_config(path)
+    require_input_size(path)
     try:
         # mmengine tells formats by the ending of a name, and a link may be called anything.
         config = Config.fromfile(path if path.suffix == '.py' else path.resolve())

@@ -109,7 +109,10 @@ def input_size_of(config: Config) -> tuple[int, int]:
         ConfigError: the pipeline has no fixed size: no Resize with a scale, or one that keeps the aspect ratio.
     """
     for step in (test_dataset(config) or {}).get('pipeline', ()):
-        if str(step.get('type')).rpartition('.')[2] != 'Resize':
+        name = str(step.get('type')).rpartition('.')[2]
+        if name == 'torchvision/Resize' and isinstance(step.get('size'), tuple | list) and len(step['size']) == 2:
+            return int(step['size'][1]), int(step['size'][0])  # (height, width)
+        if name != 'Resize':
             continue
         if step.get('keep_ratio'):
             raise ConfigError(
@@ -136,10 +139,12 @@ def test_size_hw(config: Config) -> tuple[int, int]:
     """(height, width) that the config's test pipeline brings images to: its last resize or crop, else 224."""
     height, width = DEFAULT_SIDE, DEFAULT_SIDE
     for transform in (test_dataset(config) or {}).get('pipeline', ()):
-        size = transform.get('crop_size') or transform.get('scale')
+        of_torchvision = str(transform.get('type')).rpartition('.')[2].startswith('torchvision/')
+        cut = transform.get('size' if of_torchvision else 'crop_size')
+        size = cut or transform.get('scale')
         if isinstance(size, int):
             height, width = size, size
         elif isinstance(size, tuple | list) and len(size) == 2 and all(isinstance(side, int) for side in size):
-            # mm's scale is (width, height), its crop_size (height, width)
-            height, width = size if transform.get('crop_size') else size[::-1]
+            # mm's scale is (width, height), its crop_size, and torchvision's size, (height, width)
+            height, width = size if cut else size[::-1]
     return height, width

@@ -10,6 +10,7 @@ from mobileone_mm.openmmlab.shipped import config, shipped
 
 YOURS = '# --- yours'  # begins the comment above the lines that a template's user fills in
 BASE = '_base_'
+INPUT_SIZE = 'input_size'
 
 
 def templates() -> Mapping[str, Path]:
@@ -66,6 +67,32 @@ def _filled(text: str, others: Mapping[str, Any]) -> str:
         ]
         text = text.replace(old, f'{", ".join(names)} = {", ".join(filled)}', 1)
     return text
+
+
+def require_input_size(path: Path) -> None:
+    """Refuse an `input_size` of a filled-in template that is none, before a line below it fails by it.
+
+    Raises:
+        ConfigError: with what was given and what is expected.
+    """
+    text = path.read_text(encoding='utf-8', errors='replace')
+    if YOURS not in text:
+        return
+    try:
+        lines = [line for line in ast.parse(text).body if isinstance(line, ast.Assign)]
+        values = [line.value for line in lines if _names(line) == [INPUT_SIZE]]
+        given = ast.literal_eval(values[-1])
+    except (SyntaxError, ValueError, IndexError):  # no Python, an expression, which mmengine evaluates, or no such line
+        return
+    pair = f'{INPUT_SIZE}[' in text  # what follows in the file takes width and height, or one number for both
+    sides = given if pair and isinstance(given, tuple | list) and len(given) == 2 else () if pair else (given,)
+    if not sides or not all(type(side) is int and side > 0 for side in sides):
+        expected = (
+            'width and height, two whole numbers of px above 0: (512, 512)'
+            if pair
+            else ('one whole number of px above 0, the width and the height: 224')
+        )
+        raise ConfigError(f'{path}: {INPUT_SIZE} = {given!r} given, expected {expected}')
 
 
 def variables(text: str) -> list[str]:

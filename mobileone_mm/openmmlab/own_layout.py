@@ -24,11 +24,13 @@ class Layout:
         lines: values of a template's variables, by name.
         classes: the categories of the training file, in its order, or its folders; empty where there are none.
         missing: what was looked for and not found, in words.
+        notes: what was taken for granted, in words.
     """
 
-    lines: Mapping[str, str] = field(default_factory=dict)
+    lines: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def coco_layout(root: Path) -> Layout:
@@ -70,18 +72,29 @@ def voc_layout(root: Path) -> Layout:
 
 
 def class_layout(root: Path) -> Layout:
-    """The two folders that hold a folder for each class, and the classes."""
-    lines, missing = {}, []
-    below = _shown_folders(root)
-    for split, word in (('train', 'training'), ('val', 'validation')):
-        named = sorted((name for name in below if _names(Path(name), split)), key=lambda name: (len(name), name))
-        found = next((name for name in named if _shown_folders(root / name)), None)
-        if found is None:
-            missing.append(f'a folder {split}/ with a folder for each class ({word})')
-        else:
-            lines[f'{split}_folder'] = found
-    classes = _shown_folders(root / lines['train_folder']) if 'train_folder' in lines else []
-    return Layout(lines, tuple(classes), tuple(missing))
+    """The folders that hold a folder for each class, one for each part or one for both, and the classes."""
+    train, val = (_part_with_classes(root, split) for split in SPLITS)
+    if train is None and val is None and not _is_part_of_a_set(_shown_folders(root)):
+        train = _class_root(root, Path())
+    elif train is not None:
+        train = _class_root(root, train) or train
+    if train is None:
+        missing = [(split, word) for split, word in zip(SPLITS, ('training', 'validation'), strict=True)]
+        missing = [entry for entry, found in zip(missing, (train, val), strict=True) if found is None]
+        named = tuple(f'a folder {split}/ with a folder for each class ({word})' for split, word in missing)
+        return Layout({} if val is None else {'val_folder': val.as_posix()}, (), named)
+    lines = {'train_folder': '' if train == Path() else train.as_posix(), 'val_folder': val and val.as_posix()}
+    classes = tuple(_shown_folders(root / train))
+    if val is not None:
+        return Layout(lines, classes)
+    return Layout(
+        lines,
+        classes,
+        notes=(
+            f'no folder val/ with a folder for each class in {root}: a fifth of the pictures of each class is held out '
+            'for validation, chosen by their names and always the same; no file is copied or moved',
+        ),
+    )
 
 
 LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
@@ -91,6 +104,12 @@ LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
 }
 
 
+def is_class_folders(root: Path) -> bool:
+    """Whether a folder looks like one of class folders, parted or not, which hold pictures."""
+    train = class_layout(root).lines.get('train_folder')
+    return train is not None and _class_root(root, Path(train)) == Path(train)
+
+
 def is_voc(root: Path) -> bool:
     """Whether a folder looks like VOC's."""
     return (root / XML).is_dir() and any((root / XML).glob('*.xml'))
@@ -98,6 +117,40 @@ def is_voc(root: Path) -> bool:
 
 def _shown_folders(root: Path) -> list[str]:
     return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith('.'))
+
+
+def _part_with_classes(root: Path, split: str) -> Path | None:
+    """The folder of a part of a set that holds folders."""
+    named = sorted((name for name in _shown_folders(root) if _names(Path(name), split)), key=lambda n: (len(n), n))
+    return next((Path(name) for name in named if _shown_folders(root / name)), None)
+
+
+def _class_root(root: Path, folder: Path) -> Path | None:
+    """The folder that holds folders of pictures, two at least: this one, or the only one in it, and so on."""
+    for _ in range(DEEPEST):
+        below = _shown_folders(root / folder)
+        if sum(_holds_pictures(root / folder / name) for name in below) > 1:
+            return folder
+        if len(below) != 1:
+            return None
+        folder /= below[0]
+    return None
+
+
+def _holds_pictures(folder: Path) -> bool:
+    """Whether there is a picture in a folder, or somewhere below it."""
+    from mobileone_mm.pictures.reading import PICTURE_ENDINGS  # late: the help of a command loads no NumPy
+
+    for _, below, files in os.walk(folder):
+        below[:] = [name for name in below if not name.startswith('.')]
+        if any(name.lower().endswith(PICTURE_ENDINGS) and not name.startswith('.') for name in files):
+            return True
+    return False
+
+
+def _is_part_of_a_set(names: Sequence[str]) -> bool:
+    """Whether folders are named as the parts of a set, all of them, and not as classes."""
+    return bool(names) and all(any(_names(Path(name), part) for part in (*SPLITS, 'test')) for name in names)
 
 
 def _folders(root: Path) -> Iterator[Path]:

@@ -2,7 +2,6 @@
 
 import copy
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
-from mobileone_mm.openmmlab.configs import enter_scope, quiet, task_of
+from mobileone_mm.openmmlab.configs import enter_scope, quiet
 from mobileone_mm.openmmlab.data_sets import explained
 from mobileone_mm.pictures.colours import distinct_colours
 
@@ -29,14 +28,11 @@ def test_dataset(config: Config) -> Mapping[str, Any] | None:
     return dataset if isinstance(dataset, dict) else None
 
 
-def class_names(config: Config, known: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The classes of the config's test data set, in the order of the model's outputs.
-
-    Taken from the data set's `metainfo`, else from its class; of a classifier's, else from the folders that it reads;
-    else the `known` ones.
+def names_said(config: Config) -> Any:
+    """The class names in the `metainfo` of the config's test data set, or else in its class; None where it has none.
 
     Raises:
-        ConfigError: there is no test data set, or neither names any class.
+        ConfigError: there is no test data set.
     """
     dataset = test_dataset(config)
     if dataset is None:
@@ -45,44 +41,21 @@ def class_names(config: Config, known: Sequence[str] | None = None) -> tuple[str
             f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
             'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
         )
-    named = _metainfo(config, dataset, 'classes') or _folder_names(config) or known
+    return _metainfo(config, dataset, 'classes') or None
+
+
+def class_names(config: Config, known: Sequence[str] | None = None) -> tuple[str, ...]:
+    """The classes that the config's test data set names, else the `known` ones, in the order of the model's outputs.
+
+    Raises:
+        ConfigError: there is no test data set, or neither names any class.
+    """
+    named = names_said(config) or known
     if not named:
         raise ConfigError(
             f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
         )
-    return as_named(config, [named] if isinstance(named, str) else named)
-
-
-def as_named(config: Config, names: Sequence[str]) -> tuple[str, ...]:
-    """Class names as an export of a config's model has them: a classifier's are told apart by their index.
-
-    Its labels are the keys of a dictionary, and 'crane' stands twice in ImageNet's list.
-    """
-    counts = Counter(names if task_of(config) == 'classification' else ())
-    return tuple(f'{name} ({index})' if counts[name] > 1 else name for index, name in enumerate(names))
-
-
-def class_fault(config: Config, trained: Sequence[str]) -> str | None:
-    """How the classes that a checkpoint was trained on differ from the config's; None where they agree.
-
-    Raises:
-        ConfigError: the config names no classes.
-    """
-    wanted, given = class_names(config, trained), as_named(config, trained)
-    if given == wanted:
-        return None
-    return f'trained on the classes {given}, {config.filename} names {wanted}'
-
-
-def _folder_names(config: Config) -> Sequence[str] | None:
-    """The classes that a classifier's test data set finds in its folders; None where it cannot be read."""
-    if task_of(config) != 'classification':
-        return None
-    try:
-        names: Sequence[str] | None = open_dataset(config, 'test_dataloader').metainfo.get('classes')
-    except (ConfigError, DataError):
-        return None
-    return names
+    return (named,) if isinstance(named, str) else tuple(named)
 
 
 def palette(config: Config, count: int) -> list[tuple[int, int, int]]:

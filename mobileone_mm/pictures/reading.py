@@ -3,6 +3,7 @@
 A picture is uint8 RGB (H, W, 3) wherever it is handed on.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,12 @@ Picture = npt.NDArray[np.uint8]
 
 # Of what is taken for a picture; in this order, VOC's names without ending are looked for.
 PICTURE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
+
+# What mmcv's imresize knows, by backend.
+INTERPOLATIONS = {
+    'cv2': ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos'),
+    'pillow': ('nearest', 'bilinear', 'bicubic', 'box', 'lanczos', 'hamming'),
+}
 
 
 def read_picture(path: str | Path) -> Picture:
@@ -39,11 +46,28 @@ def read_picture(path: str | Path) -> Picture:
     return picture
 
 
-def stretched(picture: Picture, size: tuple[int, int]) -> Picture:
+@dataclass(frozen=True)
+class Resampling:
+    """How a picture is resized, in mmcv's words.
+
+    Attributes:
+        backend: 'cv2' or 'pillow', which smooths what it makes smaller.
+        interpolation: one of `INTERPOLATIONS` of the backend.
+    """
+
+    backend: str = 'cv2'
+    interpolation: str = 'bilinear'
+
+
+DEFAULT = Resampling()  # mmcv's, where a pipeline says nothing
+
+
+def stretched(picture: Picture, size: tuple[int, int], resampling: Resampling = DEFAULT) -> Picture:
     """A picture at `size` (width, height), its aspect ratio not kept, as the test pipeline does it."""
     import mmcv
 
-    resized: Picture = mmcv.imresize(picture, size)
+    way = {'interpolation': resampling.interpolation, 'backend': resampling.backend}
+    resized: Picture = mmcv.imresize(picture, size, **way)
     return resized
 
 
@@ -53,16 +77,14 @@ def middle(whole: tuple[int, int], part: tuple[int, int]) -> tuple[slice, slice]
     return slice(top, top + part[1]), slice(left, left + part[0])
 
 
-def centre_cropped(picture: Picture, size: tuple[int, int]) -> Picture:
+def centre_cropped(picture: Picture, size: tuple[int, int], resampling: Resampling = DEFAULT) -> Picture:
     """A picture at `size` (width, height), its aspect ratio kept: resized to fill that, and what is over cut off."""
-    import mmcv
-
     (width, height), (rows, columns) = size, picture.shape[:2]
     if columns * height < rows * width:
         filling = width, max(height, int(width * rows / columns))
     else:
         filling = max(width, int(height * columns / rows)), height
-    cut: Picture = np.ascontiguousarray(mmcv.imresize(picture, filling)[middle(filling, size)])
+    cut: Picture = np.ascontiguousarray(stretched(picture, filling, resampling)[middle(filling, size)])
     return cut
 
 

@@ -24,6 +24,18 @@ def fitted(picture: Picture, side: int) -> Picture:
     return np.asarray(cv2.resize(picture, (width, height), interpolation=way), dtype=np.uint8)
 
 
+def captioned(picture: Picture, text: str) -> Picture:
+    """The picture on white, a line of text below it, or as much of the text's beginning as fits."""
+    height, width = picture.shape[:2]
+    sheet = Image.new('RGB', (width, height + LINE), 'white')
+    sheet.paste(Image.fromarray(picture))
+    font = ImageFont.truetype(font_path(), TEXT)
+    ends = (text, *(f'{text[:end]}…' for end in range(len(text) - 1, 0, -1)), '')
+    fitting = next(line for line in ends if font.getlength(line) <= width)
+    ImageDraw.Draw(sheet).text((0, height + LINE // 2), fitting, 'black', font, anchor='lm')
+    return np.asarray(sheet).copy()
+
+
 def sheet_of(pictures: Sequence[Picture], columns: int, header: str, legend: Sequence[tuple[str, Colour]]) -> Picture:
     """Pictures in rows on white, a line of text above them, and below them the colours of the classes.
 

@@ -5,17 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, is_artifact, kind_of
-from mobileone_mm.artifact.inputs import fitted
+from mobileone_mm.artifact.inputs import fitted, fitted_for
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import as_named, class_names
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for, task_named
-from mobileone_mm.tasks.task import Task
+from mobileone_mm.tasks.task import Task, class_fault
 from mobileone_mm.threads import one_thread
 
 
@@ -64,7 +63,7 @@ def _of_artifact(path: str) -> Predictor:
     task = task_named(card.task)
 
     def predict(picture: Picture, rules: Any) -> Any:
-        return task.predict.by(runner, fitted(picture, card.input_size, card.crop), rules)
+        return task.predict.by(runner, fitted_for(picture, card), rules)
 
     failed = card.verdict if card.failed else ''
     return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict, failed)
@@ -75,17 +74,18 @@ def _of_checkpoint(config_path: str, path: str) -> Predictor:
         config = configs.load_config(config_path)
         task = task_for(config)
         model, source = open_model(config, path, task.export.require)
-        classes, frame = class_names(config, source.classes), task.export.framed(task.options(), config, None)
-    if source.classes and as_named(config, source.classes) != classes:
-        raise CheckpointError(
-            f'{path}: trained on the classes {tuple(source.classes)}, {config_path} names {classes}; '
-            'give the config it was trained with'
-        )
+        classes = task.export.class_names(config, source.classes)
+        frame = task.export.framed(task.options(), config, None)
+        fault = class_fault(task, config, source.classes) if source.classes else None
+    if fault:
+        raise CheckpointError(f'{path}: {fault}; give the config it was trained with')
     fused = fuse(model)  # the same numbers, in a fraction of the time
 
     def predict(picture: Picture, rules: Any) -> Any:
         with one_thread():
-            outputs = task.export.reference(fused, fitted(picture, frame.size, frame.crop), frame.options)
+            outputs = task.export.reference(
+                fused, fitted(picture, frame.size, frame.crop, frame.resampling), frame.options
+            )
         return task.predict.decode(outputs, rules)
 
     return Predictor(path, config_path, task, classes, task.predict.shown_rules(config), predict)

@@ -10,7 +10,7 @@ import numpy as np
 
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import ARTIFACTS
-from mobileone_mm.artifact.inputs import CHANNELS, Picture, fitted, found
+from mobileone_mm.artifact.inputs import CHANNELS, Picture, fitted_for, found
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.errors import DataError, ExportError, UsageError
 from mobileone_mm.pictures.reading import read_picture
@@ -138,7 +138,7 @@ class Artifact:
     def _found(self, picture: str | Path | Picture, rules: Any) -> Any:
         predict = task_named(self.card.task).predict
         image = read_picture(picture) if isinstance(picture, (str, Path)) else _checked(picture)
-        found = predict.by(self.saved.runner, fitted(image, self.card.input_size, self.card.crop), rules)
+        found = predict.by(self.saved.runner, fitted_for(image, self.card), rules)
         height, width = image.shape[:2]
         return predict.for_person(found, self.card.classes, (width, height))
 

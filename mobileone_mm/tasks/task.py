@@ -18,6 +18,7 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples
+from mobileone_mm.pictures.reading import DEFAULT, Resampling
 from mobileone_mm.threads import one_thread
 
 Size = tuple[int, int]
@@ -56,11 +57,13 @@ class Framed:
         options: the task's, with what the config adds.
         size: of the picture that the export takes.
         crop: how one of any size becomes that, as a card says it.
+        resampling: how it is resized on the way.
     """
 
     options: Any
     size: Size
     crop: str = SCALE_FILL
+    resampling: Resampling = DEFAULT
 
 
 def stretched_whole(options: Any, config: Config, size: Size | None) -> Framed:
@@ -100,6 +103,9 @@ class Exporting:
         framed: options for a config, and how pictures are brought to what the export takes: of a size, if it is given.
         require_options: refuses options that do not fit a model, which has no weights yet, or an input size.
         class_count: how many classes a model tells apart.
+        class_names: the names of a config's classes as an export has them, in the order of the model's outputs; those
+            that its checkpoint knows, if it does, for a config that names none.
+        as_named: names from elsewhere as an export has them.
         graph: the graph of a fused model, for an input size, under the task's options.
         reference: what a model itself gives for a picture under these options, by its host's code, in the model's own
             precision.
@@ -118,6 +124,8 @@ class Exporting:
     framed: Callable[[Any, Config, Size | None], Framed]
     require_options: Callable[[Any, Any, Size], None]
     class_count: Callable[[Any], int]
+    class_names: Callable[[Config, Sequence[str] | None], tuple[str, ...]]
+    as_named: Callable[[Sequence[str]], tuple[str, ...]]
     graph: Callable[[Any, Size, Any], Graph]
     reference: Callable[[Any, Picture, Any], Outputs]
     compare: Callable[[str, Pairs, Size, str], list[Rung]]
@@ -234,3 +242,13 @@ class Looking:
     counts: Callable[[Any, Sequence[str]], Mapping[str, int]]
     counted: Callable[[Mapping[str, int]], str]
     said: Callable[[Any, Sequence[str]], str]
+
+
+def class_fault(task: Task, config: Config, trained: Sequence[str]) -> str | None:
+    """How the classes that a checkpoint was trained on differ from its config's, in words; None where they agree.
+
+    Raises:
+        ConfigError: the config names no classes.
+    """
+    given, wanted = task.export.as_named(trained), task.export.class_names(config, trained)
+    return None if given == wanted else f'trained on the classes {given}, {config.filename} names {wanted}'

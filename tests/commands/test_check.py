@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_classes import write, write_set
 from small_sets import BOXES, SIDE, write_boxes, write_masks
 
 from mobileone_mm import cli
+from mobileone_mm.commands import init
 from mobileone_mm.commands.check import main
 
 
@@ -152,7 +154,7 @@ def test_a_fault_of_boxes_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ('config', 'words', 'status', 'message'),
     [
-        ("default_scope = 'mmpretrain'\nmodel = dict()", [], 1, 'a.py: a config of classification, expected one of'),
+        ("default_scope = 'mmpretrain'\nmodel = dict()", [], 1, 'a.py: no train_dataloader, expected one'),
         ("default_scope = 'mmseg'\nmodel = dict()", [], 1, 'a.py: no train_dataloader, expected one'),
         ("default_scope = 'mmseg'\nmodel = dict()", ['--samples', '0'], 2, '--samples: 0 given, expected a number'),
     ],
@@ -166,7 +168,10 @@ def test_what_cannot_be_looked_at_is_one_line(
     assert err.startswith(f'error: {message}')
 
 
-@pytest.mark.parametrize('name', ['ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'deeplabv3_mobileone_s1_ade20k'])
+@pytest.mark.parametrize(
+    'name',
+    ['ssd_mobileone_s0', 'deeplabv3_mobileone_s1_voc', 'deeplabv3_mobileone_s1_ade20k', 'mobileone_s0_in1k'],
+)
 def test_a_shipped_config_without_its_data_says_where_they_go(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines, _ = checked(name, status=1, capsys=capsys)
     faults = [line for line in lines if line.startswith('fault in ')]
@@ -175,3 +180,32 @@ def test_a_shipped_config_without_its_data_says_where_they_go(name: str, capsys:
         where = rf'data/\S+: no such folder, seen from {Path.cwd()}; {part}_dataloader expects in it '
         assert re.match(f'fault in {part}: {where}', fault)
     assert not list(Path().iterdir())
+
+
+def test_one_folder_of_class_folders_from_init_on(capsys: pytest.CaptureFixture[str]) -> None:
+    write_set(Path('photos'), cat=10, dog=15)
+    write(Path('photos'), 'cat/notes.txt', 'dog/a.heic')
+    before = {path: path.stat().st_mtime_ns for path in Path('photos').rglob('*')}
+    assert cli.run(init.main, ['own.py', '--from', 'mobileone_s0_own_classes', '--data', 'photos']) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f'next: {cli.command("check", "own.py")}'
+    lines, _ = checked('own.py', '--report', 'r.json', status=0, capsys=capsys)
+    assert lines == [
+        'train: 20 images, 24 x 24 px',
+        '  class            images   share',
+        '  cat                   8   40.0%',
+        '  dog                  12   60.0%',
+        'val: 5 images, 24 x 24 px',
+        '  class            images   share',
+        '  cat                   2   40.0%',
+        '  dog                   3   60.0%',
+        'note: train: 2 files that are no pictures are passed over: .heic (1), .txt (1); to train on those of .heic, '
+        'save them as JPEG or PNG',
+        'samples: own_check/samples.jpg',
+        f'next: {cli.command("train", "own.py")}',
+    ]
+    assert json.loads(Path('r.json').read_text())['parts']['train']['classes']['dog'] == {'images': 12}
+    assert {path: path.stat().st_mtime_ns for path in Path('photos').rglob('*')} == before
+    write(Path('photos'), 'loose.png')
+    lines, err = checked('own.py', status=1, capsys=capsys)
+    assert 'fault in train: photos: 1 fault in a set of 20 images:' in '\n'.join(lines)
+    assert err.splitlines()[-1].startswith('error: the data cannot be trained on as they are')

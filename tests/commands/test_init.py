@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from small_classes import write
 
 from mobileone_mm import cli
 from mobileone_mm.commands.init import main
@@ -70,13 +71,60 @@ def test_class_folders_are_found(val: str, capsys: pytest.CaptureFixture[str]) -
     assert said == ["found train_folder = 'train'", f'found val_folder = {val!r}', 'found 2 classes: daisy, rose']
 
 
-def test_class_folders_that_are_not_parted_are_told(capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ('train/rose', 'val'):
-        Path('photos', name).mkdir(parents=True)
+@pytest.mark.parametrize(
+    ('folders', 'train'),
+    [
+        (('rose', 'daisy'), ''),
+        (('flowers/rose', 'flowers/daisy'), 'flowers'),
+        (('train/rose', 'train/daisy', 'val'), 'train'),
+        (('train/rose', 'train/daisy', 'test/rose'), 'train'),
+        (('train/train/rose', 'train/train/daisy'), 'train/train'),
+    ],
+)
+def test_class_folders_that_are_not_parted_are_parted_by_the_config(
+    folders: tuple[str, ...], train: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in folders:
+        write(Path('photos'), f'{folder}/1.png', f'{folder}/2.png')
     assert cli.run(main, ['--data', 'photos', '--from', CLASSES]) == 0
-    assert tuple(Config.fromfile('my_set.py').classes) == ('rose',)
+    read = Config.fromfile('my_set.py')
+    for loader, part in (('train', 'train'), ('val', 'val'), ('test', 'val')):
+        dataset = read[f'{loader}_dataloader'].dataset
+        assert (dataset.data_root, dataset.data_prefix.img_path, dataset.part) == ('photos/', train, part)
+        assert tuple(dataset.metainfo.classes) == ('daisy', 'rose')
+    assert capsys.readouterr().err.splitlines() == [
+        f'found train_folder = {train!r}',
+        'found 2 classes: daisy, rose',
+        'no folder val/ with a folder for each class in photos: a fifth of the pictures of each class is held out for '
+        'validation, chosen by their names and always the same; no file is copied or moved',
+    ]
+
+
+@pytest.mark.parametrize('folders', [(), ('train', 'val'), ('one',), ('val/rose', 'val/daisy')])
+def test_folders_without_classes_to_train_on_are_told(
+    folders: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in folders:
+        write(Path('photos'), f'{folder}/1.png', f'{folder}/2.png')
+    assert cli.run(main, ['--data', 'photos', '--from', CLASSES]) == 0
     last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith('warning: not found in photos: a folder val/ with a folder for each class (validation). ')
+    assert last.startswith('warning: not found in photos: a folder train/ with a folder for each class (training)')
+    assert ('a folder val/' in last) == ('val/rose' not in folders)
+
+
+@pytest.mark.parametrize('folders', [('rose', 'daisy'), ('train/rose', 'train/daisy', 'val/rose', 'val/daisy')])
+def test_class_folders_need_their_own_template(folders: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    for folder in folders:
+        write(Path('photos'), f'{folder}/1.png')
+    assert cli.run(main, ['--data', 'photos']) == 2
+    assert capsys.readouterr().err == f'error: photos: folders of classes; give --from {CLASSES}\n'
+    assert not Path('my_set.py').exists()
+
+
+def test_pictures_of_boxes_are_taken_for_no_classes() -> None:
+    write(Path('photos'), 'train/1.png', 'train/2.png', 'val/1.png')
+    assert cli.run(main, ['--data', 'photos']) == 0
+    assert Config.fromfile('my_set.py').train_dataloader.dataset.type == 'mobileone_mm.CocoDataset'
 
 
 def test_classes_that_the_training_file_lacks_are_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from mmengine.registry import DATASETS
 from mmseg.datasets.transforms import LoadAnnotations
 from PIL import Image
 
-from mobileone_mm.datasets import mask_facts
+from mobileone_mm.datasets import picture_facts
 from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.masks import MaskDataset
 from mobileone_mm.errors import DataError
@@ -390,13 +390,13 @@ def test_unchanged_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     before = {path: path.stat().st_mtime_ns for path in root.rglob('*')}
     said: list[str] = []
     paths = [[str(root / f'{folder}/{name}') for name in names] for folder, names in NAMED.items()]
-    first = mask_facts.look_at(*paths, said.append)
-    assert mask_facts.look_at(*paths, said.append) == first
+    first = picture_facts.look_at(*paths, said.append)
+    assert picture_facts.look_at(*paths, said.append) == first
     assert len(said) == 1
     assert said[0].startswith('4 images and masks are looked at; what is found is kept in ')
     assert {path: path.stat().st_mtime_ns for path in root.rglob('*')} == before
     write_set(root, {'a.png': ids(0, 2, 1)}, [])
-    assert mask_facts.look_at(*paths, said.append)[str(root / 'masks/a.png')].values == (0, 1, 2)
+    assert picture_facts.look_at(*paths, said.append)[str(root / 'masks/a.png')].values == (0, 1, 2)
     assert said[1].startswith('1 images and masks are looked at')
 
 

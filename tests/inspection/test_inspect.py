@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from small_classes import write_set
 from small_sets import SIDE, write_boxes, write_masks
 
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.inspection.content import BOXES, PIXELS, Content, Spread
+from mobileone_mm.inspection.content import BOXES, IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.inspect import Inspection, inspect, report_of, table_of, weights_line
 
 OUT = Path('looked')
@@ -59,6 +60,68 @@ def test_images_that_are_in_both_parts_are_noted() -> None:
 def test_a_class_that_nothing_shows_is_noted() -> None:
     write_masks()
     assert look('my_masks.py').notes == ('train: nothing of never', 'val: nothing of never')
+
+
+CLASSES = """
+default_scope = 'mmpretrain'
+model = dict(type='ImageClassifier', data_preprocessor=dict(num_classes={count}), head=dict(num_classes={count}))
+pipeline = [dict(type='LoadImageFromFile'), dict(type='RandomFlip', prob=1.0), dict(type='PackInputs')]
+own = dict(type={type!r}, data_root='data', metainfo=dict(classes=('cat', 'dog')), pipeline=pipeline)
+train_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path='train')))
+val_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path='val'){more}))
+"""
+
+
+def write_classes(kind: str = 'mobileone_mm.ClassFolderDataset', count: int = 2, more: str = '') -> str:
+    write_set(Path('data/train'), cat=3, dog=5)
+    write_set(Path('data/val'), cat=3, dog=2)
+    for path in Path('data/val').rglob('*.png'):  # or they would be those of training
+        Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
+    Path('my_classes.py').write_text(CLASSES.format(type=kind, count=count, more=more))
+    return 'my_classes.py'
+
+
+@pytest.mark.parametrize('kind', ['mobileone_mm.ClassFolderDataset', 'CustomDataset'])
+def test_pictures_of_classes_are_counted_and_drawn(kind: str) -> None:
+    done = look(write_classes(kind))
+    assert (done.task, done.faults, done.notes, done.samples) == ('classification', {}, (), OUT / 'samples.jpg')
+    assert [(part, content.unit, content.counts) for part, content in done.parts.items()] == [
+        ('train', IMAGES, (3, 5)),
+        ('val', IMAGES, (3, 2)),
+    ]
+    assert [line.split() for line in table_of('train', done.parts['train'])[1:]] == [
+        ['class', 'images', 'share'],
+        ['cat', '3', '37.5%'],
+        ['dog', '5', '62.5%'],
+    ]
+
+
+def test_faults_of_class_folders_are_those_of_the_training() -> None:
+    word = write_classes(more=", apart_from='train'", count=3)
+    Path('data/val/cat/00.png').write_bytes(Path('data/train/cat/00.png').read_bytes())
+    Path('data/train/dog').rename(Path('data/train/dogs'))
+    done = look(word)
+    assert list(done.faults) == ['train', 'val']
+    assert (
+        "dogs: a folder that is no class; expected only cat, dog (did you mean 'dog' for 'dogs'?)"
+        in done.faults['train']
+    )
+    assert 'cat/00.png: the same picture as data/train/cat/00.png, which is trained on' in done.faults['val']
+    Path('data/train/dogs').rename(Path('data/train/dog'))
+    Path('data/val/cat/00.png').unlink()
+    wrong = look(word).faults
+    assert wrong == {
+        'config': 'model.head has num_classes=3, model.data_preprocessor has num_classes=3, and the data have 2 '
+        'classes; set num_classes=2'
+    }
+
+
+def test_copies_of_pictures_in_both_parts_are_noted_whatever_they_are_called() -> None:
+    word = write_classes('CustomDataset')
+    Path('data/val/cat/09.png').write_bytes(Path('data/train/cat/00.png').read_bytes())
+    done = look(word)
+    assert done.notes == ('1 image is in train and in val, whose score will be too good',)
+    assert done.faults == {}
 
 
 def test_heads_of_another_number_of_classes_are_a_fault_of_the_config() -> None:
@@ -113,7 +176,7 @@ def test_a_repeated_set_of_boxes_is_counted_once() -> None:
 @pytest.mark.parametrize(
     ('text', 'message'),
     [
-        ("default_scope = 'mmpretrain'\nmodel = dict()", 'a config of classification, expected one of detection or'),
+        ("default_scope = 'mmpretrain'\nmodel = dict()", 'no train_dataloader, expected one; there is nothing to look'),
         ("default_scope = 'mmdet'\nmodel = dict()", 'no train_dataloader, expected one; there is nothing to look at'),
     ],
 )

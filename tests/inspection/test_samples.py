@@ -79,3 +79,27 @@ def test_a_folder_of_somebody_elses_is_kept() -> None:
     with pytest.raises(UsageError, match='looked: '):
         drawn(masks())
     assert [path.name for path in OUT.iterdir()] == ['thesis.txt']
+
+
+CLASSES = """
+default_scope = 'mmpretrain'
+model = dict()
+pipeline = [dict(type='LoadImageFromFile'), dict(type='CenterCrop', crop_size=16), dict(type='PackInputs')]
+own = dict(type='mobileone_mm.ClassFolderDataset', data_root='data', metainfo=dict(classes=('blue', 'none')))
+train_dataloader = dict(dataset=dict(**own, data_prefix=dict(img_path='.'), check=False, pipeline=pipeline))
+"""
+
+
+def test_pictures_of_classes_have_the_name_below() -> None:
+    for name in ('blue/1', 'blue/2', 'none/1', 'none/2'):
+        Path('data', name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new('RGB', (24, 24), 'blue').save(f'data/{name}.png')
+    Path('a.py').write_text(CLASSES)
+    dataset = open_dataset(load_config('a.py'), 'train_dataloader')
+    sheet = np.asarray(Image.open(drawn(dataset, 'classification', count=1))).astype(int)
+    assert sheet.shape[:2] == (12 + 24 + 320 + 24 + 12, 12 + 320 + 12)
+    inside = sheet[36 + 2 : 36 + 318, 12 + 2 : 12 + 318]
+    assert np.abs(inside - (0, 0, 255)).max() < 30, 'the crop, in its own colours'
+    below = sheet[36 + 322 : 36 + 344, 12:332]
+    assert below[:, :50].min() < 100, 'the name of its class'
+    assert below[:, 80:].min() > 200

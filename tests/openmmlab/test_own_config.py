@@ -1,6 +1,7 @@
 """A user's own config: what it holds, and that it works in any folder and in the processes that training starts."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.configs import load_config
+from mobileone_mm.openmmlab.inputs import test_size_hw as size_hw_of
 from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.shipped import config
 
@@ -100,3 +103,33 @@ def test_a_process_elsewhere_reads_dumps_and_builds_it(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ['mobileone_mm.models.backbones.mobileone 2 data/'] * 2
     assert '__import__' not in (away / 'dumped.py').read_text()  # the work folder's copy needs no base
+
+
+@pytest.mark.parametrize(
+    ('template', 'given', 'expected'),
+    [
+        (CLASSES, '0', 'one whole number of px above 0'),
+        (CLASSES, '-224', 'one whole number of px above 0'),
+        (CLASSES, '(224, 224)', 'one whole number of px above 0'),
+        (CLASSES, '22.4', 'one whole number of px above 0'),
+        (MASKS, '512', 'width and height, two whole numbers of px above 0'),
+        (MASKS, '(512, 0)', 'width and height, two whole numbers of px above 0'),
+        (MASKS, '(512,)', 'width and height, two whole numbers of px above 0'),
+        (MASKS, 'None', 'width and height, two whole numbers of px above 0'),
+    ],
+)
+def test_an_input_size_that_is_none_is_said_in_one_line(
+    template: str, given: str, expected: str, tmp_path: Path
+) -> None:
+    path = tmp_path / 'own.py'
+    path.write_text(re.sub('^input_size = .*?  #', f'input_size = {given}  #', own_config(template), flags=re.M))
+    with pytest.raises(ConfigError) as refused:
+        load_config(path)
+    assert str(refused.value).startswith(f'{path}: input_size = {given} given, expected {expected}')
+
+
+@pytest.mark.parametrize(('template', 'given'), [(CLASSES, '160'), (MASKS, '[256, 128]'), (CLASSES, '32 * 5')])
+def test_other_input_sizes_are_read(template: str, given: str, tmp_path: Path) -> None:
+    path = tmp_path / 'own.py'
+    path.write_text(re.sub('^input_size = .*?  #', f'input_size = {given}  #', own_config(template), flags=re.M))
+    assert size_hw_of(load_config(path)) == ((128, 256) if template == MASKS else (160, 160))

@@ -4,7 +4,7 @@ import pytest
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import load_config
-from mobileone_mm.openmmlab.test_data import as_named, class_names
+from mobileone_mm.openmmlab.test_data import class_names
 
 
 def config_of(tmp_path, text):
@@ -61,32 +61,7 @@ def test_a_config_without_test_classes_is_an_error(tmp_path, line, message):
         class_names(config_of(tmp_path, f"default_scope = 'mmdet'\nmodel = dict()\n{line}"))
 
 
-CLASSIFIER = "default_scope = 'mmpretrain'\nmodel = dict()\ntest_dataloader = dict(dataset={})"
-
-
-def test_imagenets_two_cranes_are_told_apart(tmp_path):
-    config = config_of(tmp_path, CLASSIFIER.format("dict(type='ImageNet')"))
-    names = class_names(config)
-    assert (len(names), len(set(names)), names[0]) == (1000, 1000, 'tench, Tinca tinca')
-    assert [name for name in names if name.startswith('crane')] == ['crane (134)', 'crane (517)']
-    assert as_named(config, names) == names, 'as a file has them'
-
-
 def test_a_detectors_class_names_stay_as_they_are(tmp_path):
     dataset = "dict(metainfo=dict(classes=('a', 'a')))"
     text = f"default_scope = 'mmdet'\nmodel = dict()\ntest_dataloader = dict(dataset={dataset})"
     assert class_names(config_of(tmp_path, text)) == ('a', 'a')
-
-
-def test_a_classifiers_names_are_those_of_its_folders_else_the_known_ones(tmp_path):
-    pipeline = "[dict(type='LoadImageFromFile'), dict(type='PackInputs')]"
-    folder = tmp_path / 'pictures'
-    text = CLASSIFIER.format(f"dict(type='CustomDataset', data_root={str(folder)!r}, pipeline={pipeline})")
-    config = config_of(tmp_path, text)
-    assert class_names(config, ('dog', 'owl')) == ('dog', 'owl')
-    with pytest.raises(ConfigError, match='names no classes; set its metainfo'):
-        class_names(config)
-    for name in ('hen', 'cow', 'cat'):
-        (folder / name).mkdir(parents=True)
-        (folder / name / 'a.png').write_bytes(b'')
-    assert class_names(config, ('dog', 'owl')) == ('cat', 'cow', 'hen')

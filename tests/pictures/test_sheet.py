@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mobileone_mm.pictures.sheet import GAP, LINE, fitted, sheet_of
+from mobileone_mm.pictures.sheet import GAP, LINE, captioned, fitted, sheet_of
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -35,3 +35,15 @@ def test_a_long_legend_goes_on_in_the_next_line() -> None:
     one, many = (sheet_of([plain(40, 300)], 2, '', legend) for legend in (names[:1], names))
     assert one.shape[1] == many.shape[1]
     assert many.shape[0] - one.shape[0] == 5 * LINE  # each fills one
+
+
+def test_a_caption_stands_below_the_picture_and_no_further_than_it() -> None:
+    sheet = captioned(plain(40, 60), 'cat')
+    assert sheet.shape == (40 + LINE, 60, 3)
+    assert (sheet[:40] == 100).all()
+    assert sheet[40:, :30].min() < 100
+    assert (sheet[40:, 35:] == 255).all()
+    long = captioned(plain(40, 60), 'a name that does not fit below it')
+    assert long.shape == sheet.shape
+    assert long[40:, 35:50].min() < 100
+    assert captioned(plain(40, 1), 'cat').shape == (40 + LINE, 1, 3)

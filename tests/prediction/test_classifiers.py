@@ -3,14 +3,20 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mobileone_mm import cli
 from mobileone_mm.commands import evaluate, export, predict, verify
+from mobileone_mm.evaluation.scoring import of_model, open_session
 from mobileone_mm.exporter.report import Report
+from mobileone_mm.openmmlab.configs import load_config
+from mobileone_mm.openmmlab.test_data import read_sample
 from mobileone_mm.outputs import page_of
+from mobileone_mm.pictures.reading import read_picture
+from mobileone_mm.prediction.predictors import open_predictor
 from mobileone_mm.targets.artifact import open_artifact
-from tiny_classifier import CLASSES, PICTURES, SHORT, new_classifier
+from tiny_classifier import CLASSES, PICTURES, SHORT, SIDE, export_classifier, model_of, new_classifier
 
 
 def test_pictures_and_their_list(
@@ -91,3 +97,22 @@ def test_names_come_from_the_folders_else_from_the_checkpoint(
     assert cli.run(export.main, [*map(str, files), '--out', str(tmp_path / 'b.onnx')]) == 0
     for name in 'ab':
         assert open_artifact(tmp_path / f'{name}.onnx').card.classes == alphabetic
+
+
+def test_predict_sees_what_evaluate_sees(tmp_path: Path) -> None:
+    """The config's own interpolation, for the checkpoint and, by its card, for what was exported of it."""
+    resize = f"{{'type': 'ResizeEdge', 'scale': {SHORT}, 'backend': 'pillow', 'interpolation': 'bicubic'}}"
+    files = new_classifier(tmp_path, pipeline=f"{resize}, dict(type='CenterCrop', crop_size={SIDE})")
+    report = export_classifier(files, tmp_path / 'cls.onnx')
+    assert report.info.settings['resize'] == {'backend': 'pillow', 'interpolation': 'bicubic'}
+    session = open_session(load_config(files[0]))
+    (own,) = of_model(session, model_of(files), 'model')
+    predictors = [open_predictor([str(file) for file in given]) for given in (files, [report.artifact])]
+    for index in range(3):
+        picture = read_picture(session.samples.dataset.get_data_info(index)['img_path'])
+        expected = own.predict(read_sample(session.samples, index)).pred_score.numpy()
+        for predictor in predictors:
+            found = predictor.predict(picture, predictor.rules).probabilities
+            np.testing.assert_allclose(found, expected, atol=1e-4)  # a picture resized otherwise: 0.01 and more
+        named = open_artifact(report.artifact).classify(picture)
+        np.testing.assert_allclose([named[name] for name in CLASSES], expected, atol=1e-4)

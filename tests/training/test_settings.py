@@ -218,6 +218,15 @@ def test_no_check_reaches_a_users_own_kind_of_masks(tmp_path: Path, monkeypatch:
     assert config.val_dataloader.dataset.check is False
 
 
+def test_no_check_reaches_class_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmpretrain', in_wrappers('mobileone_mm.ClassFolderDataset').replace("'BaseSegDataset'", "'ImageNet'"))
+    config = settings.training_config('any.py', Options(no_check=True))
+    ours = {'type': 'mobileone_mm.ClassFolderDataset', 'check': False}
+    assert config.train_dataloader.dataset.dataset.datasets == [ours, {'type': 'ImageNet'}]
+    assert config.val_dataloader.dataset == ours
+
+
 @pytest.mark.parametrize(
     ('scope', 'kind'),
     [('mmseg', 'PascalVOCDataset'), ('mmdet', 'mobileone_mm.CocoDataset'), ('mmpretrain', 'ImageNet')],

@@ -8,13 +8,18 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.card import CENTER_CROP, Card
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import ConfigError, UsageError
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples, open_samples, test_dataset
+from mobileone_mm.pictures.reading import DEFAULT, INTERPOLATIONS, Resampling
 from mobileone_mm.tasks.classification.options import YES, ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Framed, Size
 
 LOGGER = logging.getLogger(__name__)
+
+TORCHVISION = 'torchvision/'  # how mmpretrain names the transforms that it wraps
+CROPS = ('CenterCrop', 'torchvision/CenterCrop')  # which resize nothing
+PADDING = 32  # px, EfficientNetCenterCrop's where a config gives none
 
 
 @dataclass(frozen=True)
@@ -32,19 +37,58 @@ class CentreCrop:
 
 def centre_crop_of(config: Config) -> CentreCrop | None:
     """What the config's test pipeline cuts out of the middle; None where it cuts no square out after such a resize."""
-    resize, cut = _centre_crop_steps(config)
-    if resize is None or cut is None or resize.get('edge', 'short') != 'short':
-        return None
-    side = cut.get('crop_size')
-    if isinstance(side, tuple | list) and len(side) == 2 and side[0] == side[1]:
-        side = side[0]
-    return CentreCrop(int(resize['scale']), side) if isinstance(side, int) else None
+    match _steps(config):
+        case [('ResizeEdge', resize), ('CenterCrop', cut)] if resize.get('edge', 'short') == 'short':
+            short, side = resize.get('scale'), _side(cut.get('crop_size'))
+        case [('EfficientNetCenterCrop', cut)]:  # which cuts first and resizes then: the same part of a picture
+            side = _side(cut.get('crop_size'))
+            short = None if side is None else side + cut.get('crop_padding', PADDING)
+        case [('torchvision/Resize', resize), ('torchvision/CenterCrop', cut)]:
+            # Of two lengths, its Resize stretches.
+            short, side = _length(resize.get('size')), _side(cut.get('size'))
+        case _:
+            return None
+    return CentreCrop(short, side) if isinstance(short, int) and side is not None else None
 
 
-def _centre_crop_steps(config: Config) -> tuple[Any, Any]:
+def _steps(config: Config) -> list[tuple[str, Any]]:
+    """The steps of the test pipeline that change a picture's size, by their name without a scope."""
     pipeline = (test_dataset(config) or {}).get('pipeline', ())
-    steps = {str(step.get('type')).rpartition('.')[2]: step for step in pipeline}
-    return steps.get('ResizeEdge'), steps.get('CenterCrop')
+    steps = [(str(step.get('type')).rpartition('.')[2], step) for step in pipeline]
+    return [(name, step) for name, step in steps if any(word in name for word in ('Resize', 'Crop', 'Pad'))]
+
+
+def _length(given: Any) -> int | None:
+    """A length in px that stands alone, or alone in a list as torchvision takes it too."""
+    alone = given[0] if isinstance(given, tuple | list) and len(given) == 1 else given
+    return alone if isinstance(alone, int) else None
+
+
+def _side(given: Any) -> int | None:
+    """Px of the side of a square, from one length or two."""
+    return _length(given[:1]) if isinstance(given, tuple | list) and len(set(given)) == 1 else _length(given)
+
+
+def resampling_of(config: Config) -> Resampling:
+    """How the config's test pipeline resizes pictures.
+
+    Raises:
+        ConfigError: in a way that mmcv's imresize does not know.
+    """
+    resizing = [entry for entry in _steps(config) if entry[0] not in CROPS]
+    name, step = resizing[0] if resizing else ('', {})
+    of_torchvision = name.startswith(TORCHVISION)  # which resizes PIL images
+    default = 'bicubic' if name == 'EfficientNetCenterCrop' else DEFAULT.interpolation
+    given = step.get('interpolation') or default
+    backend = 'pillow' if of_torchvision else step.get('backend') or DEFAULT.backend
+    found = Resampling(backend, str(getattr(given, 'value', given)))
+    if found.interpolation not in INTERPOLATIONS.get(found.backend, ()):
+        known = '; '.join(f'{one}: {", ".join(ways)}' for one, ways in INTERPOLATIONS.items())
+        raise ConfigError(
+            f'{config.filename}: {name} resizes with backend={found.backend!r} and '
+            f'interpolation={found.interpolation!r}, expected one of {known}'
+        )
+    return found
 
 
 def samples_for(samples: Samples, card: Card) -> Samples | None:
@@ -63,8 +107,13 @@ def samples_for(samples: Samples, card: Card) -> Samples | None:
             crop.short,
         )
     config = copy.deepcopy(samples.config)
-    resize, cut = _centre_crop_steps(config)
-    resize['scale'] = cut['crop_size'] = side
+    for name, step in _steps(config):
+        lengths = {
+            'ResizeEdge': {'scale': side},
+            'CenterCrop': {'crop_size': side},
+            'EfficientNetCenterCrop': {'crop_size': side, 'crop_padding': 0},
+        }
+        step.update(lengths.get(name, {'size': side}))  # torchvision's name it so
     return open_samples(config, samples.count)
 
 
@@ -76,15 +125,33 @@ def framed(options: ClassificationOptions, config: Config, size: Size | None) ->
     inside, of a given size in the same proportion. Any other pipeline has to stretch.
 
     Raises:
-        ConfigError: the pipeline has no fixed size.
+        ConfigError: the pipeline has no fixed size, or crops or pads in another way.
         UsageError: the size is not square, where a square is cut out.
     """
-    crop = centre_crop_of(config)
+    crop, resampling = centre_crop_of(config), resampling_of(config)
     if crop is None:
-        return Framed(FramedOptions(options.crop_inside), size or input_size_of(config))
+        _require_stretch(config)
+        stretched = size or input_size_of(config)
+        return Framed(FramedOptions(options.crop_inside), stretched, resampling=resampling)
     inside = options.crop_inside == YES and crop.side < crop.short
     width, height = size or ((crop.short if inside else crop.side),) * 2
     if width != height:
         raise UsageError(f'`input_size`: {width}x{height} given, expected a square, as the test pipeline cuts one out')
     seen = round(width * crop.side / crop.short) if inside else None
-    return Framed(FramedOptions(options.crop_inside, seen), (width, height), CENTER_CROP)
+    return Framed(FramedOptions(options.crop_inside, seen), (width, height), CENTER_CROP, resampling)
+
+
+def _require_stretch(config: Config) -> None:
+    """Refuse a pipeline whose crops an export cannot repeat, and which it would stretch instead.
+
+    Raises:
+        ConfigError: with its steps.
+    """
+    names = [name for name, _ in _steps(config)]
+    if len(names) > 1 or not set(names) <= {'Resize', f'{TORCHVISION}Resize'}:
+        raise ConfigError(
+            f'{config.filename}: the test pipeline brings pictures to their size by {", then ".join(names)}, which an '
+            'export cannot repeat as they are set; expected ResizeEdge of the short edge, then CenterCrop of a square; '
+            'EfficientNetCenterCrop; torchvision/Resize of one length, then torchvision/CenterCrop of a square; or one '
+            'Resize to a fixed width and height'
+        )

@@ -1,16 +1,18 @@
 """Classification as a task."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from functools import partial
 from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.artifact.card import Check
+from mobileone_mm.artifact.card import RESIZE, Check
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.pictures.drawing import PALETTE
+from mobileone_mm.pictures.reading import INTERPOLATIONS, Resampling
 from mobileone_mm.tasks import largest_logit
-from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, ranking
+from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, names, ranking
 from mobileone_mm.tasks.classification.graph import ClassifierGraph, require_classifier
 from mobileone_mm.tasks.classification.options import ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task
@@ -25,8 +27,16 @@ def _require_options(options: FramedOptions, model: Any, _size: Size) -> None:
         require_size(model, (options.seen, options.seen))
 
 
-def _settings(options: FramedOptions, _config: Config, _names: Sequence[str]) -> Mapping[str, Any]:
-    return {'crop_inside': options.seen}
+def _settings(options: FramedOptions, config: Config, _names: Sequence[str]) -> Mapping[str, Any]:
+    return {'crop_inside': options.seen, RESIZE: asdict(framing.resampling_of(config))}
+
+
+def _is_resampling(value: Any) -> bool:
+    if not isinstance(value, dict) or set(value) != {field.name for field in fields(Resampling)}:
+        return False
+    backend, interpolation = value['backend'], value['interpolation']
+    known = INTERPOLATIONS.get(backend, ()) if isinstance(backend, str) else ()
+    return interpolation in known
 
 
 def _is_side(value: Any) -> bool:
@@ -43,6 +53,8 @@ TASK = Task(
         framed=framing.framed,
         require_options=_require_options,
         class_count=_class_count,
+        class_names=names.class_names,
+        as_named=names.as_named,
         graph=ClassifierGraph,
         reference=compare.reference,
         compare=compare.compare,
@@ -51,7 +63,10 @@ TASK = Task(
         compare_digest=compare.compare_digest,
         probe=Check('a digest: the logits', compare.is_digest),
         settings=_settings,
-        setting_checks={'crop_inside': Check('px of a side, or null', _is_side)},
+        setting_checks={
+            'crop_inside': Check('px of a side, or null', _is_side),
+            RESIZE: Check('an object: backend (cv2 or pillow) and interpolation', _is_resampling),
+        },
         facts=lambda _shapes: {},
     ),
     predict=Predicting(

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mobileone_mm.artifact.card import FRACTION, Check, one_of
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
@@ -66,6 +67,8 @@ TASK = Task(
         framed=stretched_whole,
         require_options=lambda _options, _model, _size: None,
         class_count=lambda model: int(model.bbox_head.num_classes),
+        class_names=class_names,
+        as_named=tuple,
         graph=_graph,
         reference=_reference,
         compare=rows.compare,

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.card import Check, one_of
-from mobileone_mm.openmmlab.test_data import palette
+from mobileone_mm.openmmlab.test_data import class_names, palette
 from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 from mobileone_mm.tasks import largest_logit
 from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
@@ -50,6 +50,8 @@ TASK = Task(
         framed=stretched_whole,
         require_options=_require_options,
         class_count=_class_count,
+        class_names=class_names,
+        as_named=tuple,
         graph=SegmenterGraph,
         reference=maps.reference,
         compare=maps.compare,

@@ -21,7 +21,7 @@ from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.tasks.classification.graph import LOGITS, PROBABILITIES
 from mobileone_mm.tasks.task import run_graph
 from programs import changed
-from tiny_classifier import CLASSES, SHORT, SIDE, export_classifier, graph_of
+from tiny_classifier import CLASSES, RESIZED, SHORT, SIDE, export_classifier, graph_of
 
 PICTURE = drawn_picture((SHORT, SHORT))
 HALF = 0.01  # of a probability: what float16 makes of so small a model
@@ -59,7 +59,7 @@ def test_a_package_gives_what_its_options_say(
 ) -> None:
     report = export_classifier(classifier, tmp_path / 'cls.mlpackage', **options)
     side, seen = (SIDE, None) if 'crop_inside' in options else (SHORT, SIDE)
-    assert (report.info.input_size, report.info.settings) == ((side, side), {'crop_inside': seen})
+    assert (report.info.input_size, report.info.settings) == ((side, side), {'crop_inside': seen, 'resize': RESIZED})
     artifact, picture = open_artifact(report.artifact), drawn_picture((side, side))
     found = artifact.predict({'image': picture})
     expected = run_graph(graph_of(classifier, side, seen), picture)[PROBABILITIES]

@@ -17,7 +17,7 @@ from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.targets.onnx.target import TARGET
 from mobileone_mm.tasks.classification.graph import LOGITS, PROBABILITIES
 from mobileone_mm.tasks.task import run_graph
-from tiny_classifier import CLASSES, SHORT, SIDE, STRETCH, export_classifier, graph_of, new_classifier
+from tiny_classifier import CLASSES, RESIZED, SHORT, SIDE, STRETCH, export_classifier, graph_of, new_classifier
 
 FLOAT32 = 1e-5  # of a probability
 
@@ -43,7 +43,11 @@ def test_a_file_gives_what_its_graph_gives(
     assert list(named.values()) == sorted(named.values(), reverse=True)
     card, rungs = verify(report.artifact)
     assert card == report.info
-    assert (card.input_size, card.crop, card.settings) == ((side, side), 'centerCrop', {'crop_inside': seen})
+    assert (card.input_size, card.crop, card.settings) == (
+        (side, side),
+        'centerCrop',
+        {'crop_inside': seen, 'resize': RESIZED},
+    )
     assert ladder.first_failed(rungs) is None
 
 

@@ -72,6 +72,8 @@ class Facts:
 def image_facts(path: str) -> Facts:
     """Look at an image, all of it: one that was cut short would end a training in the middle of an epoch."""
     try:
+        if os.path.getsize(path) == 0:
+            return Facts(fault='the file is empty')
         with Image.open(path) as image:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION) in SIDEWAYS
@@ -142,7 +144,7 @@ def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], N
         masks: paths of masks.
         said: gets a line before a long work.
     """
-    place = _cache_file([*images, *masks])
+    place = _cache_file([*images, *masks], 'masks' if masks else 'pictures')
     kept = _kept(place) if place else {}
     readers = {**dict.fromkeys(images, image_facts), **dict.fromkeys(masks, mask_facts)}
     stamps = {path: _stamp(path) for path in readers}
@@ -155,7 +157,7 @@ def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], N
             new.append(path)
     if new:
         where = f'; what is found is kept in {place}' if place else ''
-        said(f'{len(new)} images and masks are looked at{where}')
+        said(f'{len(new)} {"images and masks" if masks else "images"} are looked at{where}')
         with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
             found |= zip(new, threads.map(lambda path: readers[path](path), new), strict=True)
         if place:
@@ -180,12 +182,12 @@ def _stamp(path: str) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
-def _cache_file(paths: Iterable[str]) -> Path | None:
+def _cache_file(paths: Iterable[str], kind: str) -> Path | None:
     """Where the facts of files in these folders are kept; None where there is no home folder."""
     folders = sorted({os.path.dirname(os.path.abspath(path)) for path in paths})
     name = hashlib.sha256('\n'.join(folders).encode('utf-8', 'surrogateescape')).hexdigest()[:16]
     root = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
-    return Path(root, 'mobileone_mm', 'masks', f'{name}.json') if os.path.isabs(root) else None
+    return Path(root, 'mobileone_mm', kind, f'{name}.json') if os.path.isabs(root) else None
 
 
 def _kept(place: Path) -> dict[str, Entry]:

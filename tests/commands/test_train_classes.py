@@ -1,0 +1,72 @@
+"""`mobileone train` on class folders: faults end it before the first step, in validation data too."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from small_classes import write_set
+
+from mobileone_mm import cli
+from mobileone_mm.commands.train import main
+
+CONFIG = """
+default_scope = 'mmpretrain'
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(type='mobileone_mm.MobileOne', arch='s0', out_indices=(0,)),
+    neck=dict(type='GlobalAveragePooling'),
+    head=dict(type='LinearClsHead', num_classes=2, in_channels=48),
+)
+pipeline = [dict(type='LoadImageFromFile'), dict(type='PackInputs')]
+own = dict(
+    type='mobileone_mm.ClassFolderDataset', data_root='data', metainfo=dict(classes=('cat', 'dog')), pipeline=pipeline
+)
+sampler = dict(type='DefaultSampler', shuffle=True)
+loader = dict(batch_size=4, num_workers=0, sampler=sampler, pin_memory=False)
+train_dataloader = dict(**loader, dataset=dict(**own, data_prefix=dict(img_path='train')))
+val_dataloader = dict(**loader, dataset=dict(**own, data_prefix=dict(img_path='val'), apart_from='train'))
+val_evaluator = dict(type='Accuracy', topk=(1,))
+val_cfg = dict()
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=1)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.01))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise; pictures of the same name are the same, so those of validation have others."""
+    monkeypatch.chdir(tmp_path)
+    write_set(Path('data/train'), cat=3, dog=3)
+    write_set(Path('data/val'), **{'cat/more': 2, 'dog/more': 2})
+    Path('classes.py').write_text(CONFIG)
+
+
+def trained(capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
+    status = cli.run(main, ['classes.py', '--work-dir', 'work', *more])
+    return status, capsys.readouterr().err
+
+
+def test_faults_end_it_before_the_first_step(capsys: pytest.CaptureFixture[str]) -> None:
+    Path('data/train/dog/02.png').write_bytes(b'')
+    status, said = trained(capsys)
+    assert status == 1
+    assert 'error: data/train: 1 fault in a set of 6 images:\n  data/train/dog/02.png: cannot be read: ' in said
+    assert '6 images are looked at; what is found is kept in ' in said
+    assert 'epoch 1/1' not in said
+    assert not list(Path('work').glob('*.pth'))
+
+
+def test_a_picture_to_validate_on_that_is_trained_on_ends_it(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy('data/train/cat/00.png', 'data/val/dog/09.png')
+    status, said = trained(capsys)
+    assert status == 1
+    assert 'data/val/dog/09.png: the same picture as data/train/cat/00.png, which is trained on' in said
+    assert 'epoch 1/1' not in said
+
+
+def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy('data/train/cat/00.png', 'data/val/dog/09.png')
+    status, said = trained(capsys, '--no-check')
+    assert status == 0, said
+    assert 'are looked at' not in said
+    assert Path('work/epoch_1.pth').is_file()
