@@ -35,7 +35,7 @@ class ClassFolderDataset(BaseDataset):  # type: ignore[misc]  # mmengine is unty
                 f'{root}: folders that are no class: {shown(map(repr, strangers))}; expected only '
                 f'{shown(classes)}{nearest(strangers, classes)}; name each folder in `classes`'
             )
-        pictures = {name: _pictures(root / name) for name in classes}
+        pictures = {name: pictures_below(root / name) for name in classes}
         empty = [name for name, found in pictures.items() if not found]
         if empty:
             raise DataError(
@@ -45,7 +45,7 @@ class ClassFolderDataset(BaseDataset):  # type: ignore[misc]  # mmengine is unty
         return [{'img_path': path, 'gt_label': label} for label, name in enumerate(classes) for path in pictures[name]]
 
 
-def _pictures(folder: Path) -> list[str]:
+def pictures_below(folder: Path) -> list[str]:
     """The pictures in a folder and below it, in an order that is always the same."""
     found = []
     for path, below, files in os.walk(folder):
