@@ -155,10 +155,10 @@ class Results:
 
     def _corrupted_lines(self) -> list[str]:
         names, severities = self._chosen
-        titles = [*map(str, severities), 'mean', f' {"AlexNet":>{CELL}}', 'CE']
-        widths = [max(CELL, len(title)) for title in titles]
+        titles = [*map(str, severities), 'mean', 'AlexNet', 'CE']
+        widths = [max(CELL, 1 + len(title)) for title in titles]
         lines = wrapped(f"{self._label(OF_C)}: top-1 error by severity; CE, in percent of AlexNet's", '  ', '')
-        lines.append(f'{"":{NAME}}' + ''.join(f'{title:>{CELL}}' for title in titles))
+        lines.append(f'{"":{NAME}}' + ''.join(map(str.rjust, titles, widths)))
         before = NAME + sum(widths[:-1])
         for name in names:
             found = self.errors[name]
@@ -166,7 +166,8 @@ class Results:
             row = [100 * found[severity] for severity in severities]
             row += [100 * sum(found.values()) / len(found), 100 * sum(theirs) / len(theirs)]
             row.append(corruption_error(name, found))
-            lines.append(f'{name:{NAME}}' + ''.join(f'{value:{CELL}.2f}' for value in row))
+            cells = (f'{value:{width}.2f}' for value, width in zip(row, widths, strict=True))
+            lines.append(f'{name:{NAME}}{"".join(cells)}')
         mean = 'mCE' if is_whole(self.errors) else 'mean CE'
         lines.append(f'{self._label(OF_C).replace(OF_C, mean):{before}}{mean_corruption_error(self.errors):{CELL}.2f}')
         if self.paper:
