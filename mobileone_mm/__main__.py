@@ -19,6 +19,7 @@ VERBS = {
     'export': 'turn a trained model into a checked Core ML package or ONNX file',
     'verify': 'check a saved package or file again, by itself',
     'evaluate': 'score it on your own test data, beside the model you trained',
+    'robustness': 'score an ImageNet classifier on ImageNet-C, -A, -R and -Sketch',
     'predict': 'draw what it finds in pictures',
     'fuse': 'write the fused form of a checkpoint, and the config that loads it',
     'convert': "write a checkpoint in another project's layout",

@@ -37,7 +37,11 @@ TRANSFORMS = Registry(
     'transform',
     parent=MMENGINE_TRANSFORMS,
     scope=SCOPE,
-    locations=['mobileone_mm.datasets.registered', 'mobileone_mm.datasets.auto_augment'],
+    locations=[
+        'mobileone_mm.datasets.registered',
+        'mobileone_mm.datasets.auto_augment',
+        'mobileone_mm.datasets.corrupt',
+    ],
 )
 WEIGHT_INITIALIZERS = Registry(
     'weight initializer',

@@ -130,6 +130,16 @@ def pictures(folder: Path) -> None:
     asks_for('export', 'verify', folder / 'detector.mlpackage')
 
 
+def robustness(folder: Path) -> None:
+    """Corrupt a picture, and build the classifier that it is for."""
+    from mobileone_mm.datasets.corrupt import corrupt
+    from mobileone_mm.pictures.synthetic import drawn_picture
+
+    picture = drawn_picture((96, 64))
+    assert (corrupt(picture, 'fog', 3, 0) != picture).any()
+    classification(folder)
+
+
 def mim(folder: Path) -> None:
     """OpenMMLab's own command line starts."""
     from mim import train
@@ -138,7 +148,8 @@ def mim(folder: Path) -> None:
 
 
 CHECKS: dict[str, Callable[[Path], None]] = {
-    check.__name__: check for check in (detection, segmentation, classification, export, onnx, pictures, mim)
+    check.__name__: check
+    for check in (detection, segmentation, classification, export, onnx, pictures, robustness, mim)
 }
 
 if __name__ == '__main__':

@@ -35,6 +35,7 @@ ROOMS: dict[str, set[str]] = {
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'demo': {'artifact', 'pictures'},
     'datasets': {'openmmlab', 'pictures'},
+    'robustness': {'datasets', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam'},
     'inspection': {'datasets', 'openmmlab', 'pictures'},
     'hooks': {'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
@@ -49,6 +50,7 @@ OPTIONS = 'options'  # of a task or a format: known to who offers them
 OWNERS: dict[str, tuple[str, ...]] = {
     'coremltools': ('targets.coreml.library',),
     'google': ('targets.coreml',),  # protobuf, which comes with coremltools
+    'imagecorruptions': ('datasets.corrupt',),
     'mmdet': ('datasets', 'models.heads', 'tasks.detection', 'training.settings'),
     'mmpretrain': ('tasks.classification',),
     'mmseg': ('datasets', 'tasks.segmentation'),
@@ -161,7 +163,12 @@ def test_an_optional_package_is_named_by_its_owners_only(package: str) -> None:
 
 
 # Modules whose distribution has another name, and those that come with one of our requirements and are not asked for.
-DISTRIBUTION = {'PIL': 'pillow', 'mmcv': 'mmcv-lite', 'mmseg': 'mmsegmentation'}
+DISTRIBUTION = {
+    'imagecorruptions': 'imagecorruptions-imaug',
+    'PIL': 'pillow',
+    'mmcv': 'mmcv-lite',
+    'mmseg': 'mmsegmentation',
+}
 COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'matplotlib': 'mmengine', 'pycocotools': 'mmdet'}
 
 

@@ -18,6 +18,7 @@ REQUIRED = {
     'fuse': 'config, checkpoint',
     'evaluate': 'FILE, config',
     'predict': 'MODEL PICTURES',
+    'robustness': 'config, model',
     'verify': 'artifact',
     'convert': 'SRC, DST, --to',
     'toy-data': 'OUT',
@@ -85,6 +86,12 @@ def test_a_tool_is_a_door_to_its_verb(verb: str) -> None:
             'a.py d.onnx',
             r'a\.py is a config, expected a Core ML package, an ONNX file or a checkpoint: {} F',
         ),
+        (
+            'robustness',
+            'a.py work',
+            r'work is a folder, expected a Core ML package, an ONNX file or a checkpoint: {} CONFIG MODEL',
+        ),
+        ('robustness', 'best.pth a.py', r'best\.pth is a checkpoint, expected a config: {} CONFIG MODEL'),
         ('evaluate', 'd.onnx best.pth', r'best\.pth is a checkpoint, expected a config: {} FILE CONFIG'),
         (
             'evaluate',
