@@ -19,7 +19,7 @@ from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import as_named, class_names, test_dataset
+from mobileone_mm.openmmlab.test_data import test_dataset
 from mobileone_mm.pictures.reading import Picture, middle
 from mobileone_mm.reparam import fuse
 from mobileone_mm.robustness.sets import Corruption
@@ -65,14 +65,15 @@ def open_scorer(config_path: str | Path, path: str | Path) -> Scorer:
         if task.name != 'classification':
             raise ConfigError(f'{config_path}: made for {task.name}, expected the config of an ImageNet classifier')
         configs.enter_scope(config)
-        _require_imagenet(config, config_path, class_names(config))
+        _require_imagenet(task, config_path, task.export.class_names(config, None))
         return _artifact(config, task, path) if is_artifact(path) else _model(config, task, path)
 
 
-def _require_imagenet(config: Config, path: str | Path, names: Sequence[str]) -> None:
+def _require_imagenet(task: Task, path: str | Path, names: Sequence[str]) -> None:
     """Refuse what has other classes than ImageNet's 1000, or has them in another order."""
     expected: Sequence[str] = DATASETS.get('mmpretrain.ImageNet').METAINFO['classes']
-    if as_named(config, names) not in (as_named(config, expected), synsets()):
+    as_named = task.export.as_named
+    if as_named(names) not in (as_named(expected), synsets()):
         raise ConfigError(
             f"{path}: has {len(names)} classes, from {names[0]!r} to {names[-1]!r}, expected ImageNet's "
             f'{len(expected)} in their order, from {expected[0]!r} to {expected[-1]!r}'
@@ -83,7 +84,7 @@ def _model(config: Config, task: Task, path: str | Path) -> Scorer:
     model: Any
     model, source = open_model(config, path, task.export.require)
     if source.classes is not None:
-        _require_imagenet(config, path, source.classes)
+        _require_imagenet(task, path, source.classes)
     outputs = int(model.head.num_classes)
     if outputs != len(synsets()):
         raise ConfigError(f'{config.filename}: the head has {outputs} classes, expected {len(synsets())}')
@@ -104,7 +105,7 @@ def _artifact(config: Config, task: Task, path: str | Path) -> Scorer:
     card = artifact.card
     if card.task != task.name:
         raise ConfigError(f'{path}: made for {card.task}, expected an ImageNet classifier')
-    _require_imagenet(config, path, card.classes)
+    _require_imagenet(task, path, card.classes)
     rules = task.predict.card_rules(card)
 
     def score(items: Sequence[Item]) -> Tensor:
