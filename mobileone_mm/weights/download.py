@@ -10,17 +10,21 @@ from mmengine.dist import barrier, get_rank
 from mobileone_mm.errors import CheckpointError
 
 
-def local_file(source: str | Path) -> Path:
+def local_file(source: str | Path, key: str = 'model.backbone.init_cfg.checkpoint') -> Path:
     """The file that `source` (a path, or a file:, http: or https: URL) means, downloaded if need be.
 
     Downloads go to `torch.hub.get_dir()`/checkpoints, in distributed runs by rank 0 while the others wait.
+
+    Args:
+        source: path or URL.
+        key: where a config names it, for the message of a download that failed.
 
     Raises:
         CheckpointError: no such file, an unknown kind of URL, or a download that failed.
     """
     parts = urlparse(str(source))
     if parts.scheme in ('http', 'https'):
-        return _downloaded(str(source), Path(torch.hub.get_dir()) / 'checkpoints' / Path(parts.path).name)
+        return _downloaded(str(source), Path(torch.hub.get_dir()) / 'checkpoints' / Path(parts.path).name, key)
     if '://' in str(source) and parts.scheme != 'file':
         raise CheckpointError(f'{source}: {parts.scheme}: given, expected a path or a file:, http: or https: URL')
     path = Path(unquote(parts.path)) if parts.scheme == 'file' else Path(os.path.expanduser(source))
@@ -29,7 +33,7 @@ def local_file(source: str | Path) -> Path:
     return path
 
 
-def _downloaded(url: str, path: Path) -> Path:
+def _downloaded(url: str, path: Path, key: str) -> Path:
     failure: OSError | None = None
     if get_rank() == 0 and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +45,6 @@ def _downloaded(url: str, path: Path) -> Path:
     if not path.is_file():
         raise CheckpointError(
             f'{url}: cannot be downloaded ({failure or "see rank 0"}); fetch it elsewhere and save it as {path}, or '
-            'name a local file: --cfg-options model.backbone.init_cfg.checkpoint=FILE'
+            f'name a local file: --cfg-options {key}=FILE'
         )
     return path
