@@ -1,0 +1,192 @@
+"""The configs of distillation: the recipe of MEAL V2, epoch by epoch, and a run from its first step to an ONNX file."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from mmengine.hooks import ParamSchedulerHook
+from tiny_teachers import teachers  # noqa: F401 - a fixture
+from trainable_classifier import ARCH, CONFIGS, PICTURES, write_imagenet
+
+from mobileone_mm import open_artifact, reparam
+from mobileone_mm.commands import export, fuse, test, train
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.weights import names
+from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
+
+from .conftest import forget_hosts
+from .test_classification_recipe import groups_of, hook_of, prepared, strengths
+
+VARIANTS = ('s0', 's1', 's2', 's3', 's4')
+EPOCHS, BATCH, SIDE = 180, 512, 224
+FIRST = 101  # epochs with the first learning rate
+IN_THE_PAPER = {'s0': 72.5, 's1': 77.4, 's2': 79.1, 's3': 80.0, 's4': 81.4}  # table 10
+OWN = ('type', 'teachers', 'init_cfg')  # what a distillation adds to a model
+TINY = """
+_base_ = {base!r}
+model = dict(
+    backbone=dict(arch=dict(_delete_=True, **{arch})),
+    head=dict(in_channels=32),
+{more}
+)
+root = dict(data_root={data!r})
+train_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, pin_memory=False, dataset=root)
+val_dataloader = dict(batch_size=2, num_workers=0, persistent_workers=False, pin_memory=False, dataset=root)
+test_dataloader = val_dataloader
+train_cfg = dict(max_epochs=2)
+default_hooks = dict(checkpoint=dict(max_keep_ckpts=-1))
+randomness = dict(seed=0)
+work_dir = {work_dir!r}
+"""
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_every_epoch_is_meal_v2s(variant: str, tmp_path: Path) -> None:
+    runner = prepared(f'mobileone_{variant}_distill_in1k', tmp_path, BATCH)
+    groups = groups_of(runner)  # of every parameter of the student
+    schedulers = hook_of(runner, ParamSchedulerHook.__name__)
+    assert runner.max_epochs == EPOCHS
+    for epoch in range(EPOCHS):
+        for group in groups.values():
+            assert group['lr'] == pytest.approx(0.01 if epoch < FIRST else 0.001, rel=1e-9), epoch
+            assert (group['weight_decay'], group['momentum'], group['nesterov']) == (0.0, 0.9, False)
+        runner.optim_wrapper.step()  # without gradients
+        schedulers.after_train_epoch(runner)
+    assert 'SwitchRecipeHook' not in {type(hook).__name__ for hook in runner.hooks}
+    assert strengths(runner) == []
+    assert runner.train_dataloader.dataset[0]['inputs'].shape == (3, SIDE, SIDE)
+
+
+def test_the_learning_rate_follows_the_batch(tmp_path: Path) -> None:
+    runner = prepared('mobileone_s0_distill_in1k', tmp_path, batch=64)
+    (rate,) = {group['lr'] for group in groups_of(runner).values()}
+    assert rate == pytest.approx(0.01 / 8, rel=1e-9)
+
+
+@pytest.mark.parametrize('variant', VARIANTS)
+def test_the_student_is_the_plain_classifier_from_its_own_weights(variant: str, tmp_path: Path) -> None:
+    config, plain = (configs.load_config(f'mobileone_{variant}{word}_in1k') for word in ('_distill', ''))
+    assert {key: value for key, value in config.model.items() if key not in OWN} == {
+        key: value for key, value in plain.model.items() if key != 'type'
+    }
+    assert config.model.init_cfg == {'type': 'Pretrained', 'checkpoint': names.OFFICIAL_URLS[variant, 'trained']}
+    assert [teacher.name for teacher in config.model.teachers] == [
+        'timm:senet154.gluon_in1k',
+        'timm:resnet152s.gluon_in1k',
+    ]
+    kept = ('val_dataloader', 'test_dataloader', 'val_evaluator', 'test_evaluator', 'default_hooks', 'visualizer')
+    assert all(config[key] == plain[key] for key in kept)
+    assert config.custom_hooks == [hook for hook in plain.custom_hooks if hook.type != 'SwitchRecipeHook']
+    state, expected = (
+        {name: value.shape for name, value in configs.build_model(one).state_dict().items()} for one in (config, plain)
+    )
+    assert list(state.items()) == list(expected.items())
+    entries = yaml.safe_load((CONFIGS / 'metafile.yml').read_text())['Models']
+    (said,) = [entry for entry in entries if entry['Name'] == f'mobileone_{variant}_distill_in1k']
+    assert said['Metadata']['Epochs'] == EPOCHS
+    assert said['Results'][0]['Metrics'] == {'Top 1 Accuracy in the paper': IN_THE_PAPER[variant]}
+    config.dump(tmp_path / 'dumped.py')
+    assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
+
+
+def test_the_teachers_are_known_to_timm_with_weights() -> None:
+    timm = pytest.importorskip('timm')
+    for teacher in configs.load_config('mobileone_s0_distill_in1k').model.teachers:
+        card = timm.models.get_pretrained_cfg(teacher.name.removeprefix('timm:'))
+        assert (card.num_classes, card.input_size, card.fixed_input_size) == (1000, (3, SIDE, SIDE), False)
+        assert card.has_weights
+
+
+def written(folder: Path, base: str, name: str, more: str = '') -> Path:
+    """A shipped config above a tiny net and four drawn pictures."""
+    if not (folder / 'data').exists():
+        write_imagenet(folder / 'data')
+    work_dir, data = folder / f'work_{name}', folder / 'data'
+    text = TINY.format(base=str(CONFIGS / f'{base}.py'), arch=ARCH, more=more, data=str(data), work_dir=str(work_dir))
+    (folder / f'{name}.py').write_text(text)
+    return folder / f'{name}.py'
+
+
+@pytest.fixture
+def config(teachers: list[dict[str, str]], tmp_path: Path) -> Path:  # noqa: F811
+    """A distillation of a tiny net from random weights of its own in a file."""
+    plain = configs.load_config(written(tmp_path, 'mobileone_s0_in1k', 'plain'))
+    save_checkpoint(tmp_path / 'student.pth', configs.build_model(plain).state_dict(), {})
+    more = f'    teachers={teachers!r},\n    init_cfg=dict(checkpoint={str(tmp_path / "student.pth")!r}),'
+    return written(tmp_path, 'mobileone_s0_distill_in1k', 'distilled', more)
+
+
+def done(main: Any, *words: Any) -> None:
+    forget_hosts()
+    assert main([str(word) for word in words]) == 0
+
+
+def test_a_run_ends_in_files_like_any_others(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, work = config.parent, config.parent / 'work_distilled'
+    plain = folder / 'plain.py'
+    done(train.main, config)
+    said = capsys.readouterr()
+    assert 'epoch 2/2  loss' in said.err
+    log = next(work.glob('*/*.log')).read_text()
+    assert 'teacher timm:test_resnet.r160_in1k: 0.5 M parameters' in log
+    assert 'loss_soft' in log
+    expected = configs.build_model(configs.load_config(plain)).state_dict()
+    stored = torch.load(work / 'epoch_2.pth', weights_only=True)  # noqa: TID251 - all that is in it
+    assert list(stored['state_dict']) == list(expected)
+    assert set(stored['ema_state_dict']) == {'steps', *(f'module.{name}' for name in expected)}
+    trainable = sum(1 for _ in configs.build_model(configs.load_config(plain)).parameters())
+    assert sum(len(group['params']) for group in stored['optimizer']['param_groups']) == trainable
+    start = read_checkpoint(folder / 'student.pth').state_dict
+    assert not torch.equal(stored['state_dict']['head.fc.weight'], start['head.fc.weight'])
+    assert (work / 'epoch_2_fused.pth').is_file()
+
+    (folder / 'student.pth').unlink()  # a resumed run reads it no more
+    done(train.main, config, '--resume', '--cfg-options', 'train_cfg.max_epochs=3')
+    assert 'goes on after epoch 2' in capsys.readouterr().err
+    last = work / 'epoch_3.pth'
+    again = torch.load(last, weights_only=True)  # noqa: TID251
+    assert again['ema_state_dict']['steps'] == 3 * PICTURES // 2
+
+    # Without its teachers from here on.
+    text = config.read_text()
+    config.write_text(text[: text.index('    teachers=')] + text[text.index('    init_cfg=') :])
+    for one in (config, plain):
+        done(test.main, one, last)
+        assert 'accuracy/top1' in capsys.readouterr().out
+        done(fuse.main, one, last, '--out', folder / f'{one.stem}_fused.pth')
+        done(export.main, one, last, '--out', folder / f'{one.stem}.onnx')
+    picture = next((folder / 'data/val').iterdir())
+    found = [open_artifact(folder / f'{one.stem}.onnx').run(picture)['logits'] for one in (config, plain)]
+    torch.testing.assert_close(torch.as_tensor(found[0]), torch.as_tensor(found[1]), rtol=0, atol=0)
+    described = configs.load_config(folder / 'distilled_fused.py')
+    fused, _ = open_model(described, folder / 'distilled_fused.pth')
+    assert reparam.is_fused(fused)
+
+
+def test_load_from_is_where_it_starts(config: Path) -> None:
+    done(train.main, config, '--cfg-options', 'train_cfg.max_epochs=1')
+    first = config.parent / 'work_distilled/epoch_1.pth'
+    words = ['--work-dir', config.parent / 'again', '--cfg-options', f'load_from={first}', 'train_cfg.max_epochs=1']
+    done(train.main, config, *words, 'optim_wrapper.optimizer.lr=0.0')
+    given, found = (read_checkpoint(path).state_dict for path in (first, config.parent / 'again/epoch_1.pth'))
+    for name in ('head.fc.weight', 'backbone.stage0.rbr_conv.0.conv.weight'):
+        assert torch.equal(found[name], given[name])
+
+
+def test_a_shipped_config_is_trained_by_name_and_its_teachers_named_on_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip('timm')
+    monkeypatch.chdir(tmp_path)
+    write_imagenet(tmp_path / 'data/imagenet')
+    loaders = itertools.product(('train', 'val', 'test'), ('num_workers=0', 'persistent_workers=False', 'batch_size=2'))
+    words = [f'{name}_dataloader.{setting}' for name, setting in loaders]
+    words += ['model.init_cfg=None', 'model.teachers.0.name=timm:nothing.at_all']
+    status = train.main(['mobileone_s0_distill_in1k', '--cfg-options', *words])
+    assert status == 1
+    assert 'teacher timm:nothing.at_all: no such model' in capsys.readouterr().err.splitlines()[-1]
