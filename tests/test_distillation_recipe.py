@@ -1,6 +1,9 @@
 """The configs of distillation: the recipe of MEAL V2, epoch by epoch, and a run from its first step to an ONNX file."""
 
 import itertools
+import shutil
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +15,9 @@ from mmengine.hooks import ParamSchedulerHook
 from tiny_teachers import teachers  # noqa: F401 - a fixture
 from trainable_classifier import ARCH, CONFIGS, PICTURES, write_imagenet
 
-from mobileone_mm import open_artifact, reparam
+from mobileone_mm import open_artifact
 from mobileone_mm.commands import export, fuse, test, train
+from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.weights import names
@@ -45,9 +49,8 @@ work_dir = {work_dir!r}
 """
 
 
-@pytest.mark.parametrize('variant', VARIANTS)
-def test_every_epoch_is_meal_v2s(variant: str, tmp_path: Path) -> None:
-    runner = prepared(f'mobileone_{variant}_distill_in1k', tmp_path, BATCH)
+def test_every_epoch_is_meal_v2s(tmp_path: Path) -> None:
+    runner = prepared('mobileone_s0_distill_in1k', tmp_path, BATCH)
     groups = groups_of(runner)  # of every parameter of the student
     schedulers = hook_of(runner, ParamSchedulerHook.__name__)
     assert runner.max_epochs == EPOCHS
@@ -71,6 +74,8 @@ def test_the_learning_rate_follows_the_batch(tmp_path: Path) -> None:
 @pytest.mark.parametrize('variant', VARIANTS)
 def test_the_student_is_the_plain_classifier_from_its_own_weights(variant: str, tmp_path: Path) -> None:
     config, plain = (configs.load_config(f'mobileone_{variant}{word}_in1k') for word in ('_distill', ''))
+    of_s0 = configs.load_config('mobileone_s0_distill_in1k')
+    assert all(config[key] == of_s0[key] for key in of_s0 if key != 'model')  # one recipe for all
     assert {key: value for key, value in config.model.items() if key not in OWN} == {
         key: value for key, value in plain.model.items() if key != 'type'
     }
@@ -112,74 +117,99 @@ def written(folder: Path, base: str, name: str, more: str = '') -> Path:
     return folder / f'{name}.py'
 
 
-@pytest.fixture
-def config(teachers: list[dict[str, str]], tmp_path: Path) -> Path:  # noqa: F811
-    """A distillation of a tiny net from random weights of its own in a file."""
-    plain = configs.load_config(written(tmp_path, 'mobileone_s0_in1k', 'plain'))
-    save_checkpoint(tmp_path / 'student.pth', configs.build_model(plain).state_dict(), {})
-    more = f'    teachers={teachers!r},\n    init_cfg=dict(checkpoint={str(tmp_path / "student.pth")!r}),'
-    return written(tmp_path, 'mobileone_s0_distill_in1k', 'distilled', more)
+@pytest.fixture(scope='module')
+def files(teachers: list[dict[str, str]], tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: F811
+    """A folder with a distillation of a tiny net from random weights of its own, trained for two epochs.
+
+    `distilled.py` is its config, `plain.py` that of the same net without teachers.
+    """
+    folder = tmp_path_factory.mktemp('distilled')
+    plain = configs.load_config(written(folder, 'mobileone_s0_in1k', 'plain'))
+    save_checkpoint(folder / 'student.pth', configs.build_model(plain).state_dict(), {})
+    more = f'    teachers={teachers!r},\n    init_cfg=dict(checkpoint={str(folder / "student.pth")!r}),'
+    done(train.main, written(folder, 'mobileone_s0_distill_in1k', 'distilled', more))
+    return folder
 
 
-def done(main: Any, *words: Any) -> None:
+def done(main: Any, *words: Any) -> str:
+    """What a command that succeeds prints."""
     forget_hosts()
-    assert main([str(word) for word in words]) == 0
+    said = StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        assert main([str(word) for word in words]) == 0
+    return said.getvalue()
 
 
-def test_a_run_ends_in_files_like_any_others(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder, work = config.parent, config.parent / 'work_distilled'
-    plain = folder / 'plain.py'
-    done(train.main, config)
-    said = capsys.readouterr()
-    assert 'epoch 2/2  loss' in said.err
+def stored(path: Path) -> Any:
+    """All that is in a file, not by what is tested."""
+    return torch.load(path, weights_only=True)  # noqa: TID251
+
+
+def test_a_checkpoint_holds_the_student_alone(files: Path) -> None:
+    work = files / 'work_distilled'
     log = next(work.glob('*/*.log')).read_text()
     assert 'teacher timm:test_resnet.r160_in1k: 0.5 M parameters' in log
     assert 'loss_soft' in log
-    expected = configs.build_model(configs.load_config(plain)).state_dict()
-    stored = torch.load(work / 'epoch_2.pth', weights_only=True)  # noqa: TID251 - all that is in it
-    assert list(stored['state_dict']) == list(expected)
-    assert set(stored['ema_state_dict']) == {'steps', *(f'module.{name}' for name in expected)}
-    trainable = sum(1 for _ in configs.build_model(configs.load_config(plain)).parameters())
-    assert sum(len(group['params']) for group in stored['optimizer']['param_groups']) == trainable
-    start = read_checkpoint(folder / 'student.pth').state_dict
-    assert not torch.equal(stored['state_dict']['head.fc.weight'], start['head.fc.weight'])
-    assert (work / 'epoch_2_fused.pth').is_file()
-
-    (folder / 'student.pth').unlink()  # a resumed run reads it no more
-    done(train.main, config, '--resume', '--cfg-options', 'train_cfg.max_epochs=3')
-    assert 'goes on after epoch 2' in capsys.readouterr().err
-    last = work / 'epoch_3.pth'
-    again = torch.load(last, weights_only=True)  # noqa: TID251
-    assert again['ema_state_dict']['steps'] == 3 * PICTURES // 2
-
-    # Without its teachers from here on.
-    text = config.read_text()
-    config.write_text(text[: text.index('    teachers=')] + text[text.index('    init_cfg=') :])
-    for one in (config, plain):
-        done(test.main, one, last)
-        assert 'accuracy/top1' in capsys.readouterr().out
-        done(fuse.main, one, last, '--out', folder / f'{one.stem}_fused.pth')
-        done(export.main, one, last, '--out', folder / f'{one.stem}.onnx')
-    picture = next((folder / 'data/val').iterdir())
-    found = [open_artifact(folder / f'{one.stem}.onnx').run(picture)['logits'] for one in (config, plain)]
-    torch.testing.assert_close(torch.as_tensor(found[0]), torch.as_tensor(found[1]), rtol=0, atol=0)
-    described = configs.load_config(folder / 'distilled_fused.py')
-    fused, _ = open_model(described, folder / 'distilled_fused.pth')
-    assert reparam.is_fused(fused)
+    plain = configs.build_model(configs.load_config(files / 'plain.py'))
+    expected = plain.state_dict()
+    found = stored(work / 'epoch_2.pth')
+    assert list(found['state_dict']) == list(expected)
+    assert set(found['ema_state_dict']) == {'steps', *(f'module.{name}' for name in expected)}
+    assert sum(len(group['params']) for group in found['optimizer']['param_groups']) == len([*plain.parameters()])
+    start = read_checkpoint(files / 'student.pth').state_dict['head.fc.weight']
+    moved = (found['state_dict']['head.fc.weight'] - start).abs().max()
+    assert 0 < moved < 0.1  # from its own weights, and not from others
 
 
-def test_load_from_is_where_it_starts(config: Path) -> None:
-    done(train.main, config, '--cfg-options', 'train_cfg.max_epochs=1')
-    first = config.parent / 'work_distilled/epoch_1.pth'
-    words = ['--work-dir', config.parent / 'again', '--cfg-options', f'load_from={first}', 'train_cfg.max_epochs=1']
-    done(train.main, config, *words, 'optim_wrapper.optimizer.lr=0.0')
-    given, found = (read_checkpoint(path).state_dict for path in (first, config.parent / 'again/epoch_1.pth'))
+def test_it_is_tested_fused_and_exported_without_its_teachers(files: Path, tmp_path: Path) -> None:
+    last = files / 'work_distilled/epoch_2.pth'
+    text = (files / 'distilled.py').read_text()
+    start, end = text.index('    teachers='), text.index('    init_cfg=')
+    (tmp_path / 'distilled.py').write_text(text[:start] + text[end:])  # MEAL V2's, which nobody can fetch here
+    own, plain = tmp_path / 'distilled.py', files / 'plain.py'
+    scores = [done(test.main, one, last, '--work-dir', tmp_path / one.stem).split('next:')[0] for one in (own, plain)]
+    assert 'accuracy/top1' in scores[0]
+    assert [line for line in scores[0].splitlines() if 'accuracy' in line] == [
+        line for line in scores[1].splitlines() if 'accuracy' in line
+    ]
+    done(fuse.main, own, last, '--out', tmp_path / 'fused.pth')
+    noise = torch.randn(2, 3, 64, 64)
+    fused, trained, plainly = (
+        open_model(configs.load_config(one), path)[0](noise)
+        for one, path in ((tmp_path / 'fused.py', tmp_path / 'fused.pth'), (own, last), (plain, last))
+    )
+    assert torch.equal(trained, plainly)
+    torch.testing.assert_close(fused, trained, rtol=1e-3, atol=1e-4)
+    ready = stored(last.with_name('epoch_2_fused.pth'))['state_dict']  # left by SaveFusedHook
+    assert ready.keys() == stored(tmp_path / 'fused.pth')['state_dict'].keys()
+    done(export.main, own, last, '--out', tmp_path / 'distilled.onnx')  # checked against the trained model on the way
+    card = open_artifact(tmp_path / 'distilled.onnx').card
+    assert (card.task, len(card.classes)) == ('classification', 1000)
+
+
+def test_a_run_goes_on_and_begins_where_it_is_told(files: Path, tmp_path: Path) -> None:
+    config, work = files / 'distilled.py', tmp_path / 'work'
+    shutil.copytree(files / 'work_distilled', work)
+    last, student = work / 'epoch_2.pth', files / 'student.pth'
+    (work / 'last_checkpoint').write_text(str(last))
+    start = student.read_bytes()
+    student.unlink()  # a resumed run reads it no more
+    words = [config, '--work-dir', work, '--resume', '--cfg-options', 'train_cfg.max_epochs=3']
+    try:
+        assert 'goes on after epoch 2' in done(train.main, *words)
+    finally:
+        student.write_bytes(start)
+    assert stored(work / 'epoch_3.pth')['ema_state_dict']['steps'] == 3 * PICTURES // 2
+
+    options = [f'load_from={last}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0']
+    done(train.main, config, '--work-dir', tmp_path / 'again', '--cfg-options', *options)
+    given, found = (stored(path)['state_dict'] for path in (last, tmp_path / 'again/epoch_1.pth'))
     for name in ('head.fc.weight', 'backbone.stage0.rbr_conv.0.conv.weight'):
         assert torch.equal(found[name], given[name])
 
 
 def test_a_shipped_config_is_trained_by_name_and_its_teachers_named_on_the_way(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip('timm')
     monkeypatch.chdir(tmp_path)
@@ -187,6 +217,5 @@ def test_a_shipped_config_is_trained_by_name_and_its_teachers_named_on_the_way(
     loaders = itertools.product(('train', 'val', 'test'), ('num_workers=0', 'persistent_workers=False', 'batch_size=2'))
     words = [f'{name}_dataloader.{setting}' for name, setting in loaders]
     words += ['model.init_cfg=None', 'model.teachers.0.name=timm:nothing.at_all']
-    status = train.main(['mobileone_s0_distill_in1k', '--cfg-options', *words])
-    assert status == 1
-    assert 'teacher timm:nothing.at_all: no such model' in capsys.readouterr().err.splitlines()[-1]
+    with pytest.raises(ConfigError, match=r'^teacher timm:nothing\.at_all: no such model'):
+        train.main(['mobileone_s0_distill_in1k', '--cfg-options', *words])
