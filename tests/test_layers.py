@@ -50,7 +50,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'coremltools': ('targets.coreml.library',),
     'google': ('targets.coreml',),  # protobuf, which comes with coremltools
     'mmdet': ('datasets', 'models.heads', 'tasks.detection', 'training.settings'),
-    'mmpretrain': ('tasks.classification',),
+    'mmpretrain': ('models.classifiers', 'tasks.classification'),
     'mmseg': ('datasets', 'tasks.segmentation'),
     'onnx': ('targets.onnx.file',),
     'onnxruntime': ('targets.onnx.runner',),
@@ -58,6 +58,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'pycocotools': (),
     'sklearn': (),
     'supervision': ('pictures.drawing', 'tasks.detection'),
+    'timm': ('models.classifiers.teachers',),
 }
 
 

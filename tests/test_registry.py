@@ -19,7 +19,7 @@ for registry, name in (
     assert found.__module__.startswith('mobileone_mm.'), (name, found)
 {also}"""
 THEIRS = "assert MODELS.get('mmpretrain.MobileOne').__module__ == 'mmpretrain.models.backbones.mobileone'"
-CLASSIFICATION = "(TRANSFORMS, 'AutoAugment'), (DATASETS, 'ClassFolderDataset')"
+CLASSIFICATION = "(MODELS, 'DistilledClassifier'), (TRANSFORMS, 'AutoAugment'), (DATASETS, 'ClassFolderDataset')"
 DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCDataset')"
 
 

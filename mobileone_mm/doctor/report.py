@@ -20,7 +20,10 @@ from mobileone_mm.doctor.trials import FAILED, PACKAGE, SEEN, Outcome, pip, sour
 
 HOSTS = ('mmdet', 'mmsegmentation', 'mmpretrain')
 # Something can be trained and exported without these.
-OPTIONAL = ('ftfy', 'onnx', 'onnxruntime', 'onnxscript', 'openmim', 'regex', 'scikit-learn', 'supervision', *HOSTS)
+OPTIONAL = (
+    *('ftfy', 'onnx', 'onnxruntime', 'onnxscript', 'openmim', 'regex', 'scikit-learn', 'supervision', 'timm'),
+    *HOSTS,
+)
 DEVELOPMENT = 'dev'  # the one extra that is no concern of a user
 TWIN = {'mmcv-lite': 'mmcv'}  # the same modules under another name
 FINE, MISSING, UNUSED, UNTRIED = 'fine', 'missing', 'missing (optional)', 'not tried'

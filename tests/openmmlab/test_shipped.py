@@ -67,10 +67,10 @@ def test_a_path_that_ends_in_a_shipped_name_is_no_shipped_config(word: str) -> N
     ('word', 'named'),
     [
         ('ssd_mobilone_s4', r'did you mean ssd_mobileone_s4 or ssd_mobileone_s\d or ssd_mobileone_s\d\?'),
-        ('demo.py', r'did you mean demo_ssd\?|there are mobileone_s0_in1k, '),
-        ('yolo', r'there are mobileone_s0_in1k, .*, demo_ssd, .*deeplabv3_mobileone_s4_voc, demo_deeplabv3$'),
-        ('', 'there are mobileone_s0_in1k, '),
-        ('..', 'there are mobileone_s0_in1k, '),
+        ('demo.py', r'did you mean demo_ssd\?|there are mobileone_s0_distill_in1k, '),
+        ('yolo', r'there are mobileone_s0_distill_in1k, .*, demo_ssd, .*deeplabv3_mobileone_s4_voc, demo_deeplabv3$'),
+        ('', 'there are mobileone_s0_distill_in1k, '),
+        ('..', 'there are mobileone_s0_distill_in1k, '),
     ],
 )
 def test_a_name_that_is_none_gets_the_nearest(word: str, named: str) -> None:
