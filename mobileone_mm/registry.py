@@ -21,6 +21,7 @@ MODELS = Registry(
     scope=SCOPE,
     locations=[
         'mobileone_mm.models.backbones.mobileone',
+        'mobileone_mm.models.classifiers.distillation',
         'mobileone_mm.models.heads.ssd_head',
         'mobileone_mm.models.losses.cross_entropy',
     ],

@@ -76,6 +76,19 @@ def classification(folder: Path) -> None:
     _host(folder, 'mmpretrain', {'type': 'ImageClassifier', 'neck': {'type': 'GlobalAveragePooling'}, 'head': head})
 
 
+def distillation(folder: Path) -> None:
+    """The same; and find the teachers that the shipped configs name in timm, whose weights are not asked for."""
+    from timm.models import get_pretrained_cfg
+
+    from mobileone_mm.openmmlab import configs
+
+    classification(folder)
+    config = configs.load_config('mobileone_s0_distill_in1k')
+    assert configs.build_model(config).head.num_classes == 1000
+    for teacher in config.model.teachers:
+        assert get_pretrained_cfg(teacher.name.removeprefix('timm:')).num_classes == 1000
+
+
 def _host(folder: Path, scope: str, model: dict[str, object]) -> None:
     import torch
     from mmengine.registry import MODELS, init_default_scope
@@ -149,7 +162,7 @@ def mim(folder: Path) -> None:
 
 CHECKS: dict[str, Callable[[Path], None]] = {
     check.__name__: check
-    for check in (detection, segmentation, classification, export, onnx, pictures, robustness, mim)
+    for check in (detection, segmentation, classification, distillation, export, onnx, pictures, robustness, mim)
 }
 
 if __name__ == '__main__':

@@ -49,10 +49,10 @@ def run(config: Config, **options: Any) -> Runner:
     return Runner.from_cfg(fresh)
 
 
-def prepared(variant: str, folder: Path, batch: int) -> Runner:
+def prepared(name: str, folder: Path, batch: int) -> Runner:
     """What `train` builds before its first step: loop, optimizer, scaled learning rate, schedulers."""
-    write_imagenet(folder / 'data', repeats=BATCH // PICTURES)
-    config = configs.load_config(f'mobileone_{variant}_in1k')
+    write_imagenet(folder / 'data', repeats=max(BATCH, batch) // PICTURES)
+    config = configs.load_config(name)
     configs.enter_scope(config)
     for loader in (config.train_dataloader, config.val_dataloader):
         loader.update(num_workers=0, persistent_workers=False)
@@ -106,7 +106,7 @@ def groups_of(runner: Runner) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize('variant', ['s0', 's1', 's2', 's3', 's4'])
 def test_every_epoch_is_the_papers(variant: str, tmp_path: Path) -> None:
-    runner = prepared(variant, tmp_path, BATCH)
+    runner = prepared(f'mobileone_{variant}_in1k', tmp_path, BATCH)
     groups, with_decay = groups_of(runner), decayed(runner.model)
     assert 0 < len(with_decay) < len(groups)
     assert any(name.endswith('.bias') for name in groups.keys() - with_decay)
@@ -126,7 +126,7 @@ def test_every_epoch_is_the_papers(variant: str, tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_follows_the_batch_and_the_decay_does_not(tmp_path: Path) -> None:
-    runner = prepared('s0', tmp_path, batch=32)  # as shipped, on one GPU
+    runner = prepared('mobileone_s0_in1k', tmp_path, batch=32)  # as shipped, on one GPU
     head = groups_of(runner)['head.fc.weight']
     for epoch in itertools.islice(through_the_epochs(runner), 0, EPOCHS, 50):
         assert head['lr'] == pytest.approx(0.1 / 8 * cosine(epoch), rel=1e-9)
@@ -134,7 +134,7 @@ def test_the_learning_rate_follows_the_batch_and_the_decay_does_not(tmp_path: Pa
 
 
 def test_loss_and_average_are_the_papers(tmp_path: Path) -> None:
-    runner = prepared('s0', tmp_path, batch=32)
+    runner = prepared('mobileone_s0_in1k', tmp_path, batch=32)
     scores, labels = torch.randn(4, 1000), torch.tensor([0, 250, 500, 999])
     expected = nn.CrossEntropyLoss(label_smoothing=0.1)(scores, labels)
     torch.testing.assert_close(runner.model.head.loss_module(scores, labels), expected)

@@ -52,7 +52,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'google': ('targets.coreml',),  # protobuf, which comes with coremltools
     'imagecorruptions': ('datasets.corrupt',),
     'mmdet': ('datasets', 'models.heads', 'tasks.detection', 'training.settings'),
-    'mmpretrain': ('tasks.classification',),
+    'mmpretrain': ('models.classifiers', 'tasks.classification'),
     'mmseg': ('datasets', 'tasks.segmentation'),
     'onnx': ('targets.onnx.file',),
     'onnxruntime': ('targets.onnx.runner',),
@@ -60,6 +60,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
     'pycocotools': (),
     'sklearn': (),
     'supervision': ('pictures.drawing', 'tasks.detection'),
+    'timm': ('models.classifiers.teachers',),
 }
 
 

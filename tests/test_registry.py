@@ -19,7 +19,9 @@ for registry, name in (
     assert found.__module__.startswith('mobileone_mm.'), (name, found)
 {also}"""
 THEIRS = "assert MODELS.get('mmpretrain.MobileOne').__module__ == 'mmpretrain.models.backbones.mobileone'"
-CLASSIFICATION = "(TRANSFORMS, 'AutoAugment'), (TRANSFORMS, 'Corrupt'), (DATASETS, 'ClassFolderDataset')"
+CLASSIFICATION = """
+    (MODELS, 'DistilledClassifier'), (TRANSFORMS, 'AutoAugment'), (TRANSFORMS, 'Corrupt'),
+    (DATASETS, 'ClassFolderDataset')"""
 DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCDataset')"
 
 

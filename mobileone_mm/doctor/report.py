@@ -30,6 +30,7 @@ OPTIONAL = (
     'regex',
     'scikit-learn',
     'supervision',
+    'timm',
     *HOSTS,
 )
 DEVELOPMENT = 'dev'  # the one extra that is no concern of a user

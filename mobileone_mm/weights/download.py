@@ -27,12 +27,16 @@ PLAIN_NAME = re.compile(r'\w[\w.+-]*', re.ASCII)
 DIGEST = re.compile(r'sha256=([0-9a-f]{64})')
 
 
-def local_file(source: str | Path) -> Path:
+def local_file(source: str | Path, key: str = 'model.backbone.init_cfg.checkpoint') -> Path:
     """The file that `source` (a path, or a file:, http: or https: URL) means, downloaded if need be.
 
     A URL may end in `#sha256=` and the file's SHA-256 in hexadecimal, which is then held against the file. Downloads go
     to a folder for their URL in `torch.hub.get_dir()`/checkpoints/mobileone_mm; in distributed runs, one process on
     each machine makes them while the others wait.
+
+    Args:
+        source: path or URL.
+        key: where a config names it, for the message of a download that failed.
 
     Raises:
         CheckpointError: no such file, another SHA-256, an unknown kind of URL, or a download that failed, on whichever
@@ -50,7 +54,7 @@ def local_file(source: str | Path) -> Path:
         raise CheckpointError(f'{source}: {parts.scheme}: given, expected a path or a file:, http: or https: URL')
     if digest is None:
         _require_safe(url)
-    return _cached(url, digest, _place(url, parts))
+    return _cached(url, digest, _place(url, parts), key)
 
 
 def _existing(path: Path) -> Path:
@@ -90,7 +94,7 @@ def _place(url: str, parts: SplitResult) -> Path:
     return folder / hashlib.sha256(url.encode()).hexdigest()[:URL_DIGITS] / (name[0] if name else 'weights.pth')
 
 
-def _cached(url: str, digest: str | None, path: Path) -> Path:
+def _cached(url: str, digest: str | None, path: Path, key: str) -> Path:
     failure = None
     # One process a machine, as torchrun and mmengine's launchers number them.
     if int(os.environ.get('LOCAL_RANK', get_rank())) == 0 and not _is_sound(path, digest):
@@ -103,7 +107,7 @@ def _cached(url: str, digest: str | None, path: Path) -> Path:
     if failures:
         raise CheckpointError(
             f'{url}: cannot be downloaded ({" ".join(failures[0].split())}); fetch it elsewhere and save it as {path}, '
-            'or name a local file: --cfg-options model.backbone.init_cfg.checkpoint=FILE'
+            f'or name a local file: --cfg-options {key}=FILE'
         )
     return _existing(path)
 

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
-from mmengine.model import initialize
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils.checkpoint import checkpoint
@@ -20,7 +19,8 @@ from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.models.backbones.base import BlockBackbone
 from mobileone_mm.models.backbones.block import TRAIN_REFUSED, Cfg, MobileOneBlock
 from mobileone_mm.models.backbones.variants import ARCHITECTURES, BASE_CHANNELS, STEM_MAX_CHANNELS
-from mobileone_mm.registry import MODELS, SCOPE
+from mobileone_mm.models.init_files import init_weights_and_read
+from mobileone_mm.registry import MODELS
 
 STAGE_KEYS = ('num_blocks', 'width_factor', 'num_conv_branches', 'num_se_blocks')
 BRANCH_SWITCHES = ('use_scale', 'use_skip')
@@ -158,16 +158,8 @@ class MobileOne(BlockBackbone):
         Raises:
             CheckpointError: the file does not belong to this backbone.
         """
-        if self.is_init:
-            return
-        given = self.init_cfg or []  # nothing where `leave_out_files` was at work
-        rules = given if isinstance(given, list) else [given]
-        files = [rule for rule in rules if rule['type'] == 'Pretrained']
-        kept, self.init_cfg = self.init_cfg, [rule for rule in rules if rule not in files]
-        super().init_weights()
-        self.init_cfg = kept
-        # Last, as mmengine does; by name, since who reads files stands above who is filled from them.
-        initialize(self, [{**rule, 'type': f'{SCOPE}.Pretrained'} for rule in files])
+        if not self.is_init:
+            init_weights_and_read(self, super().init_weights, 'Pretrained')
 
     def switch_to_deploy(self) -> None:
         """Fuse every block in place (the name that mm hosts call); what is fused stays so."""
