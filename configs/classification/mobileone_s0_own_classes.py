@@ -16,7 +16,14 @@ train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomResizedCrop', scale=input_size, crop_ratio_range=(0.25, 1.0), backend='pillow'),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='ColorJitter', brightness=0.3, contrast=0.3, saturation=0.3, backend='cv2'),  # pillow's warns
+    dict(
+        type='RandAugment',
+        policies='timm_increasing',
+        num_policies=2,
+        magnitude_level=5,  # of 10
+        magnitude_std=0.5,
+        hparams=dict(pad_val=(104, 116, 124), interpolation='bicubic'),  # the mean picture (blue, green, red)
+    ),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
@@ -43,7 +50,8 @@ model = dict(
     data_preprocessor=dict(num_classes=len(classes)),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights)),
     head=dict(num_classes=len(classes), topk=(1,)),
-    train_cfg=dict(augments=dict(type='Mixup', alpha=0.2)),  # without it a few hundred pictures are soon known by heart
+    # One or the other in each step. Without them a few hundred pictures are soon known by heart.
+    train_cfg=dict(augments=[dict(type='Mixup', alpha=0.2), dict(type='CutMix', alpha=1.0)]),
 )
 train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(
@@ -55,6 +63,8 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-# Weights averaged over thousands of steps would lag behind a run of some hundred; and the pictures keep their size.
-left_out = ('EMAHook', 'SwitchRecipeHook')
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] not in left_out]
+# Weights are averaged over some 50 steps: over thousands, as in the base, they would lag behind a run of some hundred.
+# And the pictures keep their size.
+replaced = ('EMAHook', 'SwitchRecipeHook')
+averaging = dict(type='EMAHook', momentum=0.02, update_buffers=True)
+custom_hooks = [averaging, *(hook for hook in _base_.custom_hooks if hook['type'] not in replaced)]
