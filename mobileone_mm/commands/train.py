@@ -93,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         '--auto-scale-lr', action='store_true', help="fit the learning rate to the batch, by the config's auto_scale_lr"
     )
     parser.add_argument(
-        '--no-check', action='store_true', help='do not look into every file of masks for faults before the first step'
+        '--no-check', action='store_true', help='do not look into every file for faults before the first step'
     )
     add_common(parser)
     return parser

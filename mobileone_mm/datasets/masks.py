@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from mmengine.dist import get_rank
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
 from mobileone_mm.datasets.checks import class_names
@@ -16,7 +16,7 @@ from mobileone_mm.datasets.mask_faults import Scan, scan
 from mobileone_mm.datasets.mask_files import Folders, faults_of, find_pairs, part_of, read_stems
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
 from mobileone_mm.errors import DataError, shown
-from mobileone_mm.openmmlab.log import on_screen
+from mobileone_mm.openmmlab.log import say_on_screen
 from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.registry import DATASETS
 
@@ -111,7 +111,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             pairs = part_of(pairs, self.part, self.val_share, self.seed)
             faults = faults_of(faults, pairs, self.part)
         if self.check or faults:
-            found = scan(pairs if self.check else (), self.rules, _say_on_screen, faults)
+            found = scan(pairs if self.check else (), self.rules, say_on_screen, faults)
             total = len(pairs) + sum(not fault.stem for fault in faults)
             require_none(found.faults, found.cures, folders.masks, total, get_rank())
             self._report(found, folders.masks)
@@ -154,11 +154,6 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
 
     def _say(self, text: str) -> None:
         print_log(text, 'current')
-
-
-def _say_on_screen(text: str) -> None:
-    """Log what may take a minute, so that who trains sees what is waited for."""
-    MMLogger.get_current_instance().info(text, extra=on_screen(text))
 
 
 def _ids(given: Any) -> tuple[int, ...]:

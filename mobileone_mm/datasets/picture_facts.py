@@ -9,12 +9,14 @@ import hashlib
 import json
 import logging
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
@@ -24,12 +26,14 @@ from mobileone_mm.errors import MobileOneError
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 2  # of the kept facts; those of another are read anew
+FORMAT = 3  # of the kept facts; those of another are read anew
 MOST_COLOURS = 300  # of one file; a mask has few, a photograph thousands
 MOST_THREADS = 8  # Pillow decodes outside of Python's lock
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and its values that swap width and height
+UPRIGHT = 1  # EXIF: what has not to be turned or mirrored
 INDEX_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')  # Pillow's, where a pixel is one whole number
 JPEG = ('JPEG', 'MPO')  # Pillow's names; the second is of cameras
+SURE = (*JPEG, 'PNG', 'WEBP')  # Pillow's names of what OpenCV, which training loads with, reads in every build
 SIDE = 0.125  # of an image's side is enough to see that all of it is there, and JPEG decodes that faster
 
 
@@ -41,7 +45,7 @@ class Facts:
         width: in px; of an image, as training loads it: upright by its EXIF data.
         height: in px.
         mode: Pillow's name of the kind of pixels; empty where the file cannot be read.
-        turned: whether EXIF data turn an image on its side.
+        orientation: of an image, 1 to 8 by EXIF, 1 where nothing is turned or mirrored.
         opaque: false where an alpha channel hides something.
         values: of a mask, the ids that occur; where it holds colours, each as 0xRRGGBB, the most frequent first.
         pixels: of a mask, how often each value occurs.
@@ -54,7 +58,7 @@ class Facts:
     width: int = 0
     height: int = 0
     mode: str = ''
-    turned: bool = False
+    orientation: int = UPRIGHT
     opaque: bool = True
     values: tuple[int, ...] = ()
     pixels: tuple[int, ...] = ()
@@ -68,25 +72,65 @@ class Facts:
         """Whether a pixel is one whole number."""
         return self.mode in INDEX_MODES
 
+    @property
+    def turned(self) -> bool:
+        """Whether EXIF data turn an image on its side."""
+        return self.orientation in SIDEWAYS
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height in px of what the file holds, whatever its EXIF data say."""
+        return (self.height, self.width) if self.turned else (self.width, self.height)
+
 
 def image_facts(path: str) -> Facts:
     """Look at an image, all of it: one that was cut short would end a training in the middle of an epoch."""
+    if fault := _no_file(path):
+        return Facts(fault=fault)
     try:
-        if os.path.getsize(path) == 0:
-            return Facts(fault='the file is empty')
         with Image.open(path) as image:
             width, height = image.size
-            turned = image.getexif().get(ORIENTATION) in SIDEWAYS
-            mode = image.mode
+            orientation, mode, kind = _orientation(image), image.mode, image.format
             image.draft('RGB', (max(1, int(width * SIDE)), max(1, int(height * SIDE))))
             image.load()
+        if kind not in SURE and not _opencv_reads(path):
+            return Facts(fault=f'{kind}, which OpenCV cannot decode; save it as JPEG or PNG')
     except Exception as error:  # of any kind, for a file that is no picture
         return Facts(fault=_reason(error))
-    return Facts(*((height, width) if turned else (width, height)), mode, turned)
+    size = (height, width) if orientation in SIDEWAYS else (width, height)
+    return Facts(*size, mode, orientation)
+
+
+def _no_file(path: str) -> str:
+    """Why there is nothing to be decoded; a pipe would keep whoever opens it waiting."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        return error.strerror or str(error)
+    if not stat.S_ISREG(status.st_mode):
+        return 'no regular file'
+    return '' if status.st_size else 'the file is empty'
+
+
+def _orientation(image: Image.Image) -> int:
+    """The orientation that a loader still has to apply, 1 to 8; EXIF data that cannot be read say nothing."""
+    if image.format == 'TIFF':  # Pillow and OpenCV turn it in any case
+        return UPRIGHT
+    try:
+        found = image.getexif().get(ORIENTATION)
+    except Exception:  # of many kinds, and no reader of pixels minds
+        return UPRIGHT
+    return found if isinstance(found, int) and UPRIGHT <= found <= max(SIDEWAYS) else UPRIGHT
+
+
+def _opencv_reads(path: str) -> bool:
+    return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) is not None
 
 
 def mask_facts(path: str) -> Facts:
     """Look at a mask: which ids or colours it holds, and how often each."""
+    if fault := _no_file(path):
+        return Facts(fault=fault)
     try:
         with Image.open(path) as mask:
             return _mask_facts(mask)
@@ -111,7 +155,7 @@ def _mask_facts(mask: Image.Image) -> Facts:
         colours = values
     some = slice(MOST_COLOURS)
     listed, often, looks = (tuple(numbers[some].tolist()) for numbers in (values, pixels, colours))
-    return Facts(width, height, mask.mode, False, opaque, listed, often, looks, len(values), jpeg=mask.format in JPEG)
+    return Facts(width, height, mask.mode, UPRIGHT, opaque, listed, often, looks, len(values), jpeg=mask.format in JPEG)
 
 
 def _colours_of_ids(mask: Image.Image, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -207,10 +251,10 @@ def _facts(row: Sequence[Any]) -> Facts:
     Raises:
         TypeError, ValueError: they are none.
     """
-    width, height, mode, turned, opaque, values, pixels, colours, kinds, fault, jpeg = row
+    width, height, mode, orientation, opaque, values, pixels, colours, kinds, fault, jpeg = row
     if not len(values) == len(pixels) == len(colours):
         raise ValueError('lists of different length')
-    of_image = int(width), int(height), str(mode), bool(turned), bool(opaque)
+    of_image = int(width), int(height), str(mode), int(orientation), bool(opaque)
     listed, often, looks = (tuple(map(int, numbers)) for numbers in (values, pixels, colours))
     return Facts(*of_image, listed, often, looks, int(kinds), str(fault), bool(jpeg))
 

@@ -26,7 +26,7 @@ READ = {
     *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
     *('fp16', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'tta_model', 'tta_pipeline', 'vis_backends'),
 }
-CHECKED = 'mobileone_mm.MaskDataset'  # the data set whose check can be left out
+CHECKED = ('mobileone_mm.MaskDataset', 'mobileone_mm.CocoDataset', 'mobileone_mm.VOCDataset')  # can be left unchecked
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Options:
         resume: 'auto' for the last checkpoint in the work dir, a path or URL, or None.
         amp: train in mixed precision.
         auto_scale_lr: scale the learning rate with the batch, as the config's `auto_scale_lr` says.
-        no_check: do not look into every file of masks for faults before the first step.
+        no_check: do not look into every file of a data set for faults before the first step.
     """
 
     work_dir: str | None = None
@@ -159,19 +159,20 @@ def _enable_amp(word: str, config: Config) -> None:
 def _leave_out_checks(word: str, config: Config) -> None:
     configs.enter_scope(config)
     with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
-        checked = registry.get(CHECKED)  # None where there is no mmseg
+        known = (registry.get(name) for name in CHECKED)
+        checked = tuple(kind for kind in known if kind is not None)  # of masks there is none without mmseg
 
         def has_check(one: Any) -> bool:
             kind = registry.get(one['type']) if isinstance(one.get('type'), str) else one.get('type')
-            return checked is not None and isinstance(kind, type) and issubclass(kind, checked)
+            return isinstance(kind, type) and issubclass(kind, checked)
 
         found = [one for loader in LOADERS for _, one in sets_of(config, loader) if has_check(one)]
     for one in found:
         one['check'] = False
     if not found:
         raise ConfigError(
-            f'{word}: `no_check` leaves out the look into every file of masks ({CHECKED}), and no data set of this '
-            'config has it; leave `no_check` out. Boxes are checked while they are read, which costs next to nothing'
+            f'{word}: `no_check` leaves out the look into every file of a data set ({" or ".join(CHECKED)}), and this '
+            'config has none of these; leave `no_check` out'
         )
 
 
