@@ -38,6 +38,7 @@ OPTIONS = (
     'fp32_ops',
     'nms',
 )
+LONGEST = 4096  # px of a side: a model's maps of a larger picture take more memory than computers have
 SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 
 
@@ -97,11 +98,13 @@ def parse_size(text: str) -> tuple[int, int]:
     """Read '320x240' as (width 320, height 240), in pixels.
 
     Raises:
-        UsageError: the text is anything else.
+        UsageError: the text is anything else, or a side is longer than `LONGEST`.
     """
     match = SIZE.fullmatch(text)
     if match is None:
         raise UsageError(f'`input_size`: {text!r} given, expected WIDTHxHEIGHT in pixels, such as 320x320')
+    if max(map(len, match.groups())) > len(str(LONGEST)) or max(map(int, match.groups())) > LONGEST:
+        raise UsageError(f'`input_size`: {text} given, expected sides of at most {LONGEST} pixels')
     return int(match[1]), int(match[2])
 
 

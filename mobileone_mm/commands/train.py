@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     options = Options(args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr, args.no_check)
     if args.plain:
+        cli.keep_tracebacks()
         run.train_plainly(config, options)
         return 0
     try:

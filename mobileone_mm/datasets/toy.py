@@ -172,8 +172,10 @@ def _file_name(number: int) -> str:
 
 
 def _write_png(path: Path, pixels: NDArray[Any]) -> None:
-    if not cv2.imwrite(str(path), pixels):
+    done, data = cv2.imencode(path.suffix, pixels)
+    if not done:
         raise OSError(f'{path}: cannot be written')
+    path.write_bytes(data.tobytes())  # OpenCV's own writing of a name that is no UTF-8 ends the process
 
 
 def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> Mapping[str, Any]:

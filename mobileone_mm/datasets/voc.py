@@ -4,12 +4,11 @@ import math
 import os
 import xml.etree.ElementTree as ET
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import mmcv
 from mmdet.datasets import VOCDataset as MMDetVOCDataset
-from mmengine.fileio import get, list_from_file
+from mmengine.fileio import get
 
 from mobileone_mm.datasets.checked import Checked
 from mobileone_mm.datasets.checks import Tally, box_fault, numbers, reaches_out, require_file, require_stems
@@ -57,7 +56,8 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         """Read the list and every XML file; boxes as x1, y1, x2, y2 in pixels from 0 (VOC counts from 1)."""
         classes = self.checked_classes()
         self.cat2label = {name: label for label, name in enumerate(classes)}
-        lines = self.read(partial(list_from_file, encoding='utf-8-sig'))  # Windows editors write a byte order mark
+        # Windows editors write a byte order mark, and a name need not be text.
+        lines = self.read(get).decode('utf-8-sig', 'surrogateescape').split('\n')
         stems = [line.strip() for line in lines if line.strip()]
         twice = [stem for stem, count in Counter(stems).items() if count > 1]
         if twice:

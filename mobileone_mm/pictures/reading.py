@@ -70,9 +70,11 @@ def write_picture(path: Path, picture: Picture) -> None:
     """Write a picture in the format that the path's ending names; it appears whole or not at all."""
     import cv2
 
+    done, data = cv2.imencode(path.suffix, channels_swapped(picture))
+    if not done:
+        raise OSError(f'{path}: cannot be written')
     with replacing(path) as fresh:
-        if not cv2.imwrite(str(fresh), channels_swapped(picture)):
-            raise OSError(f'{path}: cannot be written')
+        fresh.write_bytes(data.tobytes())  # OpenCV's own writing of a name that is no UTF-8 ends the process
 
 
 def channels_swapped(picture: Picture) -> Picture:

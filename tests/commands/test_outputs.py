@@ -359,6 +359,35 @@ def test_what_is_no_regular_file_is_never_replaced_nor_opened(
     assert place(option, folder).is_fifo()
 
 
+@pytest.mark.parametrize(
+    ('option', 'given'),
+    [(option, given) for option, inputs in INPUTS.items() for given in inputs if not given.startswith('photos')],
+)
+def test_an_input_that_is_a_pipe_keeps_nobody_waiting(
+    option: str, given: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / given
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.mkfifo(path)
+    before = contents(folder)
+    assert call(option) in (1, 2)
+    out, err = capsys.readouterr()
+    assert (out, err.count('\n'), err[:7]) == ('', 1, 'error: ')
+    assert f'{given}: no regular file' in err
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize('words', ['train config.py', 'test config.py best.pth', 'predict d.mlpackage a.png'])
+def test_nor_does_one_where_nothing_is_written_or_a_picture(
+    words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / ('a.png' if 'a.png' in words else 'config.py')
+    path.unlink()
+    os.mkfifo(path)
+    assert run(*words.split()) == 1
+    assert re.search(r'no regular file|no such file', capsys.readouterr().err)
+
+
 def test_a_picture_put_into_the_folder_of_predictions_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / 'out').mkdir()
     (folder / 'out/.mobileone_mm').write_text('mobileone_mm: predictions\n')

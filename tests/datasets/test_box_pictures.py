@@ -168,6 +168,28 @@ def test_nor_does_one_in_place_of_annotations(tmp_path: Path, read: Callable[...
 
 
 @both
+def test_names_that_are_no_text_are_looked_at_loaded_and_known_again(
+    tmp_path: Path, log: pytest.LogCaptureFixture, read: Callable[..., Any]
+) -> None:
+    name = os.fsdecode(b'b\xe4r.png')
+    try:
+        (tmp_path / name).touch()
+    except OSError:
+        pytest.skip('this file system takes names in UTF-8 only')
+    root = tmp_path / 'set'
+    write_set(root, {'a.png': picture(form='PNG')})
+    for file in (root / 'set.json', root / 'set.txt'):
+        text = file.read_text()
+        file.write_bytes(os.fsencode(text.replace('a.png', 'b\\udce4r.png') if file.suffix == '.json' else name[:-4]))
+    (root / 'JPEGImages/a.png').rename(root / 'JPEGImages' / name)
+    (root / 'Annotations/a.xml').rename((root / 'Annotations' / name).with_suffix('.xml'))
+    for _ in range(2):
+        dataset = read(root, pipeline=[{'type': 'LoadImageFromFile'}])
+        assert dataset[0]['img'].shape == (HEIGHT, WIDTH, 3)
+    assert log.text.count('are looked at') == 1
+
+
+@both
 def test_a_second_start_opens_no_image_that_did_not_change(
     tmp_path: Path, log: pytest.LogCaptureFixture, read: Callable[..., Any]
 ) -> None:

@@ -1,7 +1,8 @@
 """Drawn shapes: reproducible, boxes and masks of what is visible, files that COCO readers accept."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from mobileone_mm.datasets import toy
 from mobileone_mm.errors import UsageError
+from mobileone_mm.pictures.reading import read_picture
 
 SIDE = 96
 COLOURED = 70  # grey levels between a pixel's largest and smallest channel: ground stays below, shapes above
@@ -134,6 +136,17 @@ def seen_classes(image_rgb: NDArray[np.uint8]) -> NDArray[np.int64]:
     away = np.stack([np.abs((hue - middle * 255 + 128) % 255 - 128) for middle in toy.HUES.values()])
     coloured = np.ptp(image_rgb.astype(int), axis=2) > COLOURED
     return np.where(coloured, 1 + away.argmin(axis=0), 0)
+
+
+@pytest.mark.parametrize('write', [toy.write_coco, toy.write_masks])
+def test_a_folder_whose_name_is_no_text_is_drawn_into(write: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b'b\xe4r')
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip('this file system takes names in UTF-8 only')
+    write(folder, toy.ToyOptions(images=1, val=1))
+    assert read_picture(folder / 'images/train/000001.png').shape == (160, 160, 3)
 
 
 def test_a_mask_is_what_is_seen() -> None:
