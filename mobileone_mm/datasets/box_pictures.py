@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mobileone_mm.datasets.faults import Fault
-from mobileone_mm.datasets.picture_facts import UPRIGHT, Facts
+from mobileone_mm.datasets.picture_facts import Facts
+from mobileone_mm.pictures.decoding import UPRIGHT
 
 UNREADABLE, TURNED, NOT_TURNED, SIZE = (
     'image unreadable',

@@ -9,32 +9,26 @@ import hashlib
 import json
 import logging
 import os
-import stat
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.pictures.decoding import JPEG, SIDEWAYS, UPRIGHT, decoded, no_file, reason
 
 LOGGER = logging.getLogger(__name__)
 
 FORMAT = 3  # of the kept facts; those of another are read anew
 MOST_COLOURS = 300  # of one file; a mask has few, a photograph thousands
 MOST_THREADS = 8  # Pillow decodes outside of Python's lock
-ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and its values that swap width and height
-UPRIGHT = 1  # EXIF: what has not to be turned or mirrored
 INDEX_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')  # Pillow's, where a pixel is one whole number
-JPEG = ('JPEG', 'MPO')  # Pillow's names; the second is of cameras
-SURE = (*JPEG, 'PNG', 'WEBP')  # Pillow's names of what OpenCV, which training loads with, reads in every build
-SIDE = 0.125  # of an image's side is enough to see that all of it is there, and JPEG decodes that faster
 
 
 @dataclass(frozen=True)
@@ -85,57 +79,22 @@ class Facts:
 
 def image_facts(path: str) -> Facts:
     """Look at an image, all of it: one that was cut short would end a training in the middle of an epoch."""
-    if fault := _no_file(path):
-        return Facts(fault=fault)
     try:
-        with Image.open(path) as image:
-            width, height = image.size
-            orientation, mode, kind = _orientation(image), image.mode, image.format
-            image.draft('RGB', (max(1, int(width * SIDE)), max(1, int(height * SIDE))))
-            image.load()
-        if kind not in SURE and not _opencv_reads(path):
-            return Facts(fault=f'{kind}, which OpenCV cannot decode; save it as JPEG or PNG')
-    except Exception as error:  # of any kind, for a file that is no picture
-        return Facts(fault=_reason(error))
-    size = (height, width) if orientation in SIDEWAYS else (width, height)
-    return Facts(*size, mode, orientation)
-
-
-def _no_file(path: str) -> str:
-    """Why there is nothing to be decoded; a pipe would keep whoever opens it waiting."""
-    try:
-        status = os.stat(path)
-    except OSError as error:
-        return error.strerror or str(error)
-    if not stat.S_ISREG(status.st_mode):
-        return 'no regular file'
-    return '' if status.st_size else 'the file is empty'
-
-
-def _orientation(image: Image.Image) -> int:
-    """The orientation that a loader still has to apply, 1 to 8; EXIF data that cannot be read say nothing."""
-    if image.format == 'TIFF':  # Pillow and OpenCV turn it in any case
-        return UPRIGHT
-    try:
-        found = image.getexif().get(ORIENTATION)
-    except Exception:  # of many kinds, and no reader of pixels minds
-        return UPRIGHT
-    return found if isinstance(found, int) and UPRIGHT <= found <= max(SIDEWAYS) else UPRIGHT
-
-
-def _opencv_reads(path: str) -> bool:
-    return cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) is not None
+        seen = decoded(path)
+    except ValueError as error:
+        return Facts(fault=str(error))
+    return Facts(*seen.size, seen.mode, seen.orientation)
 
 
 def mask_facts(path: str) -> Facts:
     """Look at a mask: which ids or colours it holds, and how often each."""
-    if fault := _no_file(path):
+    if fault := no_file(path):
         return Facts(fault=fault)
     try:
         with Image.open(path) as mask:
             return _mask_facts(mask)
     except Exception as error:
-        return Facts(fault=_reason(error))
+        return Facts(fault=reason(error))
 
 
 def _mask_facts(mask: Image.Image) -> Facts:
@@ -173,11 +132,6 @@ def packed(rgb: NDArray[Any]) -> NDArray[np.int64]:
     wide = rgb.astype(np.int64)
     found: NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return found
-
-
-def _reason(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return 'no picture that Pillow knows' if 'cannot identify' in text else text
 
 
 def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], None]) -> Mapping[str, Facts]:

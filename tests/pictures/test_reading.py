@@ -33,6 +33,22 @@ def test_what_is_written_is_what_was_given(tmp_path: Path) -> None:
     np.testing.assert_array_equal(bgr[..., ::-1], picture)
 
 
+@pytest.mark.parametrize('ending', ['jpg', 'png', 'webp'])
+def test_a_picture_that_was_cut_short_is_refused(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f'a.{ending}'
+    write_picture(path, np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 9 // 10])
+    with pytest.raises(DataError, match=rf'a\.{ending}: cannot be decoded as a picture: '):
+        read_picture(path)
+
+
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'a.jpg')
+    with pytest.raises(DataError, match=r'a\.jpg: cannot be decoded as a picture: no regular file'):
+        read_picture(tmp_path / 'a.jpg')
+
+
 def test_a_name_that_is_no_text_is_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b'b\xe4r.png')
     try:
