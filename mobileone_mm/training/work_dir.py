@@ -18,10 +18,13 @@ def require_work_dir(folder: Path, config: Path, afresh: bool) -> None:
         afresh: a training begins that does not go on from an earlier one, whose checkpoints it would replace.
 
     Raises:
-        UsageError: it is a file, lies in a package, or holds a config of that name that no run left, or checkpoints.
+        UsageError: it is a file, its name is no UTF-8, it lies in a package, or holds a config of that name that no run
+            left, or checkpoints.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f'{folder}: this is a file, expected a folder; choose another `work_dir`')
+    if not _is_text(str(folder)):
+        raise UsageError(f'{folder}: this name is no UTF-8, which mmengine writes it as; choose another `work_dir`')
     place = folder.resolve()
     for outer in (place, *place.parents):
         if outer.suffix == PACKAGE:
@@ -36,3 +39,11 @@ def require_work_dir(folder: Path, config: Path, afresh: bool) -> None:
             f'{folder}: holds {checkpoints[0].name}, and a new training may replace checkpoints; `resume` goes on from '
             'the last one, another `work_dir` keeps them'
         )
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # of bytes that are none
+        return False
+    return True
