@@ -73,6 +73,15 @@ def _same(one: Path, other: Path) -> bool:
         return False
 
 
+def is_text(path: str | Path) -> bool:
+    """Whether a path can be written in UTF-8, as some libraries have to; a file's name may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def page_of(out: Path) -> Path:
     """Where the page about an export lies: beside the exported file, named after it, its ending included."""
     return out.with_name(f'{out.name}.report.html')

@@ -12,7 +12,7 @@ from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PAC
 from mobileone_mm.errors import UsageError
 from mobileone_mm.exporter.options import check_options
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, page_of, require_outputs
+from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, is_text, page_of, require_outputs
 from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
 from mobileone_mm.tasks.classification.options import NO, YES, ClassificationOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out or beside(args.checkpoint, PACKAGE))
     if out.suffix not in ARTIFACTS:
         raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
+    if out.suffix == PACKAGE and not is_text(out.resolve()):
+        raise UsageError(f'`out` {out}: this name is no UTF-8, and coremltools writes no other; choose another path')
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
     check_options(out.suffix, given)

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.outputs import is_text
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
 PACKAGE = '.mlpackage'
@@ -23,7 +24,7 @@ def require_work_dir(folder: Path, config: Path, afresh: bool) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f'{folder}: this is a file, expected a folder; choose another `work_dir`')
-    if not _is_text(str(folder)):
+    if not is_text(folder):
         raise UsageError(f'{folder}: this name is no UTF-8, which mmengine writes it as; choose another `work_dir`')
     place = folder.resolve()
     for outer in (place, *place.parents):
@@ -39,11 +40,3 @@ def require_work_dir(folder: Path, config: Path, afresh: bool) -> None:
             f'{folder}: holds {checkpoints[0].name}, and a new training may replace checkpoints; `resume` goes on from '
             'the last one, another `work_dir` keeps them'
         )
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:  # of bytes that are none
-        return False
-    return True

@@ -388,6 +388,12 @@ def test_nor_does_one_where_nothing_is_written_or_a_picture(
     assert re.search(r'no regular file|no such file', capsys.readouterr().err)
 
 
+def test_a_package_under_a_name_that_is_no_text_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = os.fsdecode(b'b\xe4r.mlpackage')
+    assert run('export', 'config.py', 'best.pth', '--out', out) == 2
+    assert 'this name is no UTF-8, and coremltools writes no other; choose another path' in capsys.readouterr().err
+
+
 def test_a_picture_put_into_the_folder_of_predictions_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / 'out').mkdir()
     (folder / 'out/.mobileone_mm').write_text('mobileone_mm: predictions\n')
