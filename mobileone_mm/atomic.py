@@ -84,7 +84,7 @@ def _obstacle(path: Path, kind: Kind | None) -> str | None:
             return 'a file stands there, and a folder is to be written; choose another path'
         if not (folder or stat.S_ISREG(seen.st_mode)):  # a pipe would keep whoever opens it waiting
             return 'what stands there is no regular file; choose another path'
-        if kind is None or _is_ours(path, kind):
+        if kind is None or is_ours(path, kind):
             return None
         now = _status(path)
         if now is not None and os.path.samestat(seen, now):
@@ -93,7 +93,8 @@ def _obstacle(path: Path, kind: Kind | None) -> str | None:
     return None
 
 
-def _is_ours(path: Path, kind: Kind) -> bool:
+def is_ours(path: Path, kind: Kind) -> bool:
+    """Whether what stands at a path is of a kind, or an empty folder where that is one."""
     try:
         return (kind.folder and not any(path.iterdir())) or kind.ours(path)
     except Exception:  # what cannot be read is not ours, and a foreign file may hold anything

@@ -1,6 +1,7 @@
 """What every command shares: errors to one line and a status, messages, progress, a report file, the next command."""
 
 import argparse
+import io
 import logging
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import MobileOneError, printable
+from mobileone_mm.errors import MobileOneError, interrupted, printable
 from mobileone_mm.flags import FLAGS
 from mobileone_mm.outputs import REPORT, report_text
 
@@ -28,30 +29,54 @@ CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's lin
 SCRIPT, MODULE = 'mobileone', 'mobileone_mm'  # the console script, and what `python -m` and loggers know it by
 OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how the library names an option
 
+TRACEBACKS = 'MOBILEONE_MM_TRACEBACKS'  # environment variable
+
 Item = TypeVar('Item')
 
+_KEPT: ContextVar[bool] = ContextVar('whether tracebacks are kept', default=False)
 _PARSER: ContextVar[argparse.ArgumentParser | None] = ContextVar("the running command's", default=None)
 
 
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Call a command's `main` and turn what it raises into one line on stderr and an exit status.
 
-    Status 0: done; 1: failed (`MobileOneError`, `OSError`); 2: wrong usage (`UsageError`, argparse). Anything else is a
-    defect of this package and keeps its traceback. What the library logs is printed while `main` runs. Options that it
-    names in backticks are printed as their flags.
+    Status 0: done; 1: failed; 2: wrong usage (`UsageError`, argparse); 130: stopped. What is neither a
+    `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised where the environment
+    variable `TRACEBACKS` is set or `keep_tracebacks` was called. What the library logs is printed while `main` runs.
+    Options that it names in backticks are printed as their flags.
     """
+    _KEPT.set(bool(os.environ.get(TRACEBACKS)))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')  # file names are no text, and terminals do not know all
     with _printed_log():
         try:
             return main(argv)
-        except MobileOneError as error:
-            say(f'error: {_with_flags(str(error))}')
-            return error.exit_status
-        except OSError as error:
-            say(f'error: {error}')
-            return 1
-        except KeyboardInterrupt:
-            say('stopped')
-            return INTERRUPTED
+        except (Exception, KeyboardInterrupt) as error:
+            return _status_of(error)
+
+
+def _status_of(error: BaseException) -> int:
+    """The status of a command that an error ended, which is said in a line."""
+    if interrupted(error):
+        say('stopped')
+        return INTERRUPTED
+    if isinstance(error, MobileOneError):
+        say(f'error: {_with_flags(str(error))}')
+        return error.exit_status
+    if isinstance(error, OSError):
+        say(f'error: {error}')
+        return 1
+    if _KEPT.get():
+        raise error
+    what = ' '.join([f'{type(error).__name__}:', *str(error).split()])
+    say(f'error: {what} (a defect; {TRACEBACKS}=1 before the command shows where)')
+    return 1
+
+
+def keep_tracebacks() -> None:
+    """Let the running command end with the traceback of what nobody foresaw."""
+    _KEPT.set(True)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -47,6 +47,17 @@ class ParityError(MobileOneError):
     """Two forms of a model that have to agree do not."""
 
 
+def interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: mmengine makes another of one that comes while it formats a config."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        seen.add(id(error))
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def shown(names: Iterable[Any]) -> str:
     """The first few names, and how many more there are."""
     every = [printable(str(name)) for name in names]

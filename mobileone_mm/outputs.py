@@ -52,15 +52,19 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
 
     Args:
         outputs: paths with what is to be written there; None for an option that was not given.
-        inputs: files and folders that are read; what does not exist, such as a URL, is passed over.
+        inputs: files and folders that are read; what does not exist, such as a URL, is passed over. What is neither,
+            such as a pipe, is refused: whoever opens it would wait, and it can be read only once.
 
     Raises:
-        UsageError: an output is an input or holds one, two outputs are the same, something stands there that none of
-            our tools wrote, or a report is to be no .json file.
+        UsageError: an input is neither a file nor a folder, an output is an input or holds one, two outputs are the
+            same, something stands there that none of our tools wrote, or a report is to be no .json file.
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]
     read = [path for path in map(_on_disk, inputs) if path.exists()]
+    for source in read:
+        if not (source.is_file() or source.is_dir()):
+            raise UsageError(f'{source}: no regular file (a pipe, socket or device); save what it gives to a file')
     for (one, _), (other, _) in combinations(given, 2):
         if os.path.realpath(one) == os.path.realpath(other) or _same(one, other):
             raise UsageError(f'{other}: named for two outputs; choose another path for one of them')
@@ -87,6 +91,15 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.samefile(one, other)
     except OSError:
         return False
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether a path can be written in UTF-8, as some libraries have to; a file's name may be any bytes."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def page_of(out: Path) -> Path:

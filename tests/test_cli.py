@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+from mmengine.config import Config
 
 from mobileone_mm import __version__, cli
 from mobileone_mm.errors import CheckpointError, MobileOneError, UsageError
@@ -42,9 +43,70 @@ def test_what_is_the_users_becomes_one_line_and_a_status(
     assert capsys.readouterr() == ('', message)
 
 
-def test_a_defect_keeps_its_traceback() -> None:
+def test_what_nobody_foresaw_is_one_line_too(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv('MOBILEONE_MM_TRACEBACKS', raising=False)
+    assert cli.run(raising(ZeroDivisionError('by\nnothing'))) == 1
+    where = 'MOBILEONE_MM_TRACEBACKS=1 before the command shows where'
+    assert capsys.readouterr() == ('', f'error: ZeroDivisionError: by nothing (a defect; {where})\n')
+    monkeypatch.setenv('MOBILEONE_MM_TRACEBACKS', '1')
     with pytest.raises(ZeroDivisionError):
         cli.run(raising(ZeroDivisionError()))
+
+
+def test_a_command_may_keep_its_tracebacks_and_the_next_one_has_none() -> None:
+    def main(argv: Sequence[str] | None = None) -> int:
+        cli.keep_tracebacks()
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        cli.run(main)
+    assert cli.run(raising(ZeroDivisionError())) == 1
+
+
+@pytest.mark.parametrize('wrapped', [False, True])
+def test_a_key_pressed_while_mmengine_formats_a_config_stops(
+    wrapped: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('mmengine.config.config.FormatCode', pressed)
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        try:
+            return len(Config({'a': 1}).pretty_text)
+        except SyntaxError as error:
+            if wrapped:
+                raise MobileOneError('cannot be written') from error
+            raise
+
+    assert cli.run(main) == 130
+    assert capsys.readouterr() == ('', 'stopped\n')
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'utf-8', 'latin-1'])
+def test_names_that_a_terminal_does_not_know_are_printed(encoding: str) -> None:
+    code = """
+from mobileone_mm import cli
+from mobileone_mm.errors import MobileOneError
+
+def main(argv):
+    for name in ('K\\xe4se', 'b\\udce4r', '\\u732b'):
+        cli.result(name)
+        cli.say(name)
+        cli.next_command(cli.command('train', name))
+    raise MobileOneError('b\\udce4r: no picture')
+
+raise SystemExit(cli.run(main))
+"""
+    environment = {**os.environ, 'PYTHONIOENCODING': f'{encoding}:strict'}
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, env=environment, check=False)
+    assert done.returncode == 1
+    assert b'Traceback' not in done.stderr
+    assert done.stderr.splitlines()[-1] == b'error: b\\udce4r: no picture'
+    assert len(done.stdout.splitlines()) == 6
 
 
 @pytest.mark.parametrize('status', [0, 1, 2])

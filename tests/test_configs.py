@@ -262,7 +262,8 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
     assert example_images(config).shape[-2:] == (160, 160)
     assert config.model.backbone.init_cfg.checkpoint == names.OFFICIAL_URLS[variant, 'trained']
     hooks = [hook.type for hook in config.custom_hooks]
-    assert hooks.count('EMAHook') == 1 and 'SwitchRecipeHook' not in hooks
+    assert hooks.count('EMAHook') == 1
+    assert 'SwitchRecipeHook' not in hooks
     config.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 

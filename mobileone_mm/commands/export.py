@@ -12,7 +12,7 @@ from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PAC
 from mobileone_mm.errors import UsageError
 from mobileone_mm.exporter.options import check_options
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, page_of, require_outputs
+from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, is_text, page_of, require_outputs
 from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
 from mobileone_mm.tasks.classification.options import NO, YES, ClassificationOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
@@ -38,6 +38,7 @@ OPTIONS = (
     'fp32_ops',
     'nms',
 )
+LONGEST = 4096  # px of a side: a model's maps of a larger picture take more memory than computers have
 SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 
 
@@ -50,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out or beside(args.checkpoint, PACKAGE))
     if out.suffix not in ARTIFACTS:
         raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
+    if out.suffix == PACKAGE and not is_text(out.resolve()):
+        raise UsageError(f'`out` {out}: this name is no UTF-8, and coremltools writes no other; choose another path')
     given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
     check_options(out.suffix, given)
@@ -97,11 +100,13 @@ def parse_size(text: str) -> tuple[int, int]:
     """Read '320x240' as (width 320, height 240), in pixels.
 
     Raises:
-        UsageError: the text is anything else.
+        UsageError: the text is anything else, or a side is longer than `LONGEST`.
     """
     match = SIZE.fullmatch(text)
     if match is None:
         raise UsageError(f'`input_size`: {text!r} given, expected WIDTHxHEIGHT in pixels, such as 320x320')
+    if max(map(len, match.groups())) > len(str(LONGEST)) or max(map(int, match.groups())) > LONGEST:
+        raise UsageError(f'`input_size`: {text} given, expected sides of at most {LONGEST} pixels')
     return int(match[1]), int(match[2])
 
 

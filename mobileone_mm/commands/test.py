@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     options = Options(args.work_dir, tuple(args.cfg_options))
     if args.plain:
+        cli.keep_tracebacks()
         run.test_plainly(config, args.checkpoint, options)
         return 0
     done = run.test(config, args.checkpoint, options)

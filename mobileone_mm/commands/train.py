@@ -33,6 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     options = Options(args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr, args.no_check)
     if args.plain:
+        cli.keep_tracebacks()
         run.train_plainly(config, options)
         return 0
     try:
@@ -93,9 +94,7 @@ def _parser() -> argparse.ArgumentParser:
         '--auto-scale-lr', action='store_true', help="fit the learning rate to the batch, by the config's auto_scale_lr"
     )
     parser.add_argument(
-        '--no-check',
-        action='store_true',
-        help='do not look into every file of masks or class folders for faults before the first step',
+        '--no-check', action='store_true', help='do not look into every file for faults before the first step'
     )
     add_common(parser)
     return parser

@@ -1,17 +1,26 @@
 """What checked COCO and VOC sets share: what mmdet drops in silence or dies of later is said at once.
 
 Boxes that no loss can use are dropped and counted, once, in the log. Whatever else does not fit (a class, an id, an
-image, the whole set) raises `DataError` while the set is being read, which is before the first step.
+image that cannot be read or has another size than its boxes are for, the whole set) raises `DataError` while the set is
+being read, which is before the first step.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mmengine.dist import get_rank
 from mmengine.logging import print_log
 
-from mobileone_mm.datasets.checks import Tally, class_names, nearest
+from mobileone_mm.datasets import box_pictures
+from mobileone_mm.datasets.box_pictures import IGNORING, Annotated
+from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file
+from mobileone_mm.datasets.faults import require_none
+from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.errors import DataError, shown
+from mobileone_mm.openmmlab.log import say_on_screen
+
+NEVER_TURNING = ('turbojpeg', 'tifffile')  # mmcv's ways to decode that know no EXIF data
 
 
 class Checked:
@@ -24,7 +33,9 @@ class Checked:
     test_mode: bool
     data_list: list[dict[str, Any]]
     _metainfo: dict[str, Any]
+    pipeline: Any
     drop_other_classes: bool
+    check: bool
 
     def checked_classes(self) -> tuple[str, ...]:
         """The set's classes, with a palette that is long enough for them."""
@@ -34,13 +45,55 @@ class Checked:
         return classes
 
     def read(self, read: Callable[..., Any]) -> Any:
+        """The content of the annotation file, as `read` gives it."""
         try:
+            if self.backend_args is None:
+                require_file(self.ann_file)
             return read(self.ann_file, backend_args=self.backend_args)
+        except RecursionError as error:
+            raise DataError(
+                f"{self.ann_file}: cannot be read (it is nested too deeply); expected COCO's form"
+            ) from error
         except (OSError, ValueError, TypeError) as error:  # TypeError: mmengine's, for an ending that it does not know
             raise DataError(
                 f'{self.ann_file}: cannot be read ({error}); expected the annotation file; '
                 'set data_root and ann_file in the config'
             ) from error
+
+    @property
+    def upright(self) -> bool:
+        """Whether the pipeline turns pictures as their EXIF data say; mmcv's loaders do unless told not to."""
+        return not any(
+            'ignore_orientation' in str(getattr(step, 'color_type', ''))
+            or getattr(step, 'color_type', '') == 'unchanged'
+            or getattr(step, 'imdecode_backend', '') in NEVER_TURNING
+            for step in getattr(self.pipeline, 'transforms', ())
+        )
+
+    def look_at_images(self, paths: Sequence[str]) -> Mapping[str, Facts]:
+        """What the image files hold; nothing where it is not looked at, or they lie on other machines."""
+        return look_at(paths, (), say_on_screen) if self.check and self.backend_args is None else {}
+
+    def refuse_faulty_images(self, facts: Mapping[str, Facts]) -> None:
+        """Refuse a set with image files that cannot be read, or are not of the size that their boxes are for.
+
+        Raises:
+            DataError: with all of them.
+        """
+        if not facts:
+            return
+        images = [Annotated(info['img_path'], info['width'], info['height']) for info in self.data_list]
+        faults = list(box_pictures.faults_of(images, facts, self.upright))
+        require_none(faults, box_pictures.cures_of(faults), self.ann_file, len(images), get_rank())
+        if doubtful := box_pictures.doubtful(images, facts):
+            loaded = 'training turns them' if self.upright else f'{IGNORING} leaves them as they are'
+            print_log(
+                f'{self.ann_file}: {len(doubtful)} images are turned or mirrored by EXIF data, which their '
+                f'size does not show: {shown(doubtful)}; {loaded}; see in the samples of mobileone check whether their '
+                'boxes fit',
+                'current',
+                logging.WARNING,
+            )
 
     def refuse_strangers(self, tally: Tally, classes: Sequence[str]) -> None:
         if tally.strangers and not self.drop_other_classes:

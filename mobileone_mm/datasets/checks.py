@@ -3,22 +3,22 @@
 import difflib
 import math
 import os
-import reprlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 MIN_SIDE_PX = 1  # mmdet's COCO reader has the same floor; the log of a zero side is what makes a loss NaN
+ROUNDING_PX = 1  # that a box may end outside of its image without a word
 
 
 class Tally:
     """Counts what was read and what was left out of one annotation file, to be said in one line."""
 
     def __init__(self) -> None:
-        self.kept = 0
+        self.kept = self.reaching = 0
         self.dropped: Counter[str] = Counter()
         self.places: list[str] = []
         self.strangers: Counter[str] = Counter()
@@ -34,7 +34,8 @@ class Tally:
         dropped = f'; dropped {self.dropped.total()}: {reasons}' if self.dropped else ''
         if not (self.kept or self.dropped):
             return 'no annotations'
-        return f'{self.kept} boxes{dropped}' + (f' (in {shown(self.places)})' if self.places else '')
+        reaching = f', {self.reaching} of them reaching out of their images' if self.reaching else ''
+        return f'{self.kept} boxes{reaching}{dropped}' + (f' (in {shown(self.places)})' if self.places else '')
 
 
 def class_names(classes: Any) -> tuple[str, ...]:
@@ -67,7 +68,15 @@ def box_fault(box_xyxy: Sequence[float], width: float, height: float) -> str | N
         return 'of zero size'
     if min(right, width) <= max(left, 0) or min(bottom, height) <= max(top, 0):
         return 'outside the image'
+    if left < -width or top < -height or right > 2 * width or bottom > 2 * height:
+        return 'ending more than an image away'
     return None
+
+
+def reaches_out(box_xyxy: Sequence[float], width: float, height: float) -> bool:
+    """Whether a sound box ends outside of its image, by more than a writer's rounding."""
+    left, top, right, bottom = box_xyxy
+    return min(left, top) < -ROUNDING_PX or right > width + ROUNDING_PX or bottom > height + ROUNDING_PX
 
 
 def numbers(texts: Iterable[Any]) -> list[float]:
@@ -97,113 +106,6 @@ def json_box(value: Any) -> list[float]:
     return box if len(box) == 4 and all(math.isfinite(side) for side in box) else []
 
 
-def _is_id(value: Any) -> bool:
-    return isinstance(value, str) or math.isfinite(number(value))
-
-
-def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and value != ''
-
-
-def _is_side(value: Any) -> bool:
-    return 0 < number(value) < math.inf
-
-
-def _is_anything(value: Any) -> bool:
-    return True
-
-
-_Rule = tuple[Callable[[Any], bool], str]
-_ID: _Rule = (_is_id, 'a number')
-_NAME: _Rule = (_is_name, 'a text')
-_SIDE: _Rule = (_is_side, 'a number of pixels above 0')
-COCO_RULES: dict[str, dict[str, _Rule]] = {
-    'images': {'id': _ID, 'file_name': _NAME, 'width': _SIDE, 'height': _SIDE},
-    # A box that is no box costs that box, not the set.
-    'annotations': {'id': _ID, 'image_id': _ID, 'category_id': _ID, 'bbox': (_is_anything, '')},
-    'categories': {'id': _ID, 'name': _NAME},
-}
-
-
-def require_coco(file: str, content: Any) -> None:
-    """Check that the content of a JSON file is a COCO instances file, up to which boxes can be used.
-
-    Raises:
-        DataError: a part or a key is missing, is of another type than COCO's, or an id stands twice.
-    """
-    if not isinstance(content, dict):
-        raise DataError(
-            f'{file}: holds {reprlib.repr(content)}, expected a COCO instances file: an object with '
-            f'{shown(COCO_RULES)}; set ann_file in the config to that file'
-        )
-    lacking = [part for part in COCO_RULES if part not in content]
-    for part, rules in COCO_RULES.items():
-        _require_objects(file, part, content.get(part, []))
-        lacking += sorted({f'{part}: {key}' for entry in content.get(part, ()) for key in rules if key not in entry})
-    if lacking:
-        raise DataError(f'{file}: lacks {shown(lacking)}; expected a COCO instances file')
-    for part, rules in COCO_RULES.items():
-        for key, rule in rules.items():
-            _require_values(file, f'{part}: {key}', [entry[key] for entry in content[part]], rule)
-        twice = [key for key, count in Counter(entry['id'] for entry in content[part]).items() if count > 1]
-        if twice:
-            raise DataError(f'{file}: {part}: id {shown(twice)} stands more than once; make ids unique')
-
-
-def _require_objects(file: str, part: str, entries: Any) -> None:
-    wrong = [entries] if not isinstance(entries, list) else [entry for entry in entries if not isinstance(entry, dict)]
-    if wrong:
-        raise DataError(
-            f'{file}: {part}: {reprlib.repr(wrong[0])} given, expected a list of objects with '
-            f'{", ".join(COCO_RULES[part])}; mend the file'
-        )
-
-
-def _require_values(file: str, place: str, values: Sequence[Any], rule: _Rule) -> None:
-    fits, expected = rule
-    wrong = [reprlib.repr(value) for value in values if not fits(value)]
-    if wrong:
-        raise DataError(
-            f'{file}: {place}: {shown(dict.fromkeys(wrong))} given in {len(wrong)} of {len(values)} entries, '
-            f'expected {expected}; mend the file'
-        )
-
-
-def require_known(file: str, annotations: Sequence[Mapping[str, Any]], key: str, known: Mapping[Any, str]) -> None:
-    """Check that annotations point only at images or categories (`known`, names by id) that the file lists.
-
-    Raises:
-        DataError: some do not.
-    """
-    unknown = Counter(repr(annotation[key]) for annotation in annotations if annotation[key] not in known)
-    if unknown:
-        listed = shown(f'{entry!r} = {name}' for entry, name in known.items()) or 'none at all'
-        raise DataError(
-            f'{file}: {key} {shown(unknown)} in {unknown.total()} annotations, expected one that the file lists '
-            f'({listed}); list what is meant or take these annotations out of the file'
-        )
-
-
-def require_scorable(file: str, annotations: Sequence[Mapping[str, Any]]) -> None:
-    """Check what pycocotools, which reads the file by itself, would die of only after the first epoch.
-
-    Raises:
-        DataError: an area, an iscrowd or a bbox is missing or cannot be computed with.
-    """
-    faults = {
-        'area': [not 0 <= number(annotation.get('area')) < math.inf for annotation in annotations],
-        'iscrowd': [annotation.get('iscrowd') not in (0, 1) for annotation in annotations],
-        'bbox': [not json_box(annotation['bbox']) for annotation in annotations],
-    }
-    lacking = [key for key, wrong in faults.items() if any(wrong)]
-    if lacking:
-        raise DataError(
-            f'{file}: {sum(map(any, zip(*faults.values(), strict=True)))} annotations lack a usable {shown(lacking)}, '
-            'which COCO evaluation needs; write "bbox": [x, y, width, height] in numbers, "iscrowd": 0 and '
-            '"area": width * height'
-        )
-
-
 def nearest(given: Iterable[str], known: Sequence[str]) -> str:
     """' (did you mean 'RBC' for 'rbc'?)', or nothing."""
     by_lower = {name.lower(): name for name in known}
@@ -212,6 +114,16 @@ def nearest(given: Iterable[str], known: Sequence[str]) -> str:
         if close:
             return f' (did you mean {by_lower[close[0]]!r} for {name!r}?)'
     return ''
+
+
+def require_file(path: str) -> None:
+    """Refuse what would keep whoever reads it waiting, such as a pipe; what is not there is for the reader to say.
+
+    Raises:
+        OSError: something stands there that is no file.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError('a folder' if os.path.isdir(path) else 'no regular file')
 
 
 def require_images(folder: str, names: Sequence[str], backend_args: Mapping[str, Any] | None) -> None:

@@ -8,17 +8,8 @@ from mmdet.datasets import CocoDataset as MMDetCocoDataset
 from mmengine.fileio import load
 
 from mobileone_mm.datasets.checked import Checked
-from mobileone_mm.datasets.checks import (
-    Tally,
-    box_fault,
-    json_box,
-    nearest,
-    number,
-    require_coco,
-    require_images,
-    require_known,
-    require_scorable,
-)
+from mobileone_mm.datasets.checks import Tally, box_fault, json_box, nearest, number, reaches_out, require_images
+from mobileone_mm.datasets.coco_file import require_coco, require_known, require_scorable
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
 
@@ -29,15 +20,17 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
 
     Args:
         drop_other_classes: leave out (and count) boxes of classes that `metainfo` does not name, instead of refusing.
+        check: look at all image files before the first step: whether they can be read, and have the size that the file
+            gives; what is known of unchanged files is kept. Without it, only that they are there.
         options: everything that mmdet's CocoDataset takes.
 
     Raises:
         DataError: a class that the file does not have or has in another order, a category id or an image that does not
-            exist, an unreadable file, an empty set.
+            exist, an image of another size or that cannot be read, an unreadable file, an empty set.
     """
 
-    def __init__(self, *args: Any, drop_other_classes: bool = False, **options: Any) -> None:
-        self.drop_other_classes = drop_other_classes
+    def __init__(self, *args: Any, drop_other_classes: bool = False, check: bool = True, **options: Any) -> None:
+        self.drop_other_classes, self.check = drop_other_classes, check
         super().__init__(*args, **options)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -53,6 +46,7 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
         require_images(self.data_prefix['img'], [image['file_name'] for image in content['images']], self.backend_args)
         self.data_list = [self._image(image, annotations[image['id']], tally) for image in content['images']]
         self.refuse_strangers(tally, classes)
+        self.refuse_faulty_images(self.look_at_images([info['img_path'] for info in self.data_list]))
         self.report(tally)
         return self.data_list
 
@@ -105,6 +99,7 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
             else:
                 # mmdet skips boxes whose area (of the mask) is not above 0; many converters of plain boxes write 0.
                 area = number(annotation.get('area'))
+                tally.reaching += reaches_out(corners, image['width'], image['height'])
                 sound.append({**annotation, 'bbox': box, 'area': area if area > 0 else box[2] * box[3]})
         tally.kept += len(sound)
         raw = {'raw_img_info': {**image, 'img_id': image['id']}, 'raw_ann_info': sound}

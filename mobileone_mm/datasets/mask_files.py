@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from mobileone_mm.datasets.checks import require_file
 from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.parts import held_out, require_part
 from mobileone_mm.errors import DataError, shown
@@ -112,9 +113,12 @@ def read_stems(file: str) -> list[str]:
         DataError: it cannot be read, holds no name, or one twice.
     """
     try:
-        with open(file, encoding='utf-8-sig') as lines:  # Windows editors write a byte order mark
+        require_file(file)
+        with open(
+            file, encoding='utf-8-sig', errors='surrogateescape'
+        ) as lines:  # Windows editors write a byte order mark
             stems = [line.strip() for line in lines if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise DataError(
             f'{file}: cannot be read ({error}); expected a text file that lists image names without endings, one a '
             'line; set data_root and ann_file in the config'

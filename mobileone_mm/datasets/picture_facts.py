@@ -21,16 +21,14 @@ from PIL import Image
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError
+from mobileone_mm.pictures.decoding import JPEG, SIDEWAYS, UPRIGHT, decoded, no_file, reason
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 2  # of the kept facts; those of another are read anew
+FORMAT = 3  # of the kept facts; those of another are read anew
 MOST_COLOURS = 300  # of one file; a mask has few, a photograph thousands
 MOST_THREADS = 8  # Pillow decodes outside of Python's lock
-ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)  # EXIF: the tag, and its values that swap width and height
 INDEX_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')  # Pillow's, where a pixel is one whole number
-JPEG = ('JPEG', 'MPO')  # Pillow's names; the second is of cameras
-SIDE = 0.125  # of an image's side is enough to see that all of it is there, and JPEG decodes that faster
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ class Facts:
         width: in px; of an image, as training loads it: upright by its EXIF data.
         height: in px.
         mode: Pillow's name of the kind of pixels; empty where the file cannot be read.
-        turned: whether EXIF data turn an image on its side.
+        orientation: of an image, 1 to 8 by EXIF, 1 where nothing is turned or mirrored.
         opaque: false where an alpha channel hides something.
         values: of a mask, the ids that occur; where it holds colours, each as 0xRRGGBB, the most frequent first.
         pixels: of a mask, how often each value occurs.
@@ -54,7 +52,7 @@ class Facts:
     width: int = 0
     height: int = 0
     mode: str = ''
-    turned: bool = False
+    orientation: int = UPRIGHT
     opaque: bool = True
     values: tuple[int, ...] = ()
     pixels: tuple[int, ...] = ()
@@ -68,30 +66,35 @@ class Facts:
         """Whether a pixel is one whole number."""
         return self.mode in INDEX_MODES
 
+    @property
+    def turned(self) -> bool:
+        """Whether EXIF data turn an image on its side."""
+        return self.orientation in SIDEWAYS
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height in px of what the file holds, whatever its EXIF data say."""
+        return (self.height, self.width) if self.turned else (self.width, self.height)
+
 
 def image_facts(path: str) -> Facts:
     """Look at an image, all of it: one that was cut short would end a training in the middle of an epoch."""
     try:
-        if os.path.getsize(path) == 0:
-            return Facts(fault='the file is empty')
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(ORIENTATION) in SIDEWAYS
-            mode = image.mode
-            image.draft('RGB', (max(1, int(width * SIDE)), max(1, int(height * SIDE))))
-            image.load()
-    except Exception as error:  # of any kind, for a file that is no picture
-        return Facts(fault=_reason(error))
-    return Facts(*((height, width) if turned else (width, height)), mode, turned)
+        seen = decoded(path)
+    except ValueError as error:
+        return Facts(fault=str(error))
+    return Facts(*seen.size, seen.mode, seen.orientation)
 
 
 def mask_facts(path: str) -> Facts:
     """Look at a mask: which ids or colours it holds, and how often each."""
+    if fault := no_file(path):
+        return Facts(fault=fault)
     try:
         with Image.open(path) as mask:
             return _mask_facts(mask)
     except Exception as error:
-        return Facts(fault=_reason(error))
+        return Facts(fault=reason(error))
 
 
 def _mask_facts(mask: Image.Image) -> Facts:
@@ -111,7 +114,7 @@ def _mask_facts(mask: Image.Image) -> Facts:
         colours = values
     some = slice(MOST_COLOURS)
     listed, often, looks = (tuple(numbers[some].tolist()) for numbers in (values, pixels, colours))
-    return Facts(width, height, mask.mode, False, opaque, listed, often, looks, len(values), jpeg=mask.format in JPEG)
+    return Facts(width, height, mask.mode, UPRIGHT, opaque, listed, often, looks, len(values), jpeg=mask.format in JPEG)
 
 
 def _colours_of_ids(mask: Image.Image, ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -129,11 +132,6 @@ def packed(rgb: NDArray[Any]) -> NDArray[np.int64]:
     wide = rgb.astype(np.int64)
     found: NDArray[np.int64] = wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
     return found
-
-
-def _reason(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    return 'no picture that Pillow knows' if 'cannot identify' in text else text
 
 
 def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], None]) -> Mapping[str, Facts]:
@@ -207,10 +205,10 @@ def _facts(row: Sequence[Any]) -> Facts:
     Raises:
         TypeError, ValueError: they are none.
     """
-    width, height, mode, turned, opaque, values, pixels, colours, kinds, fault, jpeg = row
+    width, height, mode, orientation, opaque, values, pixels, colours, kinds, fault, jpeg = row
     if not len(values) == len(pixels) == len(colours):
         raise ValueError('lists of different length')
-    of_image = int(width), int(height), str(mode), bool(turned), bool(opaque)
+    of_image = int(width), int(height), str(mode), int(orientation), bool(opaque)
     listed, often, looks = (tuple(map(int, numbers)) for numbers in (values, pixels, colours))
     return Facts(*of_image, listed, often, looks, int(kinds), str(fault), bool(jpeg))
 

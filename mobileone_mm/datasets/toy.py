@@ -127,8 +127,10 @@ def _in_folder(split: str, number: int, folders: Sequence[str]) -> str:
 
 
 def _write(path: Path, pixels: NDArray[Any]) -> None:
-    if not cv2.imwrite(str(path), pixels):
+    done, data = cv2.imencode(path.suffix, pixels)
+    if not done:
         raise OSError(f'{path}: cannot be written')
+    path.write_bytes(data.tobytes())  # OpenCV's own writing of a name that is no UTF-8 ends the process
 
 
 def _write_split(scenes: Iterator[Scene], folder: Path, options: ToyOptions) -> Mapping[str, Any]:

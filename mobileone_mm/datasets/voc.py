@@ -4,17 +4,27 @@ import math
 import os
 import xml.etree.ElementTree as ET
 from collections import Counter
-from functools import partial
 from typing import Any
 
 import mmcv
 from mmdet.datasets import VOCDataset as MMDetVOCDataset
-from mmengine.fileio import get, get_text, list_from_file
+from mmengine.fileio import get
 
 from mobileone_mm.datasets.checked import Checked
-from mobileone_mm.datasets.checks import Tally, box_fault, numbers, require_stems
+from mobileone_mm.datasets.checks import Tally, box_fault, numbers, reaches_out, require_file, require_stems
+from mobileone_mm.datasets.picture_facts import image_facts
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
+
+ROOT = 'annotation'
+
+
+class _WithoutDoctype(ET.TreeBuilder):
+    """Builds a tree of what declares nothing: entities could expand without end, or name other files."""
+
+    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
+        """Called by the parser before it reads a declaration."""
+        raise ValueError(f'it has a <!DOCTYPE {name}>, which is not read; take it out')
 
 
 @DATASETS.register_module()
@@ -26,15 +36,17 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
 
     Args:
         drop_other_classes: leave out (and count) boxes of classes that `metainfo` does not name, instead of refusing.
+        check: look at all image files before the first step: whether they can be read, and have the size that their
+            XML files give; what is known of unchanged files is kept. Without it, only that they are there.
         options: everything that mmdet's VOCDataset takes.
 
     Raises:
         DataError: a class that the config does not have, an image or an XML file that is missing or cannot be read, an
-            empty set.
+            image of another size than its XML file says, an empty set.
     """
 
-    def __init__(self, drop_other_classes: bool = False, **options: Any) -> None:
-        self.drop_other_classes = drop_other_classes
+    def __init__(self, drop_other_classes: bool = False, check: bool = True, **options: Any) -> None:
+        self.drop_other_classes, self.check = drop_other_classes, check
         super().__init__(**options)
         if self._metainfo['classes'] != self.METAINFO['classes']:
             # mmdet reads the VOC year off the folder's name and would print VOC's classes beside the user's results.
@@ -44,13 +56,15 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         """Read the list and every XML file; boxes as x1, y1, x2, y2 in pixels from 0 (VOC counts from 1)."""
         classes = self.checked_classes()
         self.cat2label = {name: label for label, name in enumerate(classes)}
-        lines = self.read(partial(list_from_file, encoding='utf-8-sig'))  # Windows editors write a byte order mark
+        # Windows editors write a byte order mark, and a name need not be text.
+        lines = self.read(get).decode('utf-8-sig', 'surrogateescape').split('\n')
         stems = [line.strip() for line in lines if line.strip()]
         twice = [stem for stem, count in Counter(stems).items() if count > 1]
         if twice:
             raise DataError(f'{self.ann_file}: {shown(twice)} stands more than once; list each image once')
         folder = os.path.join(self.sub_data_root, self.img_subdir)
         files = require_stems(folder, stems, self.backend_args)
+        self._facts = self.look_at_images([os.path.join(folder, files[stem]) for stem in stems])
         self._tally = Tally()
         self.data_list = [
             self.parse_data_info(
@@ -63,6 +77,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
             for stem in stems
         ]
         self.refuse_strangers(self._tally, classes)
+        self.refuse_faulty_images(self._facts)
         self.report(self._tally)
         return self.data_list
 
@@ -71,7 +86,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         xml_path = img_info['xml_path']
         img_path = os.path.join(self.sub_data_root, img_info['file_name'])
         try:
-            root = ET.fromstring(get_text(xml_path, backend_args=self.backend_args))
+            root = self._root(xml_path)
             width, height = (int(float(root.findtext(f'size/{side}') or 0)) for side in ('width', 'height'))
             if min(width, height) < 0:
                 raise ValueError(f'its size is {width} x {height} pixels')
@@ -87,7 +102,30 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         self._tally.kept += len(instances)
         return {**img_info, 'img_path': img_path, 'height': height, 'width': width, 'instances': instances}
 
+    def _root(self, xml_path: str) -> ET.Element:
+        """The root of an XML file, in whatever encoding it declares.
+
+        Raises:
+            OSError, ET.ParseError, ValueError: it cannot be read, or has another form.
+        """
+        if self.backend_args is None:
+            require_file(xml_path)
+        content = get(xml_path, backend_args=self.backend_args)
+        root = ET.fromstring(content, ET.XMLParser(target=_WithoutDoctype()))
+        if root.tag != ROOT:
+            raise ValueError(f'its root is <{root.tag}>, not <{ROOT}>')
+        inner = len(list(root.iter('object'))) - len(root.findall('object'))
+        if inner:
+            raise ValueError(f'{inner} <object> do not lie directly in <{ROOT}>')
+        return root
+
     def _image_size(self, img_path: str) -> tuple[int, int]:
+        """Width and height in px of an image, as it is loaded."""
+        if self.backend_args is None:
+            facts = self._facts.get(img_path) or image_facts(img_path)
+            if facts.fault:
+                raise ValueError(f'it gives no size, and {img_path} is no image that can be read: {facts.fault}')
+            return (facts.width, facts.height) if self.upright else facts.stored_size
         content = get(img_path, backend_args=self.backend_args)
         pixels = mmcv.imfrombytes(content) if content else None  # OpenCV raises on nothing at all
         if pixels is None:
@@ -107,5 +145,6 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
             elif fault:
                 self._tally.drop(fault, place)
             else:
+                self._tally.reaching += reaches_out(box, width, height)
                 continue
             root.remove(element)

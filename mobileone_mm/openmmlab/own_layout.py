@@ -171,9 +171,11 @@ def _coco_file(root: Path, files: Sequence[Path], split: str) -> tuple[Path | No
     # COCO's own set has keypoints of the same pictures, in files of their own.
     first = sorted(named, key=lambda file: (not _names(Path(file.name), split), not file.name.startswith('instances')))
     for file in first[:MOST_FILES]:
+        if not file.is_file():  # a pipe would keep whoever opens it waiting
+            continue
         try:
             content = json.loads(file.read_bytes())
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             continue
         if _has_boxes(content):
             return file, content

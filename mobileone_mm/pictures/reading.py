@@ -3,6 +3,7 @@
 A picture is uint8 RGB (H, W, 3) wherever it is handed on.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,21 +29,23 @@ def read_picture(path: str | Path) -> Picture:
     """Read a picture as training does: 8 bits a channel, whatever the file holds, upright by its EXIF data.
 
     Raises:
-        DataError: the file is missing or no picture.
+        DataError: the file is missing, was cut short, or is no picture.
     """
-    import cv2
     import mmcv
+
+    from mobileone_mm.pictures.decoding import decoded
 
     if Path(path).is_dir():
         raise DataError(f'{path}: a folder given, expected a picture; give its files: {path}/*')
-    if not Path(path).is_file():
+    if not os.path.exists(path):
         raise DataError(f'{path}: no such file, expected a picture')
     try:
-        picture: Picture | None = mmcv.imread(str(path), channel_order='rgb')
-    except cv2.error:  # an empty file
-        picture = None
+        decoded(path)
+    except ValueError as error:
+        raise DataError(f'{path}: cannot be decoded as a picture: {error}') from error
+    picture: Picture | None = mmcv.imread(str(path), channel_order='rgb')
     if picture is None:
-        raise DataError(f'{path}: cannot be decoded as a picture')
+        raise DataError(f'{path}: cannot be decoded as a picture by OpenCV')
     return picture
 
 
@@ -92,9 +95,11 @@ def write_picture(path: Path, picture: Picture) -> None:
     """Write a picture in the format that the path's ending names; it appears whole or not at all."""
     import cv2
 
+    done, data = cv2.imencode(path.suffix, channels_swapped(picture))
+    if not done:
+        raise OSError(f'{path}: cannot be written')
     with replacing(path) as fresh:
-        if not cv2.imwrite(str(fresh), channels_swapped(picture)):
-            raise OSError(f'{path}: cannot be written')
+        fresh.write_bytes(data.tobytes())  # OpenCV's own writing of a name that is no UTF-8 ends the process
 
 
 def channels_swapped(picture: Picture) -> Picture:

@@ -15,7 +15,7 @@ from mobileone_mm.outputs import DRAWING, REPORT, mark_folder, report_text, sign
 from mobileone_mm.pictures.drawing import beside, resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped, read_picture
 from mobileone_mm.prediction.predictors import Predictor
-from mobileone_mm.prediction.sources import LIST, MARK, out_paths, require_room
+from mobileone_mm.prediction.sources import LIST, MARK, earlier, out_paths, require_room
 
 LEAST_SIDE = 480  # px of the longer side of a drawn picture; on a smaller one, labels would hide what they name
 
@@ -62,6 +62,8 @@ def predict(
         UsageError: `out` is another's folder, or holds something of another's under a name that is to be written.
         ConfigError: the two have different classes, or are for different tasks.
         DataError: a picture cannot be read; then nothing was written.
+
+    Pictures and the list of an earlier run go first, so that nothing old passes for new.
     """
     if other and (other.task, other.classes) != (predictor.task, predictor.classes):
         raise ConfigError(
@@ -73,6 +75,8 @@ def predict(
         read_picture(file)  # a broken one shall not be found out after hours
     out.mkdir(parents=True, exist_ok=True)
     mark_folder(out, MARK)  # first: a run that is stopped leaves a folder that the next one knows
+    for path in earlier(out):
+        path.unlink()
     look, classes = predictor.task.look, predictor.classes
     entries, agreements, counts = [], [], Counter[str]()
     for file, target in track(list(zip(files, out_paths(files, out), strict=True)), 'pictures'):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, ARTIFACTS, CHECKPOINT, CONFIG, kind_of
-from mobileone_mm.atomic import require_writable
+from mobileone_mm.atomic import is_ours, require_writable
 from mobileone_mm.errors import DataError, UsageError
 from mobileone_mm.outputs import DRAWING, PREDICTIONS, REPORT, require_outputs
 
@@ -113,3 +113,9 @@ def require_room(out: Path, files: Sequence[Path], detectors: Iterable[str]) -> 
         for path in out_paths(files, out):
             require_writable(path, DRAWING)
         require_writable(out / LIST, REPORT)
+
+
+def earlier(out: Path) -> list[Path]:
+    """What an earlier run left in a folder: drawn pictures and their list, known by their marks."""
+    found = [(path, DRAWING) for path in sorted(out.iterdir()) if path.suffix == OUT_ENDING] + [(out / LIST, REPORT)]
+    return [path for path, kind in found if path.is_file() and not path.is_symlink() and is_ours(path, kind)]

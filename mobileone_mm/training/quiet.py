@@ -69,6 +69,8 @@ class Log(io.TextIOBase):
         if ranks.rank() == 0:
             logger.addHandler(self._screen)
         for handler in logger.handlers:
+            if isinstance(handler, logging.FileHandler) and isinstance(handler.stream, io.TextIOWrapper):
+                handler.stream.reconfigure(errors='backslashreplace')  # a file's name need not be text
             OURS.addHandler(handler)
         self._logger, self._folder = logger, Path(folder)
         self.write('')

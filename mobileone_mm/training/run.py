@@ -14,7 +14,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.cli import fact
-from mobileone_mm.errors import MobileOneError
+from mobileone_mm.errors import MobileOneError, interrupted
 from mobileone_mm.hooks import PlainCheckpointHook
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
@@ -80,7 +80,9 @@ def train(word: str, options: Options) -> Trained:
             if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
                 runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
             runner.train()
-        except KeyboardInterrupt:
+        except (Exception, KeyboardInterrupt) as error:
+            if not interrupted(error):
+                raise
             raise Interrupted(face.place, _saved(runner) if runner else None) from None
         finally:
             face.say_line()
@@ -151,6 +153,8 @@ def _reported() -> Iterator[Log]:
             log.keep(error)
             raise
         except Exception as error:  # the last line on the screen says what, whatever it was
+            if interrupted(error):
+                raise KeyboardInterrupt from None
             file = log.keep(error)
             where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
             raise MobileOneError(f'{_said(error)}; {where}') from error

@@ -26,7 +26,9 @@ READ = {
     *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
     *('fp16', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'tta_model', 'tta_pipeline', 'vis_backends'),
 }
-CHECKED = ('mobileone_mm.MaskDataset', 'mobileone_mm.ClassFolderDataset')  # whose check can be left out
+CHECKED = tuple(  # whose check can be left out
+    f'mobileone_mm.{name}' for name in ('CocoDataset', 'VOCDataset', 'MaskDataset', 'ClassFolderDataset')
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Options:
         resume: 'auto' for the last checkpoint in the work dir, a path or URL, or None.
         amp: train in mixed precision.
         auto_scale_lr: scale the learning rate with the batch, as the config's `auto_scale_lr` says.
-        no_check: do not look into every file of masks or class folders for faults before the first step.
+        no_check: do not look into every file of a data set for faults before the first step.
     """
 
     work_dir: str | None = None
@@ -171,9 +173,8 @@ def _leave_out_checks(word: str, config: Config) -> None:
         one['check'] = False
     if not found:
         raise ConfigError(
-            f'{word}: `no_check` leaves out the look into every file of masks or class folders '
-            f'({" and ".join(CHECKED)}), and no data set of this config has it; leave `no_check` out. Boxes are '
-            'checked while they are read, which costs next to nothing'
+            f'{word}: `no_check` leaves out the look into every file of a data set ({" or ".join(CHECKED)}), and this '
+            'config has none of these; leave `no_check` out'
         )
 
 

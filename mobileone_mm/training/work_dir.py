@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.outputs import is_text
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
 PACKAGE = '.mlpackage'
@@ -18,10 +19,13 @@ def require_work_dir(folder: Path, config: Path, afresh: bool) -> None:
         afresh: a training begins that does not go on from an earlier one, whose checkpoints it would replace.
 
     Raises:
-        UsageError: it is a file, lies in a package, or holds a config of that name that no run left, or checkpoints.
+        UsageError: it is a file, its name is no UTF-8, it lies in a package, or holds a config of that name that no run
+            left, or checkpoints.
     """
     if folder.exists() and not folder.is_dir():
         raise UsageError(f'{folder}: this is a file, expected a folder; choose another `work_dir`')
+    if not is_text(folder):
+        raise UsageError(f'{folder}: this name is no UTF-8, which mmengine writes it as; choose another `work_dir`')
     place = folder.resolve()
     for outer in (place, *place.parents):
         if outer.suffix == PACKAGE:

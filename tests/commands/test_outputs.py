@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from mobileone_mm import cli
-from mobileone_mm.__main__ import module_of
+from mobileone_mm.__main__ import VERBS, module_of
 from mobileone_mm.outputs import fused_config_text, page_of
 
+NEVER = 'is there already, and a config of yours is never replaced'  # what `init` says of anything
 METADATA = b'\x0a\x13mobileone_mm.format\x12\x011'  # as protobuf stores the key
 MANIFEST = {'rootModelIdentifier': 'a', 'itemInfoEntries': {'a': {'path': 'com.apple.CoreML/model.mlmodel'}}}
 
@@ -37,11 +38,45 @@ OPTIONS = {
     'check': 'check config.py --out {out}',
     'check report': 'check config.py --report {out}.json',
     'toy-data': 'toy-data {out}',
+    'init': 'init {out}.py --classes cat,dog',
     'export by itself': 'export config.py best.pth --image a.png',
     'fuse by itself': 'fuse config.py best.pth',
     'check by itself': 'check config.py',
     'predict by itself': 'predict d.mlpackage photos --compare config.py best.pth',
     'demo': 'demo',
+}
+# Every argument of every command: what it names is written, by which of the options above, or it is none of that.
+OUTPUTS: dict[str, dict[str, tuple[str, ...]]] = {
+    'export': {'out': ('export package', 'export onnx', 'export page'), 'report': ('export report',)},
+    'fuse': {'out': ('fuse weights', 'fuse config'), 'report': ('fuse report',)},
+    'convert': {'destination': ('convert',)},
+    'evaluate': {'report': ('evaluate report',)},
+    'verify': {'report': ('verify report',)},
+    'predict': {'out': ('predict',)},
+    'check': {'out': ('check',), 'report': ('check report',)},
+    'toy-data': {'out': ('toy-data',)},
+    'init': {'name': ('init',)},
+    'train': {'work_dir': ()},  # mmengine writes there: tests/training/test_work_dir.py
+    'test': {'work_dir': ()},
+}
+OTHERS: dict[str, set[str]] = {
+    'export': {
+        *('config', 'checkpoint', 'images', 'target', 'input_size', 'iou_threshold', 'confidence_threshold', 'map'),
+        *('map_stride', 'logits', 'crop_inside', 'pad_classes', 'weights', 'precision', 'fp32_ops', 'nms', 'evaluate'),
+        *('limit', 'keep_failed'),
+    },
+    'fuse': {'config', 'checkpoint'},
+    'convert': {'source', 'to'},
+    'evaluate': {'artifact', 'config', 'checkpoint', 'limit'},
+    'verify': {'artifact', 'images'},
+    'predict': {'words', 'compare', 'score_threshold', 'iou_threshold'},
+    'check': {'config', 'samples', 'seed'},
+    'toy-data': {'masks', 'images', 'val', 'size', 'seed'},
+    'init': {'template', 'data', 'classes', 'images', 'masks', 'val_images', 'val_masks', 'ignore'},
+    'train': {'config', 'resume', 'amp', 'auto_scale_lr', 'no_check', 'cfg_options', 'plain'},
+    'test': {'config', 'checkpoint', 'cfg_options', 'plain'},
+    'demo': {'task'},
+    'doctor': set(),
 }
 INPUTS = {
     'check': ('config.py',),
@@ -59,6 +94,7 @@ INPUTS = {
     'verify report': ('d.mlpackage', 'a.png'),
     'predict': ('d.mlpackage', 'photos', 'photos/a.png', 'config.py', 'best.pth'),
 }
+INPUTS['init'] = ()
 for by_itself, named in (('export', 'export package'), ('fuse', 'fuse weights'), ('predict', 'predict')):
     INPUTS[f'{by_itself} by itself'] = INPUTS[named]
 FIXED = {  # the names that are no choice of the user's
@@ -138,6 +174,20 @@ def require_refused(option: str, folder: Path, message: str, capsys: pytest.Capt
     assert (out, err.count('\n'), err[:7]) == ('', 1, 'error: ')
     assert re.search(message, err), err
     assert contents(folder) == before
+
+
+@pytest.mark.parametrize('verb', VERBS)
+def test_every_argument_is_in_the_tables_above(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """An option that is new fails here until it is said whether it names what is written, and how it is guarded."""
+    with pytest.raises(SystemExit):
+        run(verb, '--help')
+    capsys.readouterr()
+    parser = cli._PARSER.get()
+    assert parser is not None
+    outputs = OUTPUTS.get(verb, {})
+    assert {action.dest for action in parser._actions} - {'help'} == outputs.keys() | OTHERS[verb]
+    assert not outputs.keys() & OTHERS[verb]
+    assert {one for options in outputs.values() for one in options} <= OPTIONS.keys()
 
 
 def symbolic(path: Path, target: Path) -> None:
@@ -246,7 +296,9 @@ def test_a_file_of_somebody_else_is_never_replaced(
         path.symlink_to('theirs')
         path = folder / 'theirs'
     path.write_bytes(FOREIGN[foreign])
-    require_refused(option, folder, 'this file is not|a file stands there, and a folder is to be written', capsys)
+    require_refused(
+        option, folder, f'this file is not|a file stands there, and a folder is to be written|{NEVER}', capsys
+    )
 
 
 def pictures(path: Path) -> None:
@@ -292,7 +344,9 @@ def test_a_folder_of_somebody_else_is_never_touched(
         path.symlink_to('theirs')
         path = folder / 'theirs'
     make(path)
-    require_refused(option, folder, 'this folder is not|a folder stands there, and a file is to be written', capsys)
+    require_refused(
+        option, folder, f'this folder is not|a folder stands there, and a file is to be written|{NEVER}', capsys
+    )
 
 
 @pytest.mark.parametrize('option', [option for option in OPTIONS if option != 'demo'])
@@ -301,8 +355,43 @@ def test_what_is_no_regular_file_is_never_replaced_nor_opened(
 ) -> None:
     os.mkfifo(place(option, folder))
     assert call(option) == 2
-    assert 'stands there' in capsys.readouterr().err
+    assert re.search(f'stands there|{NEVER}', capsys.readouterr().err)
     assert place(option, folder).is_fifo()
+
+
+@pytest.mark.parametrize(
+    ('option', 'given'),
+    [(option, given) for option, inputs in INPUTS.items() for given in inputs if not given.startswith('photos')],
+)
+def test_an_input_that_is_a_pipe_keeps_nobody_waiting(
+    option: str, given: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / given
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+    os.mkfifo(path)
+    before = contents(folder)
+    assert call(option) in (1, 2)
+    out, err = capsys.readouterr()
+    assert (out, err.count('\n'), err[:7]) == ('', 1, 'error: ')
+    assert f'{given}: no regular file' in err
+    assert contents(folder) == before
+
+
+@pytest.mark.parametrize('words', ['train config.py', 'test config.py best.pth', 'predict d.mlpackage a.png'])
+def test_nor_does_one_where_nothing_is_written_or_a_picture(
+    words: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / ('a.png' if 'a.png' in words else 'config.py')
+    path.unlink()
+    os.mkfifo(path)
+    assert run(*words.split()) == 1
+    assert re.search(r'no regular file|no such file', capsys.readouterr().err)
+
+
+def test_a_package_under_a_name_that_is_no_text_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = os.fsdecode(b'b\xe4r.mlpackage')
+    assert run('export', 'config.py', 'best.pth', '--out', out) == 2
+    assert 'this name is no UTF-8, and coremltools writes no other; choose another path' in capsys.readouterr().err
 
 
 def test_a_picture_put_into_the_folder_of_predictions_stays(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

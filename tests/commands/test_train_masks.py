@@ -114,5 +114,5 @@ def test_there_is_nothing_to_leave_out_of_mmsegs_own_sets(capsys: pytest.Capture
     assert cli.run(main, ['seg.py', '--no-check']) == 1
     out, err = capsys.readouterr()
     assert out == ''
-    assert err.splitlines()[-1].startswith('error: seg.py: --no-check leaves out the look into every file of masks')
+    assert err.splitlines()[-1].startswith('error: seg.py: --no-check leaves out the look into every file')
     assert not Path('work_dirs').exists()

@@ -70,6 +70,8 @@ def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.L
         coco_box(8, 5),
         coco_box(9, [0, 0, 10, 10**400]),
         coco_box(10, [0, 0, 10, True]),
+        coco_box(11, [1, 1, 99999, 99999]),
+        coco_box(12, [2, 3, 1e308, 20]),
     ]
     dataset = read_coco(coco_file(tmp_path, boxes))
     assert [dataset.get_data_info(0)[key] for key in ('img_id', 'instances')] == [
@@ -80,9 +82,10 @@ def test_coco_drops_and_counts_unusable_boxes_once(tmp_path: Path, log: pytest.L
     assert len(dataset) == 1
     lines = [record.getMessage() for record in log.records]
     assert len([line for line in lines if 'dropped' in line]) == 1
-    assert '1 boxes; dropped 9: 6 not four finite numbers, 2 of zero size, 1 outside the image (in 1.jpg)' in (
-        next(line for line in lines if 'dropped' in line)
-    )
+    assert (
+        '1 boxes; dropped 11: 2 ending more than an image away, 6 not four finite numbers, 2 of zero size, 1 outside '
+        'the image (in 1.jpg)'
+    ) in next(line for line in lines if 'dropped' in line)
     assert any('1 images without boxes left out' in line for line in lines)
 
 
@@ -195,6 +198,24 @@ def test_coco_refuses_json_that_is_no_object(tmp_path: Path, content: str, given
         read_coco(tmp_path)
 
 
+@pytest.mark.parametrize('content', ['[' * 200_000, '{"a":' * 200_000, '9' * 10_000, '{"images": [', '\udcff'])
+def test_coco_refuses_json_that_cannot_be_read_in_a_line(tmp_path: Path, content: str) -> None:
+    (coco_file(tmp_path, []) / 'set.json').write_bytes(content.encode('utf-8', 'surrogateescape'))
+    with pytest.raises(DataError, match=r'set\.json: cannot be read \([^\n]*\); expected[^\n]*$'):
+        read_coco(tmp_path)
+
+
+def test_coco_says_which_entry_lacks_something(tmp_path: Path) -> None:
+    whole, lacking = coco_box(1, [0, 0, 9, 9]), {'id': 2, 'image_id': 1, 'bbox': [0, 0, 9, 9]}
+    with pytest.raises(DataError, match=r'lacks annotations: category_id; .* lacks something is annotations\[1\]'):
+        read_coco(coco_file(tmp_path, [whole, lacking]))
+
+
+def test_boxes_that_reach_out_are_counted(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    read_coco(coco_file(tmp_path, [coco_box(1, [0, 0, WIDTH + 1, 9]), coco_box(2, [-9, 0, 20, 9])]))
+    assert '2 boxes, 1 of them reaching out of their images\n' in log.text
+
+
 BAD_ENTRIES = [
     # part of the file, key (None for the part itself), what stands there, message
     ('images', None, None, 'images: None given, expected a list of objects with id, file_name, width, height'),
@@ -209,6 +230,16 @@ BAD_ENTRIES = [
     ('images', 'id', [1], r'images: id: \[1\] given in 1 of 2 entries, expected a number'),
     ('annotations', 'category_id', [7], r'annotations: category_id: \[7\] given in 1 of 1 entries'),
     ('categories', 'name', None, 'categories: name: None given in 1 of 2 entries, expected a text'),
+    ('annotations', 'iscrowd', 'no', r"iscrowd: 'no' given in 1 of 1 .* 0 or 1; mend the file, first annotations\[0\]"),
+    ('annotations', 'iscrowd', NAN, 'iscrowd: nan given in 1 of 1'),
+    ('annotations', 'ignore', 'false', "ignore: 'false' given in 1 of 1"),
+    ('annotations', 'id', NAN, r'annotations: id: nan given .*first annotations\[0\]'),
+    (
+        'images',
+        'id',
+        10**400,
+        r'images: id: 1000.*0000 given in 1 of 2 entries, .*first images\[0\]',
+    ),
 ]
 
 

@@ -1,7 +1,8 @@
 """Sets of drawn shapes: reproducible, files that COCO readers accept, masks, class folders."""
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from seen_shapes import seen_boxes, seen_classes
 from mobileone_mm.datasets import toy, toy_shapes
 from mobileone_mm.datasets.class_folders import ClassFolderDataset
 from mobileone_mm.errors import UsageError
+from mobileone_mm.pictures.reading import read_picture
 
 
 def files(folder: Path) -> Mapping[str, bytes]:
@@ -58,6 +60,17 @@ def test_coco_reads_the_set_back(tmp_path: Path) -> None:
         found = {entry['category_id'] - 1: entry['bbox'] for entry in coco.loadAnns(coco.getAnnIds(image['id']))}
         if len(found) == len(coco.getAnnIds(image['id'])):
             assert seen_boxes(pixels.astype(np.uint8)) == found  # colours kept their order through the file
+
+
+@pytest.mark.parametrize('write', [toy.write_coco, toy.write_masks])
+def test_a_folder_whose_name_is_no_text_is_drawn_into(write: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b'b\xe4r')
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip('this file system takes names in UTF-8 only')
+    write(folder, toy.ToyOptions(images=1, val=1))
+    assert read_picture(folder / 'images/train/000001.png').shape == (160, 160, 3)
 
 
 def test_a_set_with_masks_has_the_pictures_of_that_with_boxes_and_a_mask_of_each(tmp_path: Path) -> None:

@@ -143,6 +143,61 @@ def test_voc_refuses_what_is_missing(tmp_path: Path, gone: str, message: str) ->
         read_voc(root)
 
 
+ENTITY = '<!DOCTYPE a [<!ENTITY a "cat">]>'
+EXTERNAL = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
+FORMS = [
+    # head, what stands around the objects, message
+    ('', '<root>{}</root>', r'its root is <root>, not <annotation>'),
+    ('', '<annotation xmlns="http://a/b">{}</annotation>', r'its root is <\{http://a/b\}annotation>, not <annotation>'),
+    ('', '<annotation><objects>{}</objects></annotation>', r'1 <object> do not lie directly in <annotation>'),
+    (
+        ENTITY,
+        '<annotation>{}<folder>&a;</folder></annotation>',
+        r'it has a <!DOCTYPE a>, which is not read; take it out',
+    ),
+    (EXTERNAL, '<annotation>{}<folder>&a;</folder></annotation>', r'it has a <!DOCTYPE a>'),
+]
+
+
+@pytest.mark.parametrize(('head', 'around', 'message'), FORMS)
+def test_voc_refuses_xml_of_another_form(tmp_path: Path, head: str, around: str, message: str) -> None:
+    root = voc_set(tmp_path, {'a': ''})
+    inside = f'<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>' + voc_object((1, 1, 9, 9))
+    (root / 'Annotations/a.xml').write_text(head + around.format(inside))
+    with pytest.raises(DataError, match=rf'a\.xml: cannot be read as a VOC annotation \({message}'):
+        read_voc(root)
+
+
+def test_voc_refuses_entities_that_expand_without_end(tmp_path: Path) -> None:
+    root = voc_set(tmp_path, {'a': ''})
+    names = 'abcdefghij'
+    tens = zip(names[1:], (f'&{name};' * 10 for name in names), strict=False)
+    entities = ''.join(f'<!ENTITY {name} "{ten}">' for name, ten in tens)
+    bomb = f'<!DOCTYPE lol [<!ENTITY a "lol">{entities}]><annotation><name>&j;</name></annotation>'
+    (root / 'Annotations/a.xml').write_text(bomb)
+    with pytest.raises(DataError, match=r'it has a <!DOCTYPE lol>'):
+        read_voc(root)
+
+
+@pytest.mark.parametrize('encoding', ['utf-8', 'utf-8-sig', 'iso-8859-1', 'utf-16', 'windows-1252'])
+def test_voc_reads_xml_in_the_encoding_that_it_declares(tmp_path: Path, encoding: str) -> None:
+    root = voc_set(tmp_path, {'a': ''})
+    size = f'<size><width>{WIDTH}</width><height>{HEIGHT}</height></size>'
+    declared, inside = encoding.removesuffix('-sig'), voc_object((1, 1, 9, 9), 'Käse')
+    text = f'<?xml version="1.0" encoding="{declared}"?>\n<annotation>{size}{inside}</annotation>'
+    (root / 'Annotations/a.xml').write_bytes(text.encode(encoding))
+    assert [box['bbox_label'] for box in read_voc(root, ('cat', 'Käse')).get_data_info(0)['instances']] == [1]
+
+
+def test_voc_drops_boxes_that_end_far_outside(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    boxes = [(1, 1, 9, 9), (1, 1, 99999, 99999), (1, 1, '1e308', 20), (1, 1, WIDTH + 9, HEIGHT)]
+    read_voc(voc_set(tmp_path, {'a': ''.join(map(voc_object, boxes))}))
+    assert (
+        '2 boxes, 1 of them reaching out of their images; dropped 2: 2 ending more than an image away (in a.xml)'
+        in log.text
+    )
+
+
 BAD_SIZES = [
     ('inf', '30', 'cannot convert float infinity'),
     ('40', '-30', 'its size is 40 x -30 pixels'),

@@ -1,5 +1,6 @@
 """Picture files, as training reads them."""
 
+import os
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from mobileone_mm.errors import DataError
+from mobileone_mm.pictures.drawing import beside
 from mobileone_mm.pictures.reading import centre_cropped, middle, read_picture, stretched, write_picture
 
 
@@ -29,6 +31,35 @@ def test_what_is_written_is_what_was_given(tmp_path: Path) -> None:
     bgr = cv2.imread(str(tmp_path / 'a.png'))
     assert bgr is not None
     np.testing.assert_array_equal(bgr[..., ::-1], picture)
+
+
+@pytest.mark.parametrize('ending', ['jpg', 'png', 'webp'])
+def test_a_picture_that_was_cut_short_is_refused(ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f'a.{ending}'
+    write_picture(path, np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 9 // 10])
+    with pytest.raises(DataError, match=rf'a\.{ending}: cannot be decoded as a picture: '):
+        read_picture(path)
+
+
+def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / 'a.jpg')
+    with pytest.raises(DataError, match=r'a\.jpg: cannot be decoded as a picture: no regular file'):
+        read_picture(tmp_path / 'a.jpg')
+
+
+def test_a_name_that_is_no_text_is_written_and_read(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b'b\xe4r.png')
+    try:
+        path.touch()
+    except OSError:
+        pytest.skip('this file system takes names in UTF-8 only')
+    picture = np.random.default_rng(0).integers(0, 255, (10, 20, 3), np.uint8)
+    write_picture(path, picture)
+    np.testing.assert_array_equal(read_picture(path), picture)
+    sheet = np.zeros((100, 200, 3), np.uint8)
+    assert beside(sheet, sheet, (str(path), str(path))).shape[1] > 400
 
 
 def test_read_picture_refuses(tmp_path: Path) -> None:

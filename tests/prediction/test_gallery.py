@@ -1,6 +1,7 @@
 """Pictures in, drawn pictures and their list out, by detectors that find what the test says."""
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -223,6 +224,24 @@ def test_an_earlier_run_is_drawn_over_and_nothing_of_the_users(tmp_path: Path) -
     ):
         predict(finder(), None, files, RULES, out)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+
+def test_nothing_of_an_earlier_run_is_left(tmp_path: Path) -> None:
+    files, out = [write(tmp_path / f'in/{name}.png') for name in 'abc'], tmp_path / 'out'
+    predict(finder(), None, files, RULES, out)
+    (out / 'kept').mkdir()
+    (out / 'b.jpg').rename(out / 'kept/b.jpg')  # put aside by the user
+    (out / 'mine.jpg').write_bytes(b'precious')
+    (out / 'link.jpg').symlink_to('kept/b.jpg')
+    os.mkfifo(out / 'pipe.jpg')
+    predict(finder(), None, files[:1], RULES, out)
+    left = {'.mobileone_mm', 'a.jpg', 'kept', 'link.jpg', 'mine.jpg', 'pipe.jpg', 'predictions.json'}
+    assert {path.name for path in out.iterdir()} == left
+    assert (out / 'kept/b.jpg').is_file()
+    (out / 'predictions.json').unlink()
+    (tmp_path / 'in/a.png').rename(tmp_path / 'in/d.png')
+    predict(finder(), None, [tmp_path / 'in/d.png'], RULES, out)  # after a run that was stopped, without a list
+    assert {path.name for path in out.iterdir()} == left - {'a.jpg'} | {'d.jpg'}
 
 
 def test_the_folder_of_the_pictures_is_refused(tmp_path: Path) -> None:

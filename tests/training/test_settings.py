@@ -194,12 +194,22 @@ test_dataloader = None
 """
 
 
-def test_no_check_reaches_masks_in_wrappers_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ('scope', 'kind', 'other'),
+    [
+        ('mmseg', 'mobileone_mm.MaskDataset', 'BaseSegDataset'),
+        ('mmdet', 'mobileone_mm.CocoDataset', 'CocoDataset'),
+        ('mmdet', 'mobileone_mm.VOCDataset', 'VOCDataset'),
+    ],
+)
+def test_no_check_reaches_ours_in_wrappers_and_nothing_else(
+    scope: str, kind: str, other: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
-    write('mmseg', in_wrappers('mobileone_mm.MaskDataset'))
+    write(scope, in_wrappers(kind).replace('BaseSegDataset', other))
     config = settings.training_config('any.py', Options(no_check=True))
-    ours = {'type': 'mobileone_mm.MaskDataset', 'check': False}
-    assert config.train_dataloader.dataset.dataset.datasets == [ours, {'type': 'BaseSegDataset'}]
+    ours = {'type': kind, 'check': False}
+    assert config.train_dataloader.dataset.dataset.datasets == [ours, {'type': other}]
     assert config.val_dataloader.dataset == ours
     assert 'check' not in settings.training_config('any.py', Options()).train_dataloader.dataset.dataset.datasets[0]
 
@@ -229,7 +239,7 @@ def test_no_check_reaches_class_folders(tmp_path: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(
     ('scope', 'kind'),
-    [('mmseg', 'PascalVOCDataset'), ('mmdet', 'mobileone_mm.CocoDataset'), ('mmpretrain', 'ImageNet')],
+    [('mmseg', 'PascalVOCDataset'), ('mmdet', 'CocoDataset'), ('mmpretrain', 'ImageNet')],
 )
 def test_no_check_is_refused_where_there_is_none(
     scope: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -238,5 +248,5 @@ def test_no_check_is_refused_where_there_is_none(
     write(scope, in_wrappers(kind).replace("'BaseSegDataset'", repr(kind)))
     with pytest.raises(ConfigError, match=r'any\.py: `no_check` leaves out the look into every file') as refused:
         settings.training_config('any.py', Options(no_check=True))
-    assert 'Boxes are checked while they are read' in str(refused.value)
+    assert 'this config has none of these' in str(refused.value)
     assert '\n' not in str(refused.value)

@@ -1,5 +1,6 @@
 """A training replaces nothing of the user's."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,12 @@ def test_a_file_and_a_package_are_no_work_dir(afresh: bool, tmp_path: Path) -> N
     for name in ('a.mlpackage', 'a.mlpackage/inner', 'link', 'link/inner'):
         with pytest.raises(UsageError, match=r'lies in the package a\.mlpackage, which holds nothing else'):
             require_work_dir(tmp_path / name, CONFIG, afresh)
+
+
+def test_a_name_that_mmengine_could_not_write_down_is_refused_before_the_training(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b'b\xe4r')
+    with pytest.raises(
+        UsageError, match='this name is no UTF-8, which mmengine writes it as; choose another `work_dir`'
+    ):
+        require_work_dir(folder, CONFIG, afresh=True)
+    require_work_dir(tmp_path / 'b\xe4r', CONFIG, afresh=True)
