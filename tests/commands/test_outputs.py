@@ -37,6 +37,7 @@ OPTIONS = {
     'predict': 'predict d.mlpackage photos --out {out} --compare config.py best.pth',
     'check': 'check config.py --out {out}',
     'check report': 'check config.py --report {out}.json',
+    'robustness report': 'robustness config.py best.pth --imagenet photos --report {out}.json',
     'toy-data': 'toy-data {out}',
     'init': 'init {out}.py --classes cat,dog',
     'export by itself': 'export config.py best.pth --image a.png',
@@ -54,6 +55,7 @@ OUTPUTS: dict[str, dict[str, tuple[str, ...]]] = {
     'verify': {'report': ('verify report',)},
     'predict': {'out': ('predict',)},
     'check': {'out': ('check',), 'report': ('check report',)},
+    'robustness': {'report': ('robustness report',)},
     'toy-data': {'out': ('toy-data',)},
     'init': {'name': ('init',)},
     'train': {'work_dir': ()},  # mmengine writes there: tests/training/test_work_dir.py
@@ -71,7 +73,11 @@ OTHERS: dict[str, set[str]] = {
     'verify': {'artifact', 'images'},
     'predict': {'words', 'compare', 'score_threshold', 'iou_threshold'},
     'check': {'config', 'samples', 'seed'},
-    'toy-data': {'masks', 'images', 'val', 'size', 'seed'},
+    'robustness': {
+        *('config', 'model', 'imagenet', 'imagenet_c', 'imagenet_a', 'imagenet_r', 'imagenet_sketch', 'corrupt'),
+        *('corruptions', 'severities', 'limit'),
+    },
+    'toy-data': {'masks', 'class_folders', 'images', 'val', 'size', 'seed'},
     'init': {'template', 'data', 'classes', 'images', 'masks', 'val_images', 'val_masks', 'ignore'},
     'train': {'config', 'resume', 'amp', 'auto_scale_lr', 'no_check', 'cfg_options', 'plain'},
     'test': {'config', 'checkpoint', 'cfg_options', 'plain'},
@@ -93,6 +99,7 @@ INPUTS = {
     'evaluate report': ('d.mlpackage', 'config.py', 'best.pth'),
     'verify report': ('d.mlpackage', 'a.png'),
     'predict': ('d.mlpackage', 'photos', 'photos/a.png', 'config.py', 'best.pth'),
+    'robustness report': ('config.py', 'best.pth', 'photos'),
 }
 INPUTS['init'] = ()
 for by_itself, named in (('export', 'export package'), ('fuse', 'fuse weights'), ('predict', 'predict')):

@@ -99,6 +99,7 @@ def test_class_folders_are_read_back_each_picture_with_its_class(tmp_path: Path)
             data_prefix={'img_path': split},
             metainfo={'classes': ('circle', 'square', 'triangle')},
             pipeline=[],
+            test_mode=split == 'val',  # where a single picture of a class will do
         )
         assert [data.get_data_info(index)['gt_label'] for index in range(len(data))] == labels
     chance = np.random.default_rng([0, 1, 2])  # the third of the validation pictures
