@@ -242,7 +242,6 @@ def _card(
         precision=described.precision,
         fp32_ops=described.fp32_ops,
         weights=described.weights,
-        weights_sha256=draft.weights_sha256,
         versions=versions,
         layers=draft.layers,
         probe=digest(run_graph(checked.graph, drawn_picture(source.size))),

@@ -31,7 +31,6 @@ from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.outputs import page_of
 from mobileone_mm.pictures.reading import Picture, stretched, write_picture
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.tasks.detection import rows
 from mobileone_mm.tasks.detection.detections import Detections
 from mobileone_mm.tasks.detection.metric import EXPORTED_RULE, OWN_RULE, rule_change
@@ -39,6 +38,7 @@ from mobileone_mm.tasks.detection.rows import RAW_CONFIDENCE, RAW_COORDINATES
 from mobileone_mm.tasks.detection.suppression import rows_to_keep
 from mobileone_mm.tasks.detection.task import TASK
 from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
+from programs import change_spec
 from tiny_detector import CLASSES, SIZE, export_tiny
 
 Truth = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
@@ -346,11 +346,12 @@ def test_thresholds_are_the_configs_and_never_the_packages(
     coco_scores: Scores, coco_config: Path, exported: Report, tmp_path: Path, make_config: Callable[..., Path]
 ) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'tiny.mlpackage')
-    package = open_package(copy)
-    stage = package.spec.pipeline.models[1].nonMaximumSuppression
-    stage.confidenceThreshold, stage.iouThreshold = 0.9, 0.05
-    (file,) = copy.rglob('*.mlmodel')
-    file.write_bytes(package.spec.SerializeToString())
+
+    def other_thresholds(spec: Any) -> None:
+        stage = spec.pipeline.models[1].nonMaximumSuppression
+        stage.confidenceThreshold, stage.iouThreshold = 0.9, 0.05
+
+    change_spec(copy, other_thresholds)
     assert [row.metrics for row in scoring.evaluate(copy, coco_config, exported.info.checkpoint).rows] == [
         row.metrics for row in coco_scores.rows
     ]
@@ -425,11 +426,8 @@ def orphan(exported: Report, tmp_path: Path) -> Callable[..., Path]:
 
     def make(**entries: Any) -> Path:
         copy = shutil.copytree(exported.artifact, tmp_path / 'orphan.mlpackage')
-        package = open_package(copy)
-        for key, value in entries.items():
-            package.spec.description.metadata.userDefined[f'mobileone_mm.{key}'] = json.dumps(value)
-        (file,) = copy.rglob('*.mlmodel')
-        file.write_bytes(package.spec.SerializeToString())
+        said = {f'mobileone_mm.{key}': json.dumps(value) for key, value in entries.items()}
+        change_spec(copy, lambda spec: spec.description.metadata.userDefined.update(said))
         return copy
 
     return make

@@ -24,7 +24,7 @@ def test_open_refuses(tmp_path: Path) -> None:
         ('Manifest.json', r'copy\.mlpackage: Manifest\.json names no model, it is cut or damaged'),
         (
             'Data/com.apple.CoreML/model.mlmodel',
-            r'copy\.mlpackage: Data/\S*model\.mlmodel cannot be read as a Core ML model, it is cut or damaged: ',
+            r'copy\.mlpackage: Data/\S*model\.mlmodel cannot be read as a Core ML model, cut or damaged: ',
         ),
     ],
 )
