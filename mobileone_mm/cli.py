@@ -79,6 +79,15 @@ def parser(verb: str, text: str) -> argparse.ArgumentParser:
     return made
 
 
+def add_config_wins(parser: argparse.ArgumentParser) -> None:
+    """Let a command take a config that a checkpoint was not trained with."""
+    parser.add_argument(
+        '--config-wins',
+        action='store_true',
+        help='take CONFIG although the checkpoint says that it was trained with another one',
+    )
+
+
 def command(verb: str, *words: str | Path) -> str:
     """The shell line that runs a verb from where the user stands.
 

@@ -1,9 +1,12 @@
 """What can go wrong in front of a user: every message names what was given, what was expected and what to do."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
 NAMES_SHOWN = 5  # how many files, names or ids a message lists before it only counts
+# What moves a terminal's cursor or changes its colours, breaks a line, or turns the direction of the text around it.
+CONTROL = re.compile('[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]')
 
 
 class MobileOneError(Exception):
@@ -42,8 +45,13 @@ class ParityError(MobileOneError):
     """Two forms of a model that have to agree do not."""
 
 
-def shown(names: Iterable[Any]) -> str:
+def printable(text: Any) -> str:
+    """A text out of a file as a terminal or a page may show it: control characters as Python writes them."""
+    return CONTROL.sub(lambda found: ascii(found[0])[1:-1], str(text))
+
+
+def shown(names: Iterable[Any], between: str = ', ') -> str:
     """The first few names, and how many more there are."""
-    every = [str(name) for name in names]
+    every = [printable(name) for name in names]
     rest = len(every) - NAMES_SHOWN
-    return ', '.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+    return between.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')

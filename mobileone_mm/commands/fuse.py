@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='the config it was trained with: a file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='trained weights: a file or a URL')
     parser.add_argument('--out', metavar='FUSED.pth', help='file to write (CHECKPOINT_fused.pth)')
+    cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
     form = cli.command('fuse', 'CONFIG', 'CHECKPOINT')
@@ -43,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.openmmlab.open_model import open_model
 
     config = load_config(config_path)
-    model, source = open_model(config, args.checkpoint)
+    model, source = open_model(config, args.checkpoint, config_wins=args.config_wins)
     if source.form == 'fused':
         raise UsageError(f'{source}, so there is nothing to fuse')
     before = sum(parameter.numel() for parameter in model.parameters())

@@ -21,7 +21,7 @@ from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import size_of
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
+from mobileone_mm.errors import ConfigError, UsageError
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
@@ -35,7 +35,7 @@ from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import as_named, class_names
+from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.outputs import PAGE, page_of, require_outputs
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -61,6 +61,7 @@ def export(
     limit: int | None = None,
     track: Track = untracked,
     keep_failed: bool = False,
+    config_wins: bool = False,
 ) -> Report:
     """Write a checked artifact from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
@@ -79,6 +80,7 @@ def export(
         limit: with `evaluate`, the first pictures only.
         track: says how far the scoring is.
         keep_failed: write the file although a check failed, to try how fast it is, say.
+        config_wins: take this config although the checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: `out` or an option is wrong.
@@ -102,7 +104,11 @@ def export(
         made_with = target.made_with()
         supervision()  # draws the page
         source = _loaded(
-            config_path, checkpoint_path, input_size, lambda task: split_options(task, out.suffix, options)
+            config_path,
+            checkpoint_path,
+            input_size,
+            lambda task: split_options(task, out.suffix, options),
+            config_wins,
         )
         task, task_options, target_options = source.task, source.frame.options, source.target_options
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
@@ -182,6 +188,7 @@ def _loaded(
     checkpoint_path: str | Path,
     input_size: Size | None,
     options_of: Callable[[str], tuple[Any, Any]],
+    config_wins: bool,
 ) -> _Source:
     """What the files hold; `options_of` gives the options of a task, by its name, and of the format."""
     with configs.quiet():  # mmengine says on stdout which variables a config reads
@@ -201,7 +208,7 @@ def _loaded(
         require_size(model, frame.size)
         task.export.require_options(frame.options, model, frame.size)
 
-    model, checkpoint = open_model(config, checkpoint_path, require)
+    model, checkpoint = open_model(config, checkpoint_path, require, config_wins)
     assert frame is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
     return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
@@ -213,11 +220,6 @@ def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tupl
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
-    if source.classes and as_named(config, source.classes) != classes:
-        raise CheckpointError(
-            f'{source.path}: trained on the classes {tuple(source.classes)}, {config.filename} names {classes}; '
-            'export with the config it was trained with'
-        )
     return classes
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, is_artifact, kind_of
 from mobileone_mm.artifact.inputs import fitted
-from mobileone_mm.errors import CheckpointError, UsageError
+from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import as_named, class_names
+from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
@@ -42,8 +42,10 @@ class Predictor:
     failed: str = ''
 
 
-def open_predictor(words: Sequence[str]) -> Predictor:
+def open_predictor(words: Sequence[str], config_wins: bool = False) -> Predictor:
     """Open an artifact (one word) or a config and its checkpoint (two).
+
+    `config_wins` takes a config although its checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: the words are neither.
@@ -54,7 +56,8 @@ def open_predictor(words: Sequence[str]) -> Predictor:
     if len(words) == 1 and is_artifact(words[0]):
         return _of_artifact(words[0])
     if [kind_of(word) for word in words] == [A_CONFIG, A_CHECKPOINT]:
-        return _of_checkpoint(*words)
+        config_path, path = words
+        return _of_checkpoint(config_path, path, config_wins)
     raise UsageError(f'{" ".join(words)}: expected {EXPECTED}')
 
 
@@ -70,17 +73,12 @@ def _of_artifact(path: str) -> Predictor:
     return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict, failed)
 
 
-def _of_checkpoint(config_path: str, path: str) -> Predictor:
+def _of_checkpoint(config_path: str, path: str, config_wins: bool) -> Predictor:
     with configs.quiet():
         config = configs.load_config(config_path)
         task = task_for(config)
-        model, source = open_model(config, path, task.export.require)
+        model, source = open_model(config, path, task.export.require, config_wins)
         classes, frame = class_names(config, source.classes), task.export.framed(task.options(), config, None)
-    if source.classes and as_named(config, source.classes) != classes:
-        raise CheckpointError(
-            f'{path}: trained on the classes {tuple(source.classes)}, {config_path} names {classes}; '
-            'give the config it was trained with'
-        )
     fused = fuse(model)  # the same numbers, in a fraction of the time
 
     def predict(picture: Picture, rules: Any) -> Any:

@@ -99,9 +99,8 @@ def one_line(error: Exception) -> str:
 
 def _require_sound(model: Any) -> None:
     library = onnx()
-    if not all(
-        isinstance(word, str) for entry in entries_of(model) for word in entry
-    ):  # what is no UTF-8 comes as bytes
+    # What is no UTF-8 comes as bytes.
+    if not all(isinstance(word, str) for pair in entries_of(model) for word in pair):
         raise ExportError('its metadata are no text, it is damaged')
     if any(constant.data_location == constant.EXTERNAL for constant in model.graph.initializer):
         raise ExportError('it keeps weights in other files, expected them in itself')
