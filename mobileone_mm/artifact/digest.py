@@ -75,6 +75,19 @@ def require_unchanged(metadata: Mapping[str, str], found: Callable[[], str]) -> 
         )
 
 
+def within(message: Any, kind: str) -> Iterator[Any]:
+    """All messages of a type, by its name, that a protobuf message holds."""
+    if message.DESCRIPTOR.name == kind:
+        yield message
+    for field, value in message.ListFields():
+        if field.message_type is None:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            value = [item for item in value.values() if hasattr(item, 'ListFields')]
+        for inner in [value] if hasattr(value, 'ListFields') else value:
+            yield from within(inner, kind)
+
+
 def _canonical(message: Any) -> Iterator[bytes]:
     """What a message holds, in the one way that is the same for the same content: by number of field, maps by key."""
     yield b'{'

@@ -4,13 +4,13 @@ coremltools validates nothing when it opens a package on Linux. The rules of our
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mobileone_mm.artifact.digest import digest_of, known_copy
+from mobileone_mm.artifact.digest import digest_of, known_copy, within
 from mobileone_mm.errors import ExportError, shown
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.weights.checkpoint import file_sha256
@@ -91,7 +91,7 @@ def open_package(path: str | Path) -> SavedPackage:
         spec = model_type.FromString((path / MODEL).read_bytes())
     except (OSError, DecodeError) as error:
         raise ExportError(f'{path}: {MODEL} cannot be read as a Core ML model, cut or damaged: {error}') from error
-    foreign = {name for name in _weight_files(spec) if name != WEIGHT_FILE}
+    foreign = {one.fileName for one in within(spec, 'BlobFileValue')} - {WEIGHT_FILE}
     if foreign:
         raise ExportError(f'{path}: constants lie in {_listed(foreign)}, expected them in {WEIGHT_FILE}')
     return SavedPackage(path, spec)
@@ -140,19 +140,6 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(made) != len(pairs):
         raise ValueError('a name stands twice')
     return made
-
-
-def _weight_files(message: Any) -> Iterator[str]:
-    """The files that the constants of a model lie in, wherever it names them."""
-    if message.DESCRIPTOR.name == 'BlobFileValue':
-        yield message.fileName
-    for field, value in message.ListFields():
-        if field.message_type is None:
-            continue
-        if field.message_type.GetOptions().map_entry:
-            value = [item for item in value.values() if hasattr(item, 'ListFields')]
-        for inner in [value] if hasattr(value, 'ListFields') else value:
-            yield from _weight_files(inner)
 
 
 def _listed(names: Iterable[Any]) -> str:

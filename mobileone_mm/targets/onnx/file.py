@@ -5,7 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mobileone_mm.artifact.digest import digest_of, known_copy
+from mobileone_mm.artifact.digest import digest_of, known_copy, within
 from mobileone_mm.errors import ExportError
 
 OPSET = 18  # the oldest that torch's exporter writes by itself; ONNX Runtime 1.17 reads up to 20
@@ -102,7 +102,7 @@ def _require_sound(model: Any) -> None:
     # What is no UTF-8 comes as bytes.
     if not all(isinstance(word, str) for pair in entries_of(model) for word in pair):
         raise ExportError('its metadata are no text, it is damaged')
-    if any(constant.data_location == constant.EXTERNAL for constant in model.graph.initializer):
+    if any(tensor.data_location == tensor.EXTERNAL for tensor in within(model, 'TensorProto')):
         raise ExportError('it keeps weights in other files, expected them in itself')
     try:
         library.checker.check_model(model, full_check=True)
