@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import MobileOneError
+from mobileone_mm.errors import MobileOneError, printable
 from mobileone_mm.flags import FLAGS
 from mobileone_mm.outputs import REPORT, report_text
 
@@ -152,7 +152,7 @@ def _printed_log() -> Iterator[None]:
 def say(message: str) -> None:
     """Print a message for the person at the terminal, on stderr: stdout is for results."""
     # Over what a bar left behind when its work was stopped.
-    print(f'{CLEAR_REST}{message}' if sys.stderr.isatty() else message, file=sys.stderr, flush=True)
+    print(f'{CLEAR_REST if sys.stderr.isatty() else ""}{_harmless(message)}', file=sys.stderr, flush=True)
 
 
 def fact(label: str, text: object) -> None:
@@ -203,12 +203,17 @@ def progress(items: Sequence[Item], what: str) -> Iterator[Item]:
 
 def result(text: str) -> None:
     """Print what a command found, on stdout; options that the library names in it are printed as their flags."""
-    print(_with_flags(text), flush=True)
+    print(_harmless(_with_flags(text)), flush=True)
+
+
+def _harmless(text: str) -> str:
+    """A text, which may name what stands in a file, without what moves the cursor of a terminal; lines stay lines."""
+    return '\n'.join(map(printable, text.split('\n')))
 
 
 def next_command(command: str) -> None:
     """Print, as the last line, the command that a user is likely to want now: `command(...)`."""
-    print(f'next: {command}', flush=True)
+    print(_harmless(f'next: {command}'), flush=True)
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mobileone_mm.errors import ExportError
+from mobileone_mm.errors import CONTROL, ExportError
 
 FORMAT_VERSION = 3
 PRECISIONS = ('float16', 'float32')  # in which a program may compute
@@ -113,7 +113,7 @@ def is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ''
+    return isinstance(value, str) and value != '' and CONTROL.search(value) is None
 
 
 def _is_list_of(check: Callable[[Any], bool], value: Any) -> bool:
@@ -144,10 +144,10 @@ def _is_verdict(value: Any) -> bool:
 
 
 def _is_dict_of_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_text(item) for item in value.values())
+    return isinstance(value, dict) and all(_is_text(text) for item in value.items() for text in item)
 
 
-_TEXT = Check('a text', _is_text)
+_TEXT = Check('a text without control characters', _is_text)
 FRACTION = Check('a number in 0..1', lambda value: is_number(value) and 0 <= value <= 1)
 SHA256 = Check('64 hex digits', lambda value: isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value)))
 
@@ -160,7 +160,7 @@ CHECKS: Mapping[str, Check] = {
     'checkpoint': _TEXT,
     'checkpoint_sha256': SHA256,
     'classes': Check(
-        'a list of texts, at least one and none twice',
+        'a list of texts, at least one and none twice, without control characters',
         lambda value: _is_list_of(_is_text, value) and len(set(value)) == len(value),
     ),
     'input_size': Check(

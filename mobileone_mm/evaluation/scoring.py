@@ -166,15 +166,13 @@ def _notes(path: Path, card: Card, source: Checkpoint | None) -> list[str]:
     if source is None:
         return [f'{path} is scored alone; `checkpoint` puts the model that it was made from beside it']
     if source.sha256 != card.checkpoint_sha256:
-        return [f'{path} was not made from {source.path}, but from {card.checkpoint}']
+        return [f'{path} was not made from {source.path}, but from a checkpoint with another sha256']
     return []
 
 
-def _opened(
-    session: Session, path: str | Path, config_wins: bool, name: str | None = None
-) -> tuple[list[Candidate], Checkpoint]:
+def _opened(session: Session, path: str | Path, wins: bool, name: str = '') -> tuple[list[Candidate], Checkpoint]:
     with configs.quiet():
-        model, source = open_model(session.config, path, config_wins=config_wins)
+        model, source = open_model(session.config, path, config_wins=wins)
     session.task.export.require(model)
     return of_model(session, model, name or f'{source.form} model ({source.path.name})'), source
 

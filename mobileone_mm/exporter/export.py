@@ -21,7 +21,7 @@ from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import size_of
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import ConfigError, UsageError
+from mobileone_mm.errors import CONTROL, ConfigError, UsageError, printable
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
@@ -103,13 +103,8 @@ def export(
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         made_with = target.made_with()
         supervision()  # draws the page
-        source = _loaded(
-            config_path,
-            checkpoint_path,
-            input_size,
-            lambda task: split_options(task, out.suffix, options),
-            config_wins,
-        )
+        options_of = partial(split_options, ending=out.suffix, given=options)
+        source = _loaded(config_path, checkpoint_path, input_size, options_of, config_wins)
         task, task_options, target_options = source.task, source.frame.options, source.target_options
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
@@ -218,6 +213,8 @@ def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tupl
     classes, count = class_names(config, source.classes), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
+    if unseen := [name for name in classes if not name or CONTROL.search(name)]:
+        raise ConfigError(f'{config.filename}: class names {unseen!r}, expected texts without control characters')
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
     return classes
@@ -234,8 +231,8 @@ def _card(
     digest = source.task.export.digest
     return Card(
         task=source.task.name,
-        config=source.config_path,
-        checkpoint=str(source.checkpoint.path),
+        config=printable(source.config_path),
+        checkpoint=printable(source.checkpoint.path),
         checkpoint_sha256=source.checkpoint.sha256,
         classes=source.classes,
         input_size=source.size,

@@ -462,7 +462,9 @@ def test_a_checkpoint_that_is_given_is_used_and_another_one_is_said_to_be_one(
     contents = read_checkpoint(detector[1])
     save_checkpoint(tmp_path / 'other.pth', contents.state_dict, {**contents.meta, 'epoch': 1})
     found = scoring.evaluate(package, coco_config, tmp_path / 'other.pth', limit=1)
-    assert found.notes == (f'{package} was not made from {tmp_path / "other.pth"}, but from gone.pth',)
+    assert found.notes == (
+        f'{package} was not made from {tmp_path / "other.pth"}, but from a checkpoint with another sha256',
+    )
     assert len(found.rows) == 3
 
     (tmp_path / 'broken.pth').write_bytes(b'no weights')
@@ -533,7 +535,7 @@ def test_a_checkpoint_of_other_classes_is_refused(
 ) -> None:
     state = read_checkpoint(detector[1]).state_dict
     save_checkpoint(tmp_path / 'other.pth', state, {'dataset_meta': {'classes': ['a', 'b', 'c']}})
-    with pytest.raises(ConfigError, match=r"other\.pth has the classes \('a', 'b', 'c'\), .* names \('circle'"):
+    with pytest.raises(CheckpointError, match=r"trained on the classes \('a', 'b', 'c'\), .* names \('circle'"):
         scoring.evaluate(tmp_path / 'other.pth', coco_config)
 
 

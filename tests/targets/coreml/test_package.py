@@ -115,11 +115,8 @@ NOT_THE_WEIGHTS = 'Manifest.json names {} beside the model, expected com.apple.C
     [
         (another_model('other/model.mlmodel'), NOT_THE_MODEL.format("'other/model.mlmodel'")),
         (another_model('/etc/passwd'), NOT_THE_MODEL.format("'/etc/passwd'")),
-        (
-            another_model('com.apple.CoreML/../com.apple.CoreML/model.mlmodel'),
-            NOT_THE_MODEL.format("'com.apple.CoreML/.."),
-        ),
-        (another_model('./com.apple.CoreML/model.mlmodel'), NOT_THE_MODEL.format("'./com.apple")[:60]),
+        (another_model('com.apple.CoreML/../a.mlmodel'), NOT_THE_MODEL.format("'com.apple.CoreML/../a.mlmodel'")),
+        (another_model('./a/model.mlmodel'), NOT_THE_MODEL.format("'./a/model.mlmodel'")),
         (other_weights('other/weights'), NOT_THE_WEIGHTS.format("'other/weights'")),
         (other_weights('/tmp'), NOT_THE_WEIGHTS.format("'/tmp'")),
         (lambda manifest: items(manifest).update(more={'path': 'com.apple.CoreML/weights'}), 'Manifest.json names '),
@@ -136,7 +133,7 @@ def test_a_manifest_that_names_another_place_is_refused(
     (copy / MANIFEST).write_text(json.dumps(manifest))
     with pytest.raises(ExportError) as caught:
         open_package(copy)
-    assert str(caught.value).startswith(f'{copy}: {message.partition("..")[0]}')
+    assert str(caught.value).startswith(f'{copy}: {message}')
 
 
 def test_a_manifest_that_says_two_things_is_refused(exported: Report, tmp_path: Path) -> None:
@@ -147,10 +144,7 @@ def test_a_manifest_that_says_two_things_is_refused(exported: Report, tmp_path: 
         open_package(copy)
 
 
-@pytest.mark.parametrize(
-    'name',
-    ['/etc/weight.bin', '@model_path/../weight.bin', '@model_path/weights/../weights/weight.bin', 'weight.bin', ''],
-)
+@pytest.mark.parametrize('name', ['/etc/weight.bin', '@model_path/../weight.bin', '@model_path/weights/other.bin', ''])
 def test_constants_in_another_file_are_refused(name: str, exported: Report, tmp_path: Path) -> None:
     def change(spec: Any) -> None:
         stored = [value.blobFileValue for one in operations_of(spec) for value in one.attributes.values()]
