@@ -178,7 +178,9 @@ def _in_both(trained: Mapping[str, Any], given: Mapping[str, Any], key: str, fus
             continue
         if PREPROCESSOR in key and name == 'num_classes':  # it makes one-hot labels of it
             continue
-        one, other = (side[name] if name in side else _default(side.get('type'), name) for side in (trained, given))
+        # Of the given config alone, whose types were imported already: looking one up may import what it names.
+        default = MISSING if name in trained and name in given else _default(given.get('type'), name)
+        one, other = trained.get(name, default), given.get(name, default)
         yield from _differences(one, other, f'{key}.{name}', fused)
 
 
@@ -210,7 +212,10 @@ def _default(kind: Any, name: str) -> Any:
         with registry.switch_scope_and_registry(None) as scoped:  # that of the config whose model was built
             found = scoped.get(kind) if isinstance(kind, str) else kind
         for one in inspect.getmro(found) if inspect.isclass(found) else ():
-            parameter = inspect.signature(vars(one).get('__init__', one)).parameters.get(name)
+            try:
+                parameter = inspect.signature(vars(one).get('__init__', one)).parameters.get(name)
+            except ValueError:  # written in C
+                continue
             if parameter is not None:
                 return MISSING if parameter.default is parameter.empty else parameter.default
     return MISSING

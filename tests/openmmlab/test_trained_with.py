@@ -1,6 +1,7 @@
 """A config against the one that is written in a checkpoint: what must not differ, what may, and that no code runs."""
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,19 @@ def test_the_config_in_a_checkpoint_is_read_and_not_run(tmp_path: Path) -> None:
     assert read['b']['g'] == float('-inf')
     assert read['h'] == 1
     assert repr(read['a']) == repr(read['b']['c'])  # stands for what was not read
+
+
+def test_a_type_that_a_checkpoint_names_is_not_imported(detector: Files, tmp_path: Path) -> None:
+    (tmp_path / 'trap_of_a_type.py').write_text('raise SystemExit')
+    text = configs.load_config(detector[0]).pretty_text.replace(
+        "'DeltaXYWHBBoxCoder'", "'trap_of_a_type.DeltaXYWHBBoxCoder'"
+    )
+    trained = checkpoint(tmp_path, detector, cfg=text)
+    given = changed_config(tmp_path, detector, setting(f'{CODER}.clip_border', True))  # asks for a default
+    with pytest.MonkeyPatch.context() as patched:
+        patched.syspath_prepend(tmp_path)
+        open_model(configs.load_config(given), trained)
+    assert 'trap_of_a_type' not in sys.modules
 
 
 @pytest.mark.parametrize(

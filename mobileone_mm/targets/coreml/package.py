@@ -103,8 +103,10 @@ def _require_manifest(path: Path) -> None:
         raise ExportError(f'{path}: no file {MANIFEST} in it; {EXPECTED}')
     try:
         manifest = json.loads((path / MANIFEST).read_text('utf-8'), object_pairs_hook=_without_doubles)
-        items = {key: str(item['path']) for key, item in manifest['itemInfoEntries'].items()}
+        items = {key: item['path'] for key, item in manifest['itemInfoEntries'].items()}
         root, version = items.pop(manifest['rootModelIdentifier']), manifest['fileFormatVersion']
+        if root is None:
+            raise ValueError('no path')
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ExportError(f'{path}: {MANIFEST} names no model, it is cut or damaged') from error
     if version != MANIFEST_VERSION:
