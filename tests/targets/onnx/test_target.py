@@ -11,13 +11,13 @@ from typing import Any
 import onnx
 import pytest
 
-from mobileone_mm.artifact import ladder
+from mobileone_mm.artifact import digest, ladder
 from mobileone_mm.errors import ExportError, MobileOneError, ParityError
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.exporter.verify import verify
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.onnx import target
-from mobileone_mm.targets.onnx.file import read_onnx, save_onnx
+from mobileone_mm.targets.onnx.file import file_digest, read_onnx, save_onnx
 from mobileone_mm.targets.onnx.target import LAYERS_RUNG, ONNX_RUNG, TARGET
 from mobileone_mm.tasks.detection.suppression_checks import SUPPRESSION_RUNG
 from mobileone_mm.tasks.task import run_graph
@@ -149,9 +149,9 @@ def test_the_suppression_is_judged_by_the_thresholds(
 def saved_wrong(monkeypatch: pytest.MonkeyPatch, change: Change) -> Iterator[None]:
     """On its way to the disk, a model changes: only what reads the file can see that."""
 
-    def save(model: Any, *given: Any) -> None:
+    def save(model: Any, metadata: dict[str, str], path: Path) -> None:
         change(model)
-        save_onnx(model, *given)
+        save_onnx(model, metadata | digest.entry(file_digest(model, metadata.items())), path)
 
     with monkeypatch.context() as faulty:
         faulty.setattr(target, 'save_onnx', save)
