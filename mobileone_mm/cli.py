@@ -104,6 +104,15 @@ def parser(verb: str, text: str) -> argparse.ArgumentParser:
     return made
 
 
+def add_config_wins(parser: argparse.ArgumentParser) -> None:
+    """Let a command take a config that a checkpoint was not trained with."""
+    parser.add_argument(
+        '--config-wins',
+        action='store_true',
+        help='take CONFIG although the checkpoint says that it was trained with another one',
+    )
+
+
 def command(verb: str, *words: str | Path) -> str:
     """The shell line that runs a verb from where the user stands.
 
@@ -169,7 +178,7 @@ def say(message: str) -> None:
     """Print a message for the person at the terminal, on stderr: stdout is for results."""
     message = printable(message, kept='\n\t')
     # Over what a bar left behind when its work was stopped.
-    print(f'{CLEAR_REST}{message}' if sys.stderr.isatty() else message, file=sys.stderr, flush=True)
+    print(f'{CLEAR_REST if sys.stderr.isatty() else ""}{message}', file=sys.stderr, flush=True)
 
 
 def fact(label: str, text: object) -> None:

@@ -58,21 +58,21 @@ def interrupted(error: BaseException | None) -> bool:
     return False
 
 
-def shown(names: Iterable[Any]) -> str:
+def shown(names: Iterable[Any], between: str = ', ') -> str:
     """The first few names, and how many more there are."""
-    every = [printable(str(name)) for name in names]
+    every = [printable(name) for name in names]
     rest = len(every) - NAMES_SHOWN
-    return ', '.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+    return between.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
 
 
-def printable(text: str, kept: str = '') -> str:
+def printable(text: object, kept: str = '') -> str:
     """A text that comes from a file, with what would move a terminal's cursor written out, as repr() does it.
 
     Args:
-        text: any.
+        text: a text, or what has one.
         kept: control characters that stay.
     """
-    return ''.join(one if _is_shown(one) or one in kept else one.encode('unicode_escape').decode() for one in text)
+    return ''.join(one if _is_shown(one) or one in kept else one.encode('unicode_escape').decode() for one in str(text))
 
 
 def _is_shown(one: str) -> bool:

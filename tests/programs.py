@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 
+from mobileone_mm.artifact import digest
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
 from mobileone_mm.targets.coreml.library import coremltools, silent
-from mobileone_mm.targets.coreml.package import open_package
-
-MODEL = Path('Data/com.apple.CoreML/model.mlmodel')  # in a package
-WEIGHTS = Path('Data/com.apple.CoreML/weights/weight.bin')
+from mobileone_mm.targets.coreml.package import MODEL, WEIGHTS, open_package, package_digest
+from mobileone_mm.targets.onnx.file import file_digest, metadata_of
 
 
 class Of(nn.Module):
@@ -55,17 +55,27 @@ def saved(model: Any, folder: Path) -> Interpreter:
 
 
 def changed(package: Path, folder: Path, change: Callable[[Any], None]) -> Path:
-    """A copy `copy.mlpackage` in a folder, whose specification (`Model_pb2.Model`) was changed in place."""
+    """A copy `copy.mlpackage` in a folder, as if it had been exported with this change of its `Model_pb2.Model`."""
     copy = shutil.copytree(package, folder / 'copy.mlpackage')
     change_spec(copy, change)
     return copy
 
 
 def change_spec(package: Path, change: Callable[[Any], None]) -> None:
-    """Change a package's specification (`Model_pb2.Model`) in place."""
+    """Change a package's specification (`Model_pb2.Model`) in place, and its digest with it."""
     spec = open_package(package).spec
     change(spec)
+    metadata = spec.description.metadata.userDefined
+    if digest.KEY in metadata:
+        metadata.update(digest.entry(package_digest(spec, package / WEIGHTS)))
     (package / MODEL).write_bytes(spec.SerializeToString())
+
+
+def save_changed_onnx(model: Any, path: Path) -> None:
+    """Write a changed model (`onnx.ModelProto`) with its digest, as if it had been exported so."""
+    metadata = metadata_of(model)
+    onnx.helper.set_model_props(model, metadata | digest.entry(file_digest(model, metadata.items())))
+    onnx.save(model, path)
 
 
 def operations_of(spec: Any) -> Any:

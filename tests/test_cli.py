@@ -16,7 +16,7 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm import __version__, cli
-from mobileone_mm.errors import CheckpointError, MobileOneError, UsageError
+from mobileone_mm.errors import CheckpointError, ExportError, MobileOneError, UsageError
 
 
 def raising(error: BaseException) -> Callable[[Sequence[str] | None], int]:
@@ -338,3 +338,15 @@ def test_a_report_with_nan_is_refused_and_the_old_one_kept(tmp_path: Path) -> No
     with pytest.raises(ValueError, match='not JSON compliant'):
         cli.write_report(path, {'loss': math.nan})  # NaN is no JSON: other readers would choke on it
     assert json.loads(path.read_text())['loss'] == 1
+
+
+def test_what_stands_in_a_file_does_not_reach_the_terminal_as_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    def main(_argv: Sequence[str] | None) -> int:
+        cli.result('a\x1b[2Jb\nc\u202ed')
+        cli.next_command('mobileone verify \x9b1mx')
+        raise ExportError('bad \x07 \ud800 name')
+
+    assert cli.run(main) == 1
+    out, err = capsys.readouterr()
+    assert out == 'a\\x1b[2Jb\nc\\u202ed\nnext: mobileone verify \\x9b1mx\n'
+    assert err == 'error: bad \\x07 \\ud800 name\n'

@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from mobileone_mm.errors import ExportError
+from mobileone_mm.errors import ExportError, printable
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 PRECISIONS = ('float16', 'float32')  # in which a program may compute
 PASSED = 'passed'  # the verdict on a file that passed every check
 FAILED = 'FAILED'  # how that on a file begins that failed one
@@ -43,7 +43,6 @@ class Card:
         precision: type the program computes in, one of `PRECISIONS`.
         fp32_ops: patterns of the layers that compute in float32 nevertheless.
         weights: how weights are stored, one of `STORED`.
-        weights_sha256: of the weights: the file `weight.bin` of a package.
         versions: of what made the file, by name.
         layers: layer of the torch model that an operation of the program computes, by the operation's output.
         probe: what the graph gives for the drawn picture: the task's `digest`.
@@ -65,7 +64,6 @@ class Card:
     precision: str
     fp32_ops: tuple[str, ...]
     weights: str
-    weights_sha256: str
     versions: Mapping[str, str]
     layers: Mapping[str, str]
     probe: Mapping[str, Any]
@@ -116,7 +114,7 @@ def is_number(value: Any) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ''
+    return isinstance(value, str) and value != '' and printable(value) == value
 
 
 def _is_list_of(check: Callable[[Any], bool], value: Any) -> bool:
@@ -147,12 +145,12 @@ def _is_verdict(value: Any) -> bool:
 
 
 def _is_dict_of_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(_is_text(item) for item in value.values())
+    return isinstance(value, dict) and all(_is_text(text) for item in value.items() for text in item)
 
 
-_TEXT = Check('a text', _is_text)
+_TEXT = Check('a text without control characters', _is_text)
 FRACTION = Check('a number in 0..1', lambda value: is_number(value) and 0 <= value <= 1)
-_SHA256 = Check('64 hex digits', lambda value: isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value)))
+SHA256 = Check('64 hex digits', lambda value: isinstance(value, str) and bool(re.fullmatch('[0-9a-f]{64}', value)))
 
 # One check for each field of a card but those that depend on the task; the version first: it says what the others
 # may be.
@@ -161,9 +159,9 @@ CHECKS: Mapping[str, Check] = {
     'task': _TEXT,
     'config': _TEXT,
     'checkpoint': _TEXT,
-    'checkpoint_sha256': _SHA256,
+    'checkpoint_sha256': SHA256,
     'classes': Check(
-        'a list of texts, at least one and none twice',
+        'a list of texts, at least one and none twice, without control characters',
         lambda value: _is_list_of(_is_text, value) and len(set(value)) == len(value),
     ),
     'input_size': Check(
@@ -175,7 +173,6 @@ CHECKS: Mapping[str, Check] = {
     'precision': one_of(*PRECISIONS),
     'fp32_ops': Check('a list of texts', lambda value: value == [] or _is_list_of(_is_text, value)),
     'weights': one_of(*STORED),
-    'weights_sha256': _SHA256,
     'versions': Check('versions as texts, by name', lambda value: _is_dict_of_texts(value) and value != {}),
     'layers': Check('layers as texts, by operation', _is_dict_of_texts),
     'noise': Check('numbers from 0 by unit, for "float32" or "float16"', _is_noise),
@@ -193,16 +190,23 @@ def task_of(metadata: Mapping[str, str], known: Collection[str]) -> str:
     Raises:
         ExportError: it says none or another, or another version wrote it.
     """
-    for name in ('format', 'task'):
-        try:
-            value = _value(metadata, name, CHECKS[name])
-        except ExportError as error:
-            if name == 'format':
-                raise ExportError(f'{error}; export it again with this version') from error
-            raise
+    require_format(metadata)
+    value = value_of(metadata, 'task', CHECKS['task'])
     if value not in known:
         raise ExportError(f'metadata: {KEY_PREFIX}task is {json.dumps(value)}, expected {_or(known)}')
     return str(value)
+
+
+def require_format(metadata: Mapping[str, str]) -> None:
+    """Refuse a file that another version wrote.
+
+    Raises:
+        ExportError: with its version and ours.
+    """
+    try:
+        value_of(metadata, 'format', CHECKS['format'])
+    except ExportError as error:
+        raise ExportError(f'{error}; export it again with this version') from error
 
 
 def card_of(metadata: Mapping[str, str], probe: Check, settings: Mapping[str, Check]) -> Card:
@@ -221,7 +225,7 @@ def card_of(metadata: Mapping[str, str], probe: Check, settings: Mapping[str, Ch
     faults = []
     for name, check in {**CHECKS, 'probe': probe, **settings}.items():
         try:
-            value = _value(metadata, name, check)
+            value = value_of(metadata, name, check)
         except ExportError as error:
             faults.append(str(error))
             continue
@@ -245,26 +249,12 @@ def parity_faults(card: Card) -> Iterator[str]:
             yield f'check {rung["name"]!r}: {rung["value"]:g} {rung["unit"]}, expected {rung["limit"]:g} at most'
 
 
-def require_weights(metadata: Mapping[str, str], found: str) -> None:
-    """Refuse a file with the weights of another; one that names none is somebody else's, and taken as it is.
-
-    Args:
-        metadata: of the file.
-        found: the SHA-256 of its weights, as its format computes it.
+def value_of(metadata: Mapping[str, str], name: str, check: Check) -> Any:
+    """The value of an entry `mobileone_mm.<name>`.
 
     Raises:
-        ExportError: they are not those that the metadata name.
+        ExportError: it is missing, or not what it has to be.
     """
-    key = f'{KEY_PREFIX}weights_sha256'
-    if key in metadata:
-        expected = _value(metadata, 'weights_sha256', _SHA256)
-        if found != expected:
-            raise ExportError(
-                f'the weights are not those it was saved with: sha256 {found[:12]}, expected {expected[:12]}'
-            )
-
-
-def _value(metadata: Mapping[str, str], name: str, check: Check) -> Any:
     key = KEY_PREFIX + name
     if key not in metadata:
         raise ExportError(f'metadata: no entry {key}, expected {check.expected}')

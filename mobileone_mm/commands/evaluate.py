@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='config with the test data and the metric: a file, or the name of a shipped one')
     parser.add_argument('--checkpoint', help='model to compare with, such as the one that was exported')
     parser.add_argument('--limit', type=int, metavar='N', help='the first N pictures only')
+    cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
     form = cli.command('evaluate', 'FILE', 'CONFIG')
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.evaluation.scoring import evaluate
     from mobileone_mm.evaluation.weakness import weakness
 
-    scores = evaluate(args.artifact, config, args.checkpoint, args.limit, cli.progress)
+    scores = evaluate(args.artifact, config, args.checkpoint, args.limit, cli.progress, args.config_wins)
     if args.report:
         cli.write_report(args.report, scores.as_dict())
     cli.result(scores.table())

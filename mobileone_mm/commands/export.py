@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         limit=args.limit,
         track=cli.progress,
         keep_failed=args.keep_failed,
+        config_wins=args.config_wins,
     )
     for sentence in answer(done):
         cli.result(paragraph(sentence))
@@ -170,5 +171,6 @@ def _parser() -> argparse.ArgumentParser:
         action='store_true',
         help='write the file though a check fails, to try its speed; it says that it failed, and the status is 1',
     )
+    cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     return parser

@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('config', help='the config it was trained with: a file, or the name of a shipped one')
     parser.add_argument('checkpoint', help='trained weights: a file or a URL')
     parser.add_argument('--out', metavar='FUSED.pth', help='file to write (CHECKPOINT_fused.pth)')
+    cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
     form = cli.command('fuse', 'CONFIG', 'CHECKPOINT')
@@ -46,10 +47,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.openmmlab.open_model import open_model
 
     config = load_config(config_path)
-    model, source = open_model(config, args.checkpoint)
+    model, source = open_model(config, args.checkpoint, config_wins=args.config_wins)
     if source.form == 'fused':
         raise UsageError(f'{source}, so there is nothing to fuse')
-    _require_classes(config, source)
+    _require_classes(config, source, args.config_wins)
     before = sum(parameter.numel() for parameter in model.parameters())
     written = write_fused(model, source, config, out)
     cli.result(f'{written.path}: {written.parity}')
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _require_classes(config: 'Config', source: 'Checkpoint') -> None:
+def _require_classes(config: 'Config', source: 'Checkpoint', config_wins: bool) -> None:
     """Refuse a checkpoint whose class names are not the config's: FUSED.pth would name them, FUSED.py the others."""
     from mobileone_mm.tasks.by_name import task_for
     from mobileone_mm.tasks.task import class_fault
@@ -73,6 +74,8 @@ def _require_classes(config: 'Config', source: 'Checkpoint') -> None:
     twice = {name for name, count in Counter(task.export.as_named(source.classes)).items() if count > 1}
     if twice:
         raise CheckpointError(f'{source.path}: its meta names {shown(sorted(twice))} for more than one class')
+    if config_wins:
+        return
     try:
         fault = class_fault(task, config, source.classes)
     except ConfigError:  # it names none

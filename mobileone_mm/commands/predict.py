@@ -41,8 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.prediction.gallery import predict, summary
     from mobileone_mm.prediction.predictors import open_predictor
 
-    predictor = open_predictor(words)
-    other = open_predictor(compared) if compared else None
+    predictor = open_predictor(words, args.config_wins)
+    other = open_predictor(compared, args.config_wins) if compared else None
     rules = predictor.task.predict.changed(predictor.rules, thresholds)
     for one in filter(None, (predictor, other)):
         if one.failed:
@@ -80,4 +80,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--iou-threshold', type=float, help="boxes of one class that overlap more go, 0..1 (the file's or config's)"
     )
+    cli.add_config_wins(parser)
     return parser

@@ -81,6 +81,7 @@ def evaluate(
     checkpoint_path: str | Path | None = None,
     limit: int | None = None,
     track: Track = untracked,
+    config_wins: bool = False,
 ) -> Scores:
     """Score a package, an ONNX file or a checkpoint by the config's own test data and metric, and its model beside it.
 
@@ -91,6 +92,7 @@ def evaluate(
             checkpoint that it names is not opened, since whoever made the file chose that path.
         limit: take the first pictures only.
         track: says how far it is.
+        config_wins: take this config although a checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: the ending is of nothing that can be scored, or the limit is below 1.
@@ -106,13 +108,13 @@ def evaluate(
     with configs.quiet():
         config = configs.load_config(config_path)
     session = open_session(config, limit)
-    beside, source = _opened(session, checkpoint_path) if checkpoint_path is not None else ([], None)
+    beside, source = _opened(session, checkpoint_path, config_wins) if checkpoint_path is not None else ([], None)
     if is_artifact(path):
         artifact = open_artifact(path)
         candidates = [*beside, exported(session, path, artifact.card, artifact.saved.runner)]
         notes, verdict = _notes(path, artifact.card, source), artifact.card.verdict if artifact.card.failed else ''
     else:
-        candidates, notes, verdict = [*beside, *_opened(session, path, path.name)[0]], [], ''
+        candidates, notes, verdict = [*beside, *_opened(session, path, config_wins, path.name)[0]], [], ''
     return replace(score(session, path, candidates, notes, track), verdict=verdict)
 
 
@@ -167,15 +169,13 @@ def _notes(path: Path, card: Card, source: Checkpoint | None) -> list[str]:
     if source is None:
         return [f'{path} is scored alone; `checkpoint` puts the model that it was made from beside it']
     if source.sha256 != card.checkpoint_sha256:
-        return [f'{path} was not made from {source.path}, but from {card.checkpoint}']
+        return [f'{path} was not made from {source.path}, but from a checkpoint with another sha256']
     return []
 
 
-def _opened(session: Session, path: str | Path, name: str | None = None) -> tuple[list[Candidate], Checkpoint]:
+def _opened(session: Session, path: str | Path, wins: bool, name: str = '') -> tuple[list[Candidate], Checkpoint]:
     with configs.quiet():
-        model, source = open_model(session.config, path)
-    if source.classes is not None:
-        require_classes(session, source.path, source.classes)
+        model, source = open_model(session.config, path, config_wins=wins)
     session.task.export.require(model)
     return of_model(session, model, name or f'{source.form} model ({source.path.name})'), source
 

@@ -21,7 +21,7 @@ from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import size_of
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
+from mobileone_mm.errors import CheckpointError, ConfigError, UsageError, printable
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
@@ -60,6 +60,7 @@ def export(
     limit: int | None = None,
     track: Track = untracked,
     keep_failed: bool = False,
+    config_wins: bool = False,
 ) -> Report:
     """Write a checked artifact from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
@@ -78,6 +79,7 @@ def export(
         limit: with `evaluate`, the first pictures only.
         track: says how far the scoring is.
         keep_failed: write the file although a check failed, to try how fast it is, say.
+        config_wins: take this config although the checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: `out` or an option is wrong.
@@ -100,9 +102,8 @@ def export(
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         made_with = target.made_with()
         supervision()  # draws the page
-        source = _loaded(
-            config_path, checkpoint_path, input_size, lambda task: split_options(task, out.suffix, options)
-        )
+        options_of = partial(split_options, ending=out.suffix, given=options)
+        source = _loaded(config_path, checkpoint_path, input_size, options_of, config_wins)
         task, task_options, target_options = source.task, source.frame.options, source.target_options
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
@@ -181,6 +182,7 @@ def _loaded(
     checkpoint_path: str | Path,
     input_size: Size | None,
     options_of: Callable[[str], tuple[Any, Any]],
+    config_wins: bool,
 ) -> _Source:
     """What the files hold; `options_of` gives the options of a task, by its name, and of the format."""
     with configs.quiet():  # mmengine says on stdout which variables a config reads
@@ -200,9 +202,12 @@ def _loaded(
         require_size(model, frame.size)
         task.export.require_options(frame.options, model, frame.size)
 
-    model, checkpoint = open_model(config, checkpoint_path, require)
+    model, checkpoint = open_model(config, checkpoint_path, require, config_wins)
     assert frame is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
+    fault = class_fault(task, config, checkpoint.classes) if checkpoint.classes and not config_wins else None
+    if fault:
+        raise CheckpointError(f'{checkpoint.path}: {fault}; export with the config it was trained with')
     return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
 
 
@@ -210,11 +215,10 @@ def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tupl
     classes, count = task.export.class_names(config, source.classes), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
+    if unseen := [name for name in classes if not name or printable(name) != name]:
+        raise ConfigError(f'{config.filename}: class names {unseen!r}, expected texts without control characters')
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
-    fault = class_fault(task, config, source.classes) if source.classes else None
-    if fault:
-        raise CheckpointError(f'{source.path}: {fault}; export with the config it was trained with')
     return classes
 
 
@@ -229,8 +233,8 @@ def _card(
     digest = source.task.export.digest
     return Card(
         task=source.task.name,
-        config=source.config_path,
-        checkpoint=str(source.checkpoint.path),
+        config=printable(source.config_path),
+        checkpoint=printable(source.checkpoint.path),
         checkpoint_sha256=source.checkpoint.sha256,
         classes=source.classes,
         input_size=source.size,
@@ -239,7 +243,6 @@ def _card(
         precision=described.precision,
         fp32_ops=described.fp32_ops,
         weights=described.weights,
-        weights_sha256=draft.weights_sha256,
         versions=versions,
         layers=draft.layers,
         probe=digest(run_graph(checked.graph, drawn_picture(source.size))),

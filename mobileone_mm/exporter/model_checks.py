@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import PICTURES, REPORT_IT, Rung
 from mobileone_mm.artifact.room import FLOAT16, Noise
 from mobileone_mm.artifact.runner import Outputs
+from mobileone_mm.errors import ExportError
 from mobileone_mm.openmmlab.inputs import preprocessed
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT, Parity
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -83,9 +85,14 @@ class Checked:
 def checked_graph(
     task: Task, options: Any, fused: Fused, size: Size, pictures: Sequence[Picture], described: Described
 ) -> Checked:
-    """The graph of a fused model, which goes to float32, for a file of this description."""
+    """The graph of a fused model, which goes to float32, for a file of this description.
+
+    Raises:
+        ExportError: the model gives the same whatever it is shown.
+    """
     graph = task.export.graph(fused.model.float(), size, options).eval()
     raw = [run_graph(graph, picture) for picture in pictures]
+    _require_sight(graph, pictures[0], raw[0])
     # The drawn one too, since what a card keeps of that is compared whenever the file is verified.
     looked_at = {picture.tobytes(): picture for picture in (*pictures, drawn_picture(size))}
     half = described.precision == FLOAT16
@@ -97,6 +104,16 @@ def checked_graph(
         *compared(task, GRAPH_RUNG, pairs, size, 'graph', noise),
     ]
     return Checked(graph, raw, noise, rungs)
+
+
+def _require_sight(graph: Graph, picture: Picture, outputs: Outputs) -> None:
+    """Refuse a network, such as one of zeros, of which every form is equal to every other, and none is of use."""
+    negative = run_graph(graph, 255 - picture)
+    if all(np.array_equal(negative[name], values) for name, values in outputs.items()):
+        raise ExportError(
+            'the model gives exactly the same for a picture and for its negative, so it sees nothing: its weights may '
+            'be zeros, or it died in training; look at the checkpoint, or take an earlier one'
+        )
 
 
 def _rung(parity: Parity, model: nn.Module, inputs: Tensor) -> Rung:

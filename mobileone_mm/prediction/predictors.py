@@ -41,8 +41,10 @@ class Predictor:
     failed: str = ''
 
 
-def open_predictor(words: Sequence[str]) -> Predictor:
+def open_predictor(words: Sequence[str], config_wins: bool = False) -> Predictor:
     """Open an artifact (one word) or a config and its checkpoint (two).
+
+    `config_wins` takes a config although its checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: the words are neither.
@@ -53,7 +55,8 @@ def open_predictor(words: Sequence[str]) -> Predictor:
     if len(words) == 1 and is_artifact(words[0]):
         return _of_artifact(words[0])
     if [kind_of(word) for word in words] == [A_CONFIG, A_CHECKPOINT]:
-        return _of_checkpoint(*words)
+        config_path, path = words
+        return _of_checkpoint(config_path, path, config_wins)
     raise UsageError(f'{" ".join(words)}: expected {EXPECTED}')
 
 
@@ -69,14 +72,14 @@ def _of_artifact(path: str) -> Predictor:
     return Predictor(path, None, task, card.classes, task.predict.card_rules(card), predict, failed)
 
 
-def _of_checkpoint(config_path: str, path: str) -> Predictor:
+def _of_checkpoint(config_path: str, path: str, config_wins: bool) -> Predictor:
     with configs.quiet():
         config = configs.load_config(config_path)
         task = task_for(config)
-        model, source = open_model(config, path, task.export.require)
+        model, source = open_model(config, path, task.export.require, config_wins)
         classes = task.export.class_names(config, source.classes)
         frame = task.export.framed(task.options(), config, None)
-        fault = class_fault(task, config, source.classes) if source.classes else None
+        fault = class_fault(task, config, source.classes) if source.classes and not config_wins else None
     if fault:
         raise CheckpointError(f'{path}: {fault}; give the config it was trained with')
     fused = fuse(model)  # the same numbers, in a fraction of the time

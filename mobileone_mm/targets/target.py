@@ -22,14 +22,12 @@ class Draft:
     Attributes:
         operations: how often each operation stands in it.
         layers: layer of the torch model, by the name of an operation's output; empty where the format says it itself.
-        weights_sha256: of the weights, as the format's check computes it again.
         shapes: of the graph's outputs, by name.
-        save: writes it with a card to a path.
+        save: writes it with a card and a digest of both to a path.
     """
 
     operations: Mapping[str, int]
     layers: Mapping[str, str]
-    weights_sha256: str
     shapes: Mapping[str, Sequence[int]]
     save: Callable[[Card, Path], None]
 
@@ -55,10 +53,6 @@ class Saved(Protocol):
         """What it says about itself: `tasks.by_name.read_card` reads it."""
 
     @property
-    def weights_sha256(self) -> str | None:
-        """Of its weights, None where they are missing."""
-
-    @property
     def runner(self) -> Runner:
         """What runs it here; made at first use."""
 
@@ -76,7 +70,7 @@ class Target:
         describe: what options come to.
         convert: a graph of a task with these classes, under the task's settings; what was made lives as long as the
             context.
-        open: a saved file.
+        open: a saved file, which has to be what its export wrote.
         check: what an opened file says about itself, once every rule of its format holds.
         rungs: checks of an opened file against its graph, and what that gives for pictures.
         recheck: checks of an opened file that need nothing else but pictures; without any, the drawn one.

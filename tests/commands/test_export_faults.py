@@ -64,7 +64,8 @@ def as_json(value: Any) -> Callable[[Path], object]:
 
 
 def manifest(path: Any) -> dict[str, Any]:
-    return {'rootModelIdentifier': 'a', 'itemInfoEntries': {'a': {'path': path}}}
+    entries = {'a': {'path': path}}
+    return {'rootModelIdentifier': 'a', 'itemInfoEntries': entries, 'fileFormatVersion': '1.0.0'}
 
 
 def cut(length: int) -> Spoil:
@@ -83,10 +84,10 @@ def fifo(file: Path) -> None:
     os.mkfifo(file)
 
 
-OTHER_WEIGHTS = 'the weights are not those it was saved with: sha256 '
+OTHER_WEIGHTS = 'it was changed or damaged since its export wrote it \\(sha256 '
 NO_MODEL = 'Manifest.json names no model, it is cut or damaged'
-DAMAGED = 'model.mlmodel cannot be read as a Core ML model, it is cut or damaged: '
-NOT_IN_DATA = r'Manifest\.json names the model {}, and no such file is in Data'
+DAMAGED = 'model.mlmodel cannot be read as a Core ML model, cut or damaged: '
+ANOTHER_MODEL = r'Manifest\.json names the model {}, expected com\.apple\.CoreML/model\.mlmodel'
 SPOILT: list[tuple[str, Path, Spoil, str]] = [
     ('empty', WEIGHTS, cut(0), OTHER_WEIGHTS),
     ('within the first entry', WEIGHTS, cut(100), OTHER_WEIGHTS),
@@ -99,7 +100,7 @@ SPOILT: list[tuple[str, Path, Spoil, str]] = [
     ('half', MODEL, cut(30_000), DAMAGED),
     ('one byte short', MODEL, cut(-1), DAMAGED),
     ('garbage', MODEL, lambda file: file.write_bytes(bytes(range(256)) * 400), DAMAGED),
-    ('gone', MODEL, Path.unlink, NOT_IN_DATA.format(r"'com\.apple\.CoreML/model\.mlmodel'")),
+    ('gone', MODEL, Path.unlink, r'Manifest\.json names a model, and there is no file \S+/model\.mlmodel'),
     ('empty', MANIFEST, cut(0), NO_MODEL),
     ('cut', MANIFEST, cut(-3), NO_MODEL),
     ('no text', MANIFEST, lambda file: file.write_bytes(b'\xff\xfe\x00'), NO_MODEL),
@@ -107,10 +108,10 @@ SPOILT: list[tuple[str, Path, Spoil, str]] = [
     ('without entries', MANIFEST, as_json({}), NO_MODEL),
     ('an entry without a path', MANIFEST, as_json(manifest(None)), NO_MODEL),
     ('nested without end', MANIFEST, lambda file: file.write_text('[' * 100_000), NO_MODEL),
-    ('another folder', MANIFEST, as_json(manifest('../Manifest.json')), NOT_IN_DATA.format(r"'\.\./Manifest\.json'")),
-    ('an absolute path', MANIFEST, as_json(manifest(__file__)), NOT_IN_DATA.format(r"'/\S+'")),
-    ('a device', MANIFEST, as_json(manifest('/dev/zero')), NOT_IN_DATA.format("'/dev/zero'")),
-    ('a name over two lines', MANIFEST, as_json(manifest('a\nb')), NOT_IN_DATA.format(r"'a\\nb'")),
+    ('another folder', MANIFEST, as_json(manifest('../Manifest.json')), ANOTHER_MODEL.format(r"'\.\./Manifest\.json'")),
+    ('an absolute path', MANIFEST, as_json(manifest(__file__)), ANOTHER_MODEL.format(r"'/\S+'")),
+    ('a device', MANIFEST, as_json(manifest('/dev/zero')), ANOTHER_MODEL.format("'/dev/zero'")),
+    ('a name over two lines', MANIFEST, as_json(manifest('a\nb')), ANOTHER_MODEL.format(r"'a\\nb'")),
     ('gone', MANIFEST, Path.unlink, r'no file Manifest\.json in it; expected a \.mlpackage'),
     ('a pipe', MANIFEST, fifo, r'no file Manifest\.json in it; expected a \.mlpackage'),
 ]
@@ -150,7 +151,7 @@ def test_a_part_of_another_package_is_told(
     assert (other / WEIGHTS).stat().st_size == (package / WEIGHTS).stat().st_size  # so that its size says nothing
     shutil.copyfile(other / file, package / file)
     assert call('verify', package) == 1
-    assert 'the weights are not those it was saved with' in message(capsys)
+    assert 'it was changed or damaged since its export wrote it' in message(capsys)
 
 
 def test_others_may_read_a_package(exported: Report) -> None:

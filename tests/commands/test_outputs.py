@@ -65,13 +65,13 @@ OTHERS: dict[str, set[str]] = {
     'export': {
         *('config', 'checkpoint', 'images', 'target', 'input_size', 'iou_threshold', 'confidence_threshold', 'map'),
         *('map_stride', 'logits', 'crop_inside', 'pad_classes', 'weights', 'precision', 'fp32_ops', 'nms', 'evaluate'),
-        *('limit', 'keep_failed'),
+        *('limit', 'keep_failed', 'config_wins'),
     },
-    'fuse': {'config', 'checkpoint'},
+    'fuse': {'config', 'checkpoint', 'config_wins'},
     'convert': {'source', 'to'},
-    'evaluate': {'artifact', 'config', 'checkpoint', 'limit'},
+    'evaluate': {'artifact', 'config', 'checkpoint', 'limit', 'config_wins'},
     'verify': {'artifact', 'images'},
-    'predict': {'words', 'compare', 'score_threshold', 'iou_threshold'},
+    'predict': {'words', 'compare', 'score_threshold', 'iou_threshold', 'config_wins'},
     'check': {'config', 'samples', 'seed'},
     'robustness': {
         *('config', 'model', 'imagenet', 'imagenet_c', 'imagenet_a', 'imagenet_r', 'imagenet_sketch', 'corrupt'),

@@ -17,7 +17,6 @@ from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.pictures.reading import read_picture, stretched, write_picture
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.artifact import open_artifact
-from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.tasks.detection import rows
 from mobileone_mm.tasks.detection.detections import (
     MOST_BOXES,
@@ -28,6 +27,7 @@ from mobileone_mm.tasks.detection.detections import (
     predict,
     rules_of,
 )
+from programs import change_spec
 from tiny_detector import CLASSES, SIZE
 
 SCORE = 6e-5  # half of the last digit that is written, and what fusing rounds
@@ -200,10 +200,8 @@ def test_the_config_that_a_package_names_is_neither_executed_nor_named(
     trap, sprung = tmp_path / 'trap.py', tmp_path / 'sprung'
     trap.write_text(f"open({str(sprung)!r}, 'w').close()\n{detector[0].read_text()}")
     foreign = shutil.copytree(exported.artifact, tmp_path / 'foreign.mlpackage')
-    package = open_package(foreign)
-    package.spec.description.metadata.userDefined['mobileone_mm.config'] = json.dumps(str(trap))
-    (model,) = foreign.rglob('*.mlmodel')
-    model.write_bytes(package.spec.SerializeToString())
+    said = {'mobileone_mm.config': json.dumps(str(trap))}
+    change_spec(foreign, lambda spec: spec.description.metadata.userDefined.update(said))
 
     assert call(foreign, photos, '--out', tmp_path / 'out', '--compare', detector[1]) == 2
     out, err = capsys.readouterr()

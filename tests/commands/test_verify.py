@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -14,7 +15,7 @@ from mobileone_mm.artifact.columns import WIDTH
 from mobileone_mm.commands.verify import main
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.pictures.reading import write_picture
-from mobileone_mm.targets.coreml.package import open_package
+from programs import change_spec, operations_of, save_changed_onnx
 
 
 def next_line(artifact: Path) -> str:
@@ -50,18 +51,19 @@ def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert cli.run(main, [str(package)]) == 1
     out, err = capsys.readouterr()
     assert out == ''
-    assert re.fullmatch(r'error: .*d\.mlpackage: not a sound .*the weights are missing: .*\n', err)
+    assert re.fullmatch(r'error: .*d\.mlpackage: the weights are missing: .*\n', err)
 
 
 def test_verify_of_a_package_that_fails_is_status_1(
     exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     package = shutil.copytree(exported.artifact, tmp_path / 'd.mlpackage')
-    spec = open_package(package).spec
-    (block,) = spec.pipeline.models[0].mlProgram.functions['main'].block_specializations.values()
-    (scale,) = (one for one in block.operations if one.outputs[0].name == 'b_normalise_scale_to_fp16')
-    scale.attributes['val'].immediateValue.tensor.bytes.values = np.full(3, 6e4, np.float16).tobytes()
-    (package / 'Data' / 'com.apple.CoreML' / 'model.mlmodel').write_bytes(spec.SerializeToString())
+
+    def overflow(spec: Any) -> None:
+        (scale,) = (one for one in operations_of(spec) if one.outputs[0].name == 'b_normalise_scale_to_fp16')
+        scale.attributes['val'].immediateValue.tensor.bytes.values = np.full(3, 6e4, np.float16).tobytes()
+
+    change_spec(package, overflow)
     assert cli.run(main, [str(package), '--report', str(tmp_path / 'r.json')]) == 1
     out, err = capsys.readouterr()
     assert 'sound' not in out
@@ -91,7 +93,10 @@ def test_verify_of_an_onnx_file(
 
 @pytest.mark.parametrize(
     ('kind', 'message'),
-    [('weights', r'd\.onnx: the weights are not those'), ('Relu', 'saved file finds what its export found: .*')],
+    [
+        ('weights', r'd\.onnx: it was changed or damaged since'),
+        ('Relu', 'saved file finds what its export found: .*'),
+    ],
 )
 def test_verify_of_a_changed_onnx_file_is_status_1(
     kind: str, message: str, onnx_files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -100,9 +105,10 @@ def test_verify_of_a_changed_onnx_file_is_status_1(
     if kind == 'weights':
         (mean,) = (one for one in model.graph.initializer if one.name == 'normalise.mean')
         mean.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(mean) + 1, mean.name))
+        onnx.save(model, tmp_path / 'd.onnx')
     else:
         next(node for node in model.graph.node if node.op_type == kind).op_type = 'Identity'
-    onnx.save(model, tmp_path / 'd.onnx')
+        save_changed_onnx(model, tmp_path / 'd.onnx')
     assert cli.run(main, [str(tmp_path / 'd.onnx'), '--report', str(tmp_path / 'r.json')]) == 1
     out, err = capsys.readouterr()
     assert 'sound' not in out

@@ -31,7 +31,6 @@ from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.outputs import page_of
 from mobileone_mm.pictures.reading import Picture, stretched, write_picture
 from mobileone_mm.pictures.synthetic import drawn_picture
-from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.tasks.detection import rows
 from mobileone_mm.tasks.detection.detections import Detections
 from mobileone_mm.tasks.detection.metric import EXPORTED_RULE, OWN_RULE, rule_change
@@ -39,6 +38,7 @@ from mobileone_mm.tasks.detection.rows import RAW_CONFIDENCE, RAW_COORDINATES
 from mobileone_mm.tasks.detection.suppression import rows_to_keep
 from mobileone_mm.tasks.detection.task import TASK
 from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
+from programs import change_spec
 from tiny_detector import CLASSES, SIZE, export_tiny
 
 Truth = list[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]
@@ -346,11 +346,12 @@ def test_thresholds_are_the_configs_and_never_the_packages(
     coco_scores: Scores, coco_config: Path, exported: Report, tmp_path: Path, make_config: Callable[..., Path]
 ) -> None:
     copy = shutil.copytree(exported.artifact, tmp_path / 'tiny.mlpackage')
-    package = open_package(copy)
-    stage = package.spec.pipeline.models[1].nonMaximumSuppression
-    stage.confidenceThreshold, stage.iouThreshold = 0.9, 0.05
-    (file,) = copy.rglob('*.mlmodel')
-    file.write_bytes(package.spec.SerializeToString())
+
+    def other_thresholds(spec: Any) -> None:
+        stage = spec.pipeline.models[1].nonMaximumSuppression
+        stage.confidenceThreshold, stage.iouThreshold = 0.9, 0.05
+
+    change_spec(copy, other_thresholds)
     assert [row.metrics for row in scoring.evaluate(copy, coco_config, exported.info.checkpoint).rows] == [
         row.metrics for row in coco_scores.rows
     ]
@@ -425,11 +426,8 @@ def orphan(exported: Report, tmp_path: Path) -> Callable[..., Path]:
 
     def make(**entries: Any) -> Path:
         copy = shutil.copytree(exported.artifact, tmp_path / 'orphan.mlpackage')
-        package = open_package(copy)
-        for key, value in entries.items():
-            package.spec.description.metadata.userDefined[f'mobileone_mm.{key}'] = json.dumps(value)
-        (file,) = copy.rglob('*.mlmodel')
-        file.write_bytes(package.spec.SerializeToString())
+        said = {f'mobileone_mm.{key}': json.dumps(value) for key, value in entries.items()}
+        change_spec(copy, lambda spec: spec.description.metadata.userDefined.update(said))
         return copy
 
     return make
@@ -464,7 +462,9 @@ def test_a_checkpoint_that_is_given_is_used_and_another_one_is_said_to_be_one(
     contents = read_checkpoint(detector[1])
     save_checkpoint(tmp_path / 'other.pth', contents.state_dict, {**contents.meta, 'epoch': 1})
     found = scoring.evaluate(package, coco_config, tmp_path / 'other.pth', limit=1)
-    assert found.notes == (f'{package} was not made from {tmp_path / "other.pth"}, but from gone.pth',)
+    assert found.notes == (
+        f'{package} was not made from {tmp_path / "other.pth"}, but from a checkpoint with another sha256',
+    )
     assert len(found.rows) == 3
 
     (tmp_path / 'broken.pth').write_bytes(b'no weights')
@@ -535,7 +535,7 @@ def test_a_checkpoint_of_other_classes_is_refused(
 ) -> None:
     state = read_checkpoint(detector[1]).state_dict
     save_checkpoint(tmp_path / 'other.pth', state, {'dataset_meta': {'classes': ['a', 'b', 'c']}})
-    with pytest.raises(ConfigError, match=r"other\.pth has the classes \('a', 'b', 'c'\), .* names \('circle'"):
+    with pytest.raises(CheckpointError, match=r"trained on the classes \('a', 'b', 'c'\), .* names \('circle'"):
         scoring.evaluate(tmp_path / 'other.pth', coco_config)
 
 

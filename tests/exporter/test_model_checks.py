@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from mobileone_mm.errors import ExportError
+from mobileone_mm.exporter.export import export
 from mobileone_mm.exporter.model_checks import FUSED_MOST, FUSED_RUNG, fused_of
 from mobileone_mm.models.backbones import fold
 from mobileone_mm.openmmlab import configs
@@ -15,6 +17,7 @@ from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import own_rounding
 from mobileone_mm.tasks.by_name import task_named
+from mobileone_mm.weights import checkpoint
 from tiny_detector import SIZE
 
 PICTURE = drawn_picture(SIZE)
@@ -84,3 +87,14 @@ def test_the_last_digits_of_input_parameters_and_buffers_are_nudged() -> None:
     before = {name: tensor.clone() for name, tensor in norm.state_dict().items()}
     assert 1e-10 < own_rounding(norm, ones).max_abs < 1e-9
     assert all(torch.equal(tensor, before[name]) for name, tensor in norm.state_dict().items())
+
+
+@pytest.mark.parametrize('task', ['detector', 'segmenter', 'classifier'])
+def test_a_network_of_zeros_is_refused(task: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    config_file, weights = request.getfixturevalue(task)
+    source = checkpoint.read_checkpoint(weights)
+    zeros = {name: torch.zeros_like(value) for name, value in source.state_dict.items()}
+    checkpoint.save_checkpoint(tmp_path / 'zeros.pth', zeros, source.meta)
+    with pytest.raises(ExportError, match=r'the same for a picture and for its negative, .* look at the checkpoint'):
+        export(config_file, tmp_path / 'zeros.pth', tmp_path / 'out.onnx')
+    assert not (tmp_path / 'out.onnx').exists()

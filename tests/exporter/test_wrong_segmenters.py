@@ -25,7 +25,7 @@ from mobileone_mm.openmmlab import configs
 from mobileone_mm.targets.target import Draft
 from mobileone_mm.tasks.segmentation.graph import LOGITS, SegmenterGraph, enlarged
 from mobileone_mm.weights import checkpoint
-from programs import change_spec
+from programs import change_spec, save_changed_onnx
 from tiny_segmenter import CLASSES, SIZE, export_segmenter, lively, write_config
 
 BADLY_SCALED = 'weights x 3'  # by that much at each layer: float16 cannot hold what it computes
@@ -348,7 +348,7 @@ def half_a_pixel_away(path: Path) -> None:
         for attribute in resize.attribute:
             if attribute.name == 'coordinate_transformation_mode':
                 attribute.s = b'asymmetric'
-        onnx.save(model, path)
+        save_changed_onnx(model, path)
     else:
         change_spec(path, other_corners)
 

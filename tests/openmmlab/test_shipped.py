@@ -69,8 +69,6 @@ def test_a_path_that_ends_in_a_shipped_name_is_no_shipped_config(word: str) -> N
         ('ssd_mobilone_s4', r'did you mean ssd_mobileone_s4 or ssd_mobileone_s\d or ssd_mobileone_s\d\?'),
         ('demo.py', r'did you mean demo_ssd\?|there are demo_mobileone, '),
         ('yolo', r'there are demo_mobileone, .*, demo_ssd, .*deeplabv3_mobileone_s4_voc, demo_deeplabv3$'),
-        ('', 'there are demo_mobileone, '),
-        ('..', 'there are demo_mobileone, '),
     ],
 )
 def test_a_name_that_is_none_gets_the_nearest(word: str, named: str) -> None:

@@ -115,7 +115,7 @@ def test_a_package_with_the_weights_of_another_is_refused(exported: Report, tmp_
     data = bytearray(weights.read_bytes())
     data[len(data) // 2] ^= 1
     weights.write_bytes(data)
-    with pytest.raises(ExportError, match=r'copy\.mlpackage: the weights are not those it was saved with: sha256 '):
+    with pytest.raises(ExportError, match=r'copy\.mlpackage: it was changed or damaged since'):
         open_artifact(copy)
 
 
@@ -126,7 +126,7 @@ def test_an_onnx_file_with_the_weights_of_another_is_refused(onnx_reports: dict[
     data[0] ^= 1
     weight.raw_data = bytes(data)
     (tmp_path / 'copy.onnx').write_bytes(model.SerializeToString())
-    with pytest.raises(ExportError, match=r'copy\.onnx: the weights are not those it was saved with: sha256 '):
+    with pytest.raises(ExportError, match=r'copy\.onnx: it was changed or damaged since'):
         open_artifact(tmp_path / 'copy.onnx')
 
 

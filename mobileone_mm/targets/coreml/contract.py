@@ -8,15 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mobileone_mm.artifact.card import IMAGE, Card, parity_faults, require_weights
+from mobileone_mm.artifact.card import IMAGE, Card, parity_faults
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.coreml.convert import block
 from mobileone_mm.targets.coreml.library import coremltools
 from mobileone_mm.targets.coreml.options import SPEC_VERSIONS
-from mobileone_mm.targets.coreml.package import SavedPackage
+from mobileone_mm.targets.coreml.package import WEIGHT_FILE, SavedPackage
 from mobileone_mm.tasks.by_name import read_card
-
-WEIGHT_FILE = '@model_path/weights/weight.bin'
 
 
 @dataclass(frozen=True)
@@ -119,10 +117,6 @@ def _weights(subject: Subject) -> Iterator[str]:
         if offset >= size:
             yield f'constant {name} begins at byte {offset} of a weight file of {size} bytes'
             return
-    try:
-        require_weights(subject.package.metadata, subject.package.weights_sha256 or '')
-    except ExportError as error:
-        yield str(error)
 
 
 def _plain_program(subject: Subject) -> Iterator[str]:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mobileone_mm import outputs
-from mobileone_mm.artifact.card import KEY_PREFIX, Card, require_weights, task_of
+from mobileone_mm.artifact.card import KEY_PREFIX, Card, task_of
+from mobileone_mm.artifact.digest import entry, require_unchanged
 from mobileone_mm.artifact.formats import PACKAGE
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.errors import ExportError
-from mobileone_mm.outputs import file_sha256
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.coreml import classifier, convert, detector, library, rungs, segmenter
 from mobileone_mm.targets.coreml.cell import Cell
@@ -24,7 +24,7 @@ from mobileone_mm.targets.coreml.contract import check_contract, shape_of
 from mobileone_mm.targets.coreml.interpreter import Interpreter, open_interpreter
 from mobileone_mm.targets.coreml.layer_names import named_by
 from mobileone_mm.targets.coreml.options import CoreMLOptions
-from mobileone_mm.targets.coreml.package import SavedPackage, open_package
+from mobileone_mm.targets.coreml.package import WEIGHTS, SavedPackage, open_package, package_digest
 from mobileone_mm.targets.coreml.runner import open_in_core_ml, runs_here
 from mobileone_mm.targets.target import Described, Draft, Target
 from mobileone_mm.tasks.layers import name_of
@@ -53,10 +53,6 @@ class OpenPackage:
     def metadata(self) -> Mapping[str, str]:
         return self.package.metadata
 
-    @property
-    def weights_sha256(self) -> str | None:
-        return self.package.weights_sha256
-
     @cached_property
     def interpreter(self) -> Interpreter:
         """What executes it on any system."""
@@ -79,12 +75,14 @@ def _convert(
         spec = program.get_spec()
 
         def save(card: Card, path: Path) -> None:
-            library.save(cell.assemble(spec, card, options), program.weights_dir, path)
+            assembled = cell.assemble(spec, card, options)
+            digest = package_digest(assembled, Path(program.weights_dir, WEIGHTS.name))
+            assembled.description.metadata.userDefined.update(entry(digest))
+            library.save(assembled, program.weights_dir, path)
 
         yield Draft(
             operations=convert.operations(spec),
             layers=layers,
-            weights_sha256=file_sha256(Path(program.weights_dir) / 'weight.bin'),
             shapes={name: shape_of(spec.description.output, name) for name in prepared.outputs},
             save=save,
         )
@@ -101,11 +99,10 @@ def _require(task: Task, build: Callable[[], Graph], options: CoreMLOptions) -> 
 
 def _open(path: Path) -> OpenPackage:
     package = open_package(path)
-    if package.weights_sha256 is not None:  # that they are missing is said by who reads them
-        try:
-            require_weights(package.metadata, package.weights_sha256)
-        except ExportError as error:
-            raise ExportError(f'{path}: {error}') from error
+    try:
+        require_unchanged(package.metadata, lambda: package.digest)
+    except ExportError as error:
+        raise ExportError(f'{path}: {error}') from error
     return OpenPackage(package)
 
 

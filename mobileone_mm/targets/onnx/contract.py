@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mobileone_mm.artifact.card import IMAGE, Card, parity_faults, require_weights
+from mobileone_mm.artifact.card import IMAGE, Card, parity_faults
 from mobileone_mm.errors import ExportError
 from mobileone_mm.targets.onnx.file import (
     FLOATS,
@@ -14,7 +14,6 @@ from mobileone_mm.targets.onnx.file import (
     TARGET,
     metadata_of,
     onnx,
-    weights_digest,
 )
 from mobileone_mm.tasks.by_name import read_card
 
@@ -108,18 +107,11 @@ def _plain_graph(subject: Subject) -> Iterator[str]:
                 yield f'{where} has shape {by(shape_of(tensor))}, which is not fixed'
 
 
-def _weights(subject: Subject) -> Iterator[str]:
-    try:
-        require_weights(metadata_of(subject.model), weights_digest(subject.model))
-    except ExportError as error:
-        yield str(error)
-
-
 def _parity(subject: Subject) -> Iterator[str]:
     yield from parity_faults(subject.card)
 
 
-RULES: tuple[Rule, ...] = (_format, _account, _image, _plain_graph, _weights, _parity)
+RULES: tuple[Rule, ...] = (_format, _account, _image, _plain_graph, _parity)
 
 
 def _values(model: Any) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """The one door to the onnx library, and to `.onnx` files as this project writes them (docs/onnx.md)."""
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from mobileone_mm.artifact.digest import digest_of, known_copy, within
 from mobileone_mm.errors import ExportError
 
 OPSET = 18  # the oldest that torch's exporter writes by itself; ONNX Runtime 1.17 reads up to 20
@@ -29,19 +29,28 @@ def onnx() -> ModuleType:
     return module
 
 
-def weights_digest(model: Any) -> str:
-    """SHA-256 over name, type, shape and values of all constants of a model (`onnx.ModelProto`), by name."""
-    digest = hashlib.sha256()
-    for constant in sorted(model.graph.initializer, key=lambda constant: str(constant.name)):
-        values = onnx().numpy_helper.to_array(constant)
-        digest.update(f'{constant.name} {values.dtype} {values.shape}\n'.encode())
-        digest.update(values.tobytes())
-    return digest.hexdigest()
+def file_digest(model: Any, metadata: Iterable[tuple[str, str]]) -> str:
+    """The digest of a model (`onnx.ModelProto`) with these entries as its metadata.
+
+    Its description (`doc_string`) and version are left out, and entries that nobody reads.
+
+    Raises:
+        ExportError: the model has fields that are not known here.
+    """
+    bare = known_copy(model)
+    for name in ('metadata_props', 'doc_string', 'model_version'):
+        bare.ClearField(name)
+    return digest_of(bare, metadata)
+
+
+def entries_of(model: Any) -> list[tuple[str, str]]:
+    """The metadata of a model (`onnx.ModelProto`) as they stand there."""
+    return [(entry.key, entry.value) for entry in model.metadata_props]
 
 
 def metadata_of(model: Any) -> dict[str, str]:
-    """The metadata of a model (`onnx.ModelProto`)."""
-    return {entry.key: entry.value for entry in model.metadata_props}
+    """The metadata of a model (`onnx.ModelProto`), by name."""
+    return dict(entries_of(model))
 
 
 def save_onnx(model: Any, metadata: Mapping[str, str], path: str | Path) -> None:
@@ -90,7 +99,10 @@ def one_line(error: Exception) -> str:
 
 def _require_sound(model: Any) -> None:
     library = onnx()
-    if any(constant.data_location == constant.EXTERNAL for constant in model.graph.initializer):
+    # What is no UTF-8 comes as bytes.
+    if not all(isinstance(word, str) for pair in entries_of(model) for word in pair):
+        raise ExportError('its metadata are no text, it is damaged')
+    if any(tensor.data_location == tensor.EXTERNAL for tensor in within(model, 'TensorProto')):
         raise ExportError('it keeps weights in other files, expected them in itself')
     try:
         library.checker.check_model(model, full_check=True)

@@ -13,7 +13,8 @@ import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm import outputs
-from mobileone_mm.artifact.card import IMAGE, Card, require_weights, task_of
+from mobileone_mm.artifact.card import IMAGE, Card, task_of
+from mobileone_mm.artifact.digest import entry, require_unchanged
 from mobileone_mm.artifact.formats import ONNX
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.ladder import Rung
@@ -25,7 +26,7 @@ from mobileone_mm.targets.onnx import classifier, detector, segmenter
 from mobileone_mm.targets.onnx.cell import Cell
 from mobileone_mm.targets.onnx.contract import check_contract
 from mobileone_mm.targets.onnx.convert import onnxscript, operations, show_layers, to_onnx
-from mobileone_mm.targets.onnx.file import FLOATS, metadata_of, onnx, read_onnx, save_onnx, weights_digest
+from mobileone_mm.targets.onnx.file import FLOATS, entries_of, file_digest, metadata_of, onnx, read_onnx, save_onnx
 from mobileone_mm.targets.onnx.file import TARGET as READS
 from mobileone_mm.targets.onnx.options import OnnxOptions
 from mobileone_mm.targets.onnx.runner import OnnxRunner, onnxruntime, open_in_runtime
@@ -58,10 +59,6 @@ class OpenOnnx:
     @property
     def metadata(self) -> Mapping[str, str]:
         return metadata_of(self.model)
-
-    @cached_property
-    def weights_sha256(self) -> str:
-        return weights_digest(self.model)
 
     @property
     def _cell(self) -> Cell:
@@ -103,12 +100,12 @@ def _convert(
 
     def save(card: Card, path: Path) -> None:
         model.doc_string = card.described('')
-        save_onnx(model, card.as_metadata(), path)
+        metadata = card.as_metadata()
+        save_onnx(model, metadata | entry(file_digest(model, metadata.items())), path)
 
     yield Draft(
         operations=operations(model),
         layers={},
-        weights_sha256=weights_digest(model),
         shapes=_shapes(cell.cut(model)),
         save=save,
     )
@@ -123,7 +120,7 @@ def _shapes(model: Any) -> dict[str, list[int]]:
 def _open(path: Path) -> OpenOnnx:
     opened = OpenOnnx(path, read_onnx(path))
     try:
-        require_weights(opened.metadata, opened.weights_sha256)
+        require_unchanged(opened.metadata, lambda: file_digest(opened.model, entries_of(opened.model)))
     except ExportError as error:
         raise ExportError(f'{path}: {error}') from error
     return opened

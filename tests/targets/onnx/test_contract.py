@@ -13,7 +13,7 @@ from onnx import numpy_helper
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.report import Report
-from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx, weights_digest
+from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx
 from mobileone_mm.targets.onnx.target import TARGET, OpenOnnx
 from mobileone_mm.tasks.by_name import read_card
 
@@ -28,25 +28,10 @@ def check(path: Path) -> Card:
 def test_a_fresh_file_is_sound(form: str, onnx_reports: dict[str, Report]) -> None:
     report = onnx_reports[form]
     assert check(report.artifact) == report.info
-    assert report.info.weights_sha256 == weights_digest(read_onnx(report.artifact))
 
 
 def part(parts: Any, name: str) -> Any:
     return next(one for one in parts if one.name == name)
-
-
-def one_weight(model: Any) -> None:
-    constant = next(one for one in model.graph.initializer if len(one.dims) == 4)
-    values = numpy_helper.to_array(constant).copy()
-    values[0, 0, 0, 0] = np.nextafter(values[0, 0, 0, 0], np.float32(np.inf))
-    constant.CopyFrom(numpy_helper.from_array(values, constant.name))
-
-
-def one_name(model: Any) -> None:
-    constant = next(one for one in model.graph.initializer if len(one.dims) == 4)
-    for node in model.graph.node:
-        node.input[:] = ['other' if name == constant.name else name for name in node.input]
-    constant.name = 'other'
 
 
 def saying(**changes: Any) -> Change:
@@ -109,8 +94,6 @@ def suppression_of_corners(model: Any) -> None:
 @pytest.mark.parametrize(
     ('form', 'change', 'message'),
     [
-        ('raw', one_weight, 'the weights are not those it was saved with: sha256'),
-        ('raw', one_name, 'the weights are not those it was saved with: sha256'),
         ('raw', saying(input_size=(64, 96)), 'image has shape 1x3x64x96, the metadata say 1x3x96x64'),
         ('raw', saying(classes=tuple('abcd')), r'raw_confidence has shape \d+x3, the metadata say \d+x4'),
         ('nms', saying(classes=tuple('abcd')), 'confidence has shape boxesx3, the metadata say boxesx4'),
@@ -144,23 +127,11 @@ def test_what_is_wrong_is_said(
 
 def test_all_faults_are_said(onnx_files: dict[str, Path], tmp_path: Path) -> None:
     model = read_onnx(onnx_files['raw'])
-    one_weight(model)
+    any_height(model)
     another_ir_version(model)
     onnx.save(model, tmp_path / 'changed.onnx')
-    with pytest.raises(ExportError, match=r'IR version 9.*; the weights are not those'):
+    with pytest.raises(ExportError, match=r'IR version 9.*; image has shape 1x3xheightx96'):
         check(tmp_path / 'changed.onnx')
-
-
-def test_the_digest_is_over_names_types_shapes_and_values_in_any_order() -> None:
-    values = np.array([[1, 2, 3, 4]], np.float32)
-
-    def digest(*constants: tuple[str, Any]) -> str:
-        initializers = [numpy_helper.from_array(values, name) for name, values in constants]
-        return weights_digest(onnx.helper.make_model(onnx.helper.make_graph([], 'g', [], [], initializers)))
-
-    others = [('b', values), ('a', values.T), ('a', values.view(np.int32)), ('a', values + 1)]
-    assert len({digest(constant) for constant in [('a', values), *others]}) == 5
-    assert digest(('a', values), ('b', values + 1)) == digest(('b', values + 1), ('a', values))
 
 
 def test_a_foreign_file(onnx_files: dict[str, Path], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from mobileone_mm.targets.coreml.interpreter import open_interpreter
 from mobileone_mm.targets.coreml.package import open_package
 from mobileone_mm.targets.coreml.stored import as_stored
 from mobileone_mm.targets.onnx.convert import operations, to_onnx
-from mobileone_mm.targets.onnx.file import read_onnx, save_onnx, weights_digest
+from mobileone_mm.targets.onnx.file import read_onnx, save_onnx
 from mobileone_mm.targets.onnx.target import TARGET
 from mobileone_mm.tasks.detection.graph import DetectorGraph
 from mobileone_mm.tasks.task import run_graph
@@ -103,7 +103,6 @@ def test_the_same_graph_gives_the_same_file_and_no_remarks(
 ) -> None:
     again = to_onnx(graph_of(detector), 'detector')
     assert capfd.readouterr() == ('', '')
-    assert weights_digest(again) == weights_digest(read_onnx(onnx_files['raw']))
     assert again.graph == read_onnx(onnx_files['raw']).graph
 
 

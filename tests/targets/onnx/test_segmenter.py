@@ -14,6 +14,7 @@ from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.segmentation.graph import CLASS_MAP, LOGITS
 from mobileone_mm.tasks.task import run_graph
+from programs import save_changed_onnx
 from tiny_segmenter import SIZE, export_segmenter, graph_of
 
 PICTURE = drawn_picture(SIZE)
@@ -56,7 +57,7 @@ def test_a_map_that_is_shifted_fails(segmenter: tuple[Path, Path], tmp_path: Pat
     for attribute in resize.attribute:
         if attribute.name == 'coordinate_transformation_mode':
             attribute.s = b'asymmetric'
-    onnx.save(model, report.artifact)
+    save_changed_onnx(model, report.artifact)
     _, rungs = verify(report.artifact)
     assert ladder.first_failed(rungs) is not None
 
@@ -67,6 +68,6 @@ def test_a_broken_rule_is_named(segmenter: tuple[Path, Path], tmp_path: Path) ->
     for entry in model.metadata_props:
         if entry.key == 'mobileone_mm.logits':
             entry.value = 'true'
-    onnx.save(model, report.artifact)
+    save_changed_onnx(model, report.artifact)
     with pytest.raises(ExportError, match=r"the outputs are \['semanticPredictions'\], the metadata say logits: True"):
         verify(report.artifact)

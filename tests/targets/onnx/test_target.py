@@ -11,17 +11,17 @@ from typing import Any
 import onnx
 import pytest
 
-from mobileone_mm.artifact import ladder
+from mobileone_mm.artifact import digest, ladder
 from mobileone_mm.errors import ExportError, MobileOneError, ParityError
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.exporter.verify import verify
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.targets.onnx import target
-from mobileone_mm.targets.onnx.file import metadata_of, read_onnx, save_onnx, weights_digest
+from mobileone_mm.targets.onnx.file import file_digest, read_onnx, save_onnx
 from mobileone_mm.targets.onnx.target import LAYERS_RUNG, ONNX_RUNG, TARGET
-from mobileone_mm.tasks.by_name import read_card
 from mobileone_mm.tasks.detection.suppression_checks import SUPPRESSION_RUNG
 from mobileone_mm.tasks.task import run_graph
+from programs import save_changed_onnx
 from tiny_detector import CLASSES, SIZE, export_tiny, graph_of
 
 EXACT = 1e-5  # score; the same float32 numbers, added in another order, showed 8e-7
@@ -101,11 +101,8 @@ def softmax_over_boxes(model: Any) -> None:
 
 
 def scaled_weights(model: Any) -> None:
-    """Weights as some tool may leave them, with a digest to match."""
     constant = next(one for one in model.graph.initializer if one.name == 'model.backbone.stage0.reparam_conv.weight')
     constant.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(constant) * 1.1, constant.name))
-    card = replace(read_card(metadata_of(model)), weights_sha256=weights_digest(model))
-    onnx.helper.set_model_props(model, card.as_metadata())
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])
@@ -130,7 +127,7 @@ def test_a_file_that_computes_something_else_is_refused(
 ) -> None:
     model = read_onnx(onnx_files[form])
     change(model)
-    (tmp_path / 'changed.onnx').write_bytes(model.SerializeToString())
+    save_changed_onnx(model, tmp_path / 'changed.onnx')
     with pytest.raises(error, match=message) as caught:
         ladder.require_rungs(verify(tmp_path / 'changed.onnx')[1])
     assert '\n' not in str(caught.value)
@@ -152,9 +149,9 @@ def test_the_suppression_is_judged_by_the_thresholds(
 def saved_wrong(monkeypatch: pytest.MonkeyPatch, change: Change) -> Iterator[None]:
     """On its way to the disk, a model changes: only what reads the file can see that."""
 
-    def save(model: Any, *given: Any) -> None:
+    def save(model: Any, metadata: dict[str, str], path: Path) -> None:
         change(model)
-        save_onnx(model, *given)
+        save_onnx(model, metadata | digest.entry(file_digest(model, metadata.items())), path)
 
     with monkeypatch.context() as faulty:
         faulty.setattr(target, 'save_onnx', save)
