@@ -1,7 +1,7 @@
 # make demo   install, then the whole way on pictures it draws itself: train, test, fuse, export and score, check, look
 # make demo-segmentation   the same with masks instead of boxes: a segmenter
 # make demo-classification   the same with a folder of pictures for each class: a classifier
-# make test   install, then the test suite
+# make test   install, then the test suite, in two processes (JOBS=4 for more)
 # All install into .venv first (make setup). Another Python: make setup PYTHON=python3.12
 
 SUPPORTED := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))
@@ -10,6 +10,7 @@ PYTHON ?= $(shell for python in python3 python3.12 python3.11 python3.10; do \
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 ARGS ?=
+JOBS ?= 2
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -43,7 +44,7 @@ demo-classification: setup
 	$(BIN)/mobileone demo --task classification $(ARGS)
 
 test: setup
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

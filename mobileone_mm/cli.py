@@ -234,7 +234,7 @@ def result(text: str) -> None:
 
 def next_command(command: str) -> None:
     """Print, as the last line, the command that a user is likely to want now: `command(...)`."""
-    print(f'next: {command}', flush=True)
+    print(printable(f'next: {command}'), flush=True)
 
 
 def write_report(path: str | Path, report: Mapping[str, Any]) -> None:

@@ -24,7 +24,7 @@ train_pipeline = [
 test_pipeline = [dict(type='LoadImageFromFile'), *resize, dict(type='PackInputs')]
 own = dict(type='mobileone_mm.ClassFolderDataset', data_root=data_root, metainfo=dict(classes=classes))
 train_set = dict(data_prefix=dict(img_path='train'), pipeline=train_pipeline)
-val_set = dict(data_prefix=dict(img_path='val'), pipeline=test_pipeline)
+val_set = dict(data_prefix=dict(img_path='val'), pipeline=test_pipeline, test_mode=True)
 loader = dict(batch_size=16, num_workers=0, persistent_workers=False)  # small pictures: workers would only cost
 shuffled, in_order = dict(type='DefaultSampler', shuffle=True), dict(type='DefaultSampler', shuffle=False)
 train_dataloader = dict(**loader, drop_last=True, sampler=shuffled, dataset=dict(**own, **train_set))

@@ -12,18 +12,12 @@ input_size = 224  # px, width and height
 max_epochs = 30
 arch = _base_.model.backbone.arch
 weights = f'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{arch}_unfused.pth.tar'
+spread = dict(total_level=10, magnitude_std=0.5, hparams=dict(pad_val=(104, 116, 124), interpolation='bicubic'))
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomResizedCrop', scale=input_size, crop_ratio_range=(0.25, 1.0), backend='pillow'),
     dict(type='RandomFlip', prob=0.5),
-    dict(
-        type='RandAugment',
-        policies='timm_increasing',
-        num_policies=2,
-        magnitude_level=5,  # of 10
-        magnitude_std=0.5,
-        hparams=dict(pad_val=(104, 116, 124), interpolation='bicubic'),  # the mean picture (blue, green, red)
-    ),
+    dict(type='RandAugment', policies='timm_increasing', num_policies=2, magnitude_level=5, **spread),
     dict(type='PackInputs'),
 ]
 test_pipeline = [
@@ -50,8 +44,7 @@ model = dict(
     data_preprocessor=dict(num_classes=len(classes)),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights)),
     head=dict(num_classes=len(classes), topk=(1,)),
-    # One or the other in each step. Without them a few hundred pictures are soon known by heart.
-    train_cfg=dict(augments=[dict(type='Mixup', alpha=0.2), dict(type='CutMix', alpha=1.0)]),
+    train_cfg=dict(augments=[dict(type='Mixup', alpha=0.2), dict(type='CutMix', alpha=1.0)]),  # one or the other
 )
 train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(
@@ -63,8 +56,5 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-# Weights are averaged over some 50 steps: over thousands, as in the base, they would lag behind a run of some hundred.
-# And the pictures keep their size.
-replaced = ('EMAHook', 'SwitchRecipeHook')
-averaging = dict(type='EMAHook', momentum=0.02, update_buffers=True)
-custom_hooks = [averaging, *(hook for hook in _base_.custom_hooks if hook['type'] not in replaced)]
+# Averaged over some 50 steps: thousands, as in the base, would lag behind a run of some hundred. One picture size.
+custom_hooks = [dict(type='EMAHook', momentum=0.02, update_buffers=True), *_base_.custom_hooks[2:]]

@@ -21,18 +21,20 @@ from mobileone_mm.weights.checkpoint import Checkpoint
 
 LONGEST = 2_000_000  # characters of a config that is read; that of a COCO model has some 20,000
 SHOWN = 100  # characters of a value in a message
+LISTED = 20  # classes that a message lists whole
 MODEL, PREPROCESSOR = 'model', 'data_preprocessor'
 CURE = 'give the config it was trained with, or `config_wins` where yours is meant'
 
 # What may differ: it is for training alone, says where the training began, or is the user's to choose afterwards.
 FREE = re.compile(
-    r'_.*|init_cfg|pretrained|train_cfg|test_cfg|loss.*|.*_loss|with_cp|norm_eval|frozen_stages|drop.*|.*_drop|'
+    r'_.*|init_cfg|pretrained|train_cfg|teachers|hard_label_weight|test_cfg|loss.*|.*_loss|with_cp|norm_eval|frozen_stages|drop.*|.*_drop|'
     r'auxiliary_head|sampler|ignore_index|cal_acc|topk|momentum|requires_grad|inplace|'
     # of a data preprocessor: how pictures of one batch are brought to one size, and labels to tensors
     r'batch_augments|pad_.*|seg_pad_val|mask_pad_val|bgr_to_rgb_mask|size|size_divisor|boxtype2tensor|non_blocking|to_onehot'
 )
 UNFUSED = re.compile('norm_cfg|deploy|num_conv_branches')  # of which a fused file has nothing left
-SAME_TYPES = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN'}  # they compute the same once they are trained
+# They compute the same once they are trained.
+SAME_TYPES = {'SyncBN': 'BN', 'MMSyncBN': 'BN', 'BN2d': 'BN', 'DistilledClassifier': 'ImageClassifier'}
 
 
 class _Unread:
@@ -222,7 +224,7 @@ def _default(kind: Any, name: str) -> Any:
 
 
 def _listed(names: Sequence[str]) -> str:
-    return printable(tuple(names))
+    return printable(tuple(names)) if len(names) <= LISTED else shown(names)
 
 
 def _said(value: Any) -> str:

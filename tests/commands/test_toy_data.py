@@ -78,17 +78,17 @@ def test_class_folders_end_in_the_command_that_writes_a_config_for_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.run(main, ['shapes', '--class-folders', *SMALL[:2], '--val', '4', '--size', '64']) == 0
+    assert cli.run(main, ['shapes', '--class-folders', '--images', '6', '--val', '4', '--size', '64']) == 0
     said = capsys.readouterr()
     assert said.err == ''
     first, last = said.out.splitlines()
-    assert first == 'shapes: train 3 images, one shape each; val 4'
+    assert first == 'shapes: train 6 images, one shape each; val 4'
     start = f'next: {cli.command("init")} '
     assert last.startswith(start)
     assert cli.run(init.main, shlex.split(last.removeprefix(start))) == 0
     config = load_config('my_set.py')
     init_default_scope('mmpretrain')
-    for split, pictures in (('train', 3), ('val', 4), ('test', 4)):
+    for split, pictures in (('train', 6), ('val', 4), ('test', 4)):
         dataset = DATASETS.build(config[f'{split}_dataloader'].dataset)
         assert len(dataset) == pictures
         assert dataset.metainfo['classes'] == ('circle', 'square', 'triangle')

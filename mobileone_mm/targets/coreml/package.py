@@ -23,7 +23,8 @@ WEIGHTS = Path(DATA, WEIGHTS_ITEM, 'weight.bin')
 WEIGHT_FILE = '@model_path/weights/weight.bin'  # what a program calls it
 FOLDERS = {DATA, MODEL.parent.as_posix(), WEIGHTS.parent.as_posix()}
 FILES = {MANIFEST, MODEL.as_posix(), WEIGHTS.as_posix()}
-OF_FINDER = '.DS_Store'  # which macOS leaves in any folder that is looked at
+# What Core ML passes over: macOS leaves the one in any folder that is looked at, coremltools the other in a package.
+BESIDE = ('.DS_Store', 'executorch_debug_handle_mapping.json')
 EXPECTED = 'expected a .mlpackage as an export writes it'
 
 
@@ -128,7 +129,7 @@ def _require_files(path: Path) -> None:
             name = entry.relative_to(path).as_posix()
             if entry.is_symlink():
                 links.append(name)
-            elif name not in (FOLDERS if entry.is_dir() else FILES) and entry.name != OF_FINDER:
+            elif name not in (FOLDERS if entry.is_dir() else FILES) and entry.name not in BESIDE:
                 foreign.append(name)
     if links:
         raise ExportError(f'{path}: links in it lead elsewhere: {_listed(links)}; put what they lead to in their place')

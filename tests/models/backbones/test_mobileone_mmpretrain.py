@@ -152,8 +152,8 @@ def test_training_computes_the_same_and_moves_the_same(
         gradients.append({name: p.grad for name, p in model.named_parameters() if p.grad is not None})
     require_same(*outputs, 'feature maps')  # type: ignore[misc]
 
-    trained = {name: torch.tensor(p.requires_grad) for name, p in ours.named_parameters()}
-    assert renamed(trained) == {name: torch.tensor(p.requires_grad) for name, p in theirs.named_parameters()}
+    trained = {name: torch.tensor(float(p.requires_grad)) for name, p in ours.named_parameters()}
+    assert renamed(trained) == {name: torch.tensor(float(p.requires_grad)) for name, p in theirs.named_parameters()}
     expected, actual = gradients[0], renamed(gradients[1]) if gradients[1] else {}
     assert expected.keys() == actual.keys()
     if expected:

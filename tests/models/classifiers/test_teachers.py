@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
+from urllib.request import OpenerDirector
 
 import numpy as np
 import pytest
@@ -113,13 +114,13 @@ def test_without_timm_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_weights_that_cannot_be_downloaded_say_where_to_name_a_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(url: str, *_: Any, **__: Any) -> None:
-        raise URLError(f'no way to {url}')
+    def refuse(*_: Any, **__: Any) -> None:
+        raise URLError('no way there')
 
     monkeypatch.setenv('TORCH_HOME', str(tmp_path))
-    monkeypatch.setattr(torch.hub, 'download_url_to_file', refuse)
+    monkeypatch.setattr(OpenerDirector, 'open', refuse)
     option = '--cfg-options model.teachers.0.checkpoint=FILE'
-    fails({'name': f'mmpretrain:{MMPRETRAIN}'}, CheckpointError, f'cannot be downloaded .*no way to http.*{option}')
+    fails({'name': f'mmpretrain:{MMPRETRAIN}'}, CheckpointError, f'cannot be downloaded .*no way there.*{option}')
     pytest.importorskip('timm', reason=MISSING)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path))
