@@ -64,6 +64,7 @@ def measure(
     choice: Choice,
     limit: int | None = None,
     track: Track = untracked,
+    config_wins: bool = False,
 ) -> Results:
     """Score a classifier on the robustness sets of the paper's table 12.
 
@@ -76,6 +77,7 @@ def measure(
         choice: what of ImageNet-C is wanted.
         limit: so many pictures of each set, or of each part of ImageNet-C, spread evenly over it.
         track: says how far a set is.
+        config_wins: take this config although the checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: no set is wanted, or the limit is below 1.
@@ -88,7 +90,7 @@ def measure(
     sets = open_sets(folders, choice)
     if folders.make:
         library()
-    scorer = open_scorer(config_path, path)
+    scorer = open_scorer(config_path, path, config_wins)
     LOGGER.info('%d sets and parts of sets, on %s', len(sets), scorer.device)
     parts = []
     for place, one in enumerate(sets, 1):
