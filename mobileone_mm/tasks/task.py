@@ -77,7 +77,7 @@ class Task:
 
     Attributes:
         name: as in a card.
-    noun: what its models are called.
+        noun: what its models are called.
         host: the OpenMMLab package of its models, as `default_scope` names it.
         options: the class of its options, a frozen dataclass whose fields all have defaults.
         export: how its models become graphs, and how close two forms of one have to be.
