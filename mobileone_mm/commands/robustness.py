@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, score, print the table; returns the exit status."""
     parser = cli.parser('robustness', HELP)
     parser.add_argument('config', help="the classifier's config: a file, or the name of a shipped one")
-    parser.add_argument('model', help='its checkpoint, trained or fused, or what was exported of it')
+    parser.add_argument('model', help='its checkpoint, trained or fused, or what was exported from it')
     parser.add_argument('--imagenet', type=Path, metavar='DIR', help="ImageNet's validation pictures: clean accuracy")
     parser.add_argument('--imagenet-c', type=Path, metavar='DIR', help='corrupted: noise, blur, weather, digital')
     parser.add_argument('--imagenet-a', type=Path, metavar='DIR', help='photographs that fooled a ResNet-50')

@@ -22,7 +22,7 @@ CURES = {
         'folders that are no class: name each in `classes`, which holds for training and validation, or move it out of '
         'the set'
     ),
-    'names that differ by case': 'names that differ by case: merge or rename them, as some file systems know no case',
+    'names that differ by case': 'names that differ by case: merge or rename them, as some file systems ignore case',
     'classes one level deeper': (
         'classes one level deeper: move their folders up, or name the folder that holds them (train_folder or '
         'val_folder in the config; img_path of data_prefix)'
@@ -39,7 +39,7 @@ CURES = {
     'single picture': 'single pictures: add more of these classes, or leave their names out of `classes`',
     'picture unreadable': 'pictures that cannot be read: save them anew, or delete them',
     'one picture, two classes': 'one picture in two classes: keep it in the one it belongs to, delete the other',
-    'in training too': 'pictures in training and validation, whose score is too good by them: delete one of the two',
+    'in training too': 'pictures in training and validation, which make the score too high: delete one of the two',
 }
 
 

@@ -51,7 +51,7 @@ class Scorer:
 
 
 def open_scorer(config_path: str | Path, path: str | Path, config_wins: bool = False) -> Scorer:
-    """Open a config with its checkpoint, or with what was exported of it.
+    """Open a config with its checkpoint, or with what was exported from it.
 
     Args:
         config_path: the classifier's config.
