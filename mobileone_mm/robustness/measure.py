@@ -12,7 +12,7 @@ from mmengine.evaluator import Evaluator
 from torch.utils.data import DataLoader, Dataset
 
 from mobileone_mm.datasets.corrupt import library
-from mobileone_mm.errors import DataError, UsageError
+from mobileone_mm.errors import DataError, UsageError, one_line
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.robustness.results import Part, Results
 from mobileone_mm.robustness.scorer import Item, Scorer, Step, open_scorer, pipeline_of
@@ -52,8 +52,7 @@ class Pictures(Dataset[Any]):
         try:
             item: Item = self._pipeline({'img_path': path, 'gt_label': label})
         except Exception as error:  # of any kind, for a file that is no picture
-            reason = ' '.join(str(error).split())
-            return Unreadable(f'{path}: cannot be read by the test pipeline: {reason}; fetch the set again')
+            return Unreadable(f'{path}: cannot be read by the test pipeline: {one_line(error)}; fetch the set again')
         return item
 
 
