@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -65,13 +66,27 @@ def require_trained_with(config: Config, source: Checkpoint) -> None:
     """
     trained = read_config(source.meta.get('cfg'))
     names, expected = _two_lists(config, trained, source)
-    if names != expected:
-        raise CheckpointError(
-            f'{source.path}: trained on the classes {_listed(names)}, {config.filename} names {_listed(expected)}; '
-            f'{CURE}'
-        )
+    require_same_classes(config, source.path, names, expected)
     if found := _in_words(config, trained, source):
         raise CheckpointError(f'{source.path}: trained with another config than {config.filename}: {found}; {CURE}')
+
+
+def require_same_classes(config: Config, path: Path, trained: Sequence[str], expected: Sequence[str]) -> None:
+    """Refuse a config whose classes are not those that its checkpoint was trained on, in their order.
+
+    Args:
+        config: the one that is given.
+        path: of the checkpoint.
+        trained: the classes that it was trained on.
+        expected: those of the config.
+
+    Raises:
+        CheckpointError: with both lists.
+    """
+    if tuple(trained) != tuple(expected):
+        raise CheckpointError(
+            f'{path}: trained on the classes {_listed(trained)}, {config.filename} names {_listed(expected)}; {CURE}'
+        )
 
 
 def differences_from(config: Config, source: Checkpoint) -> str:
