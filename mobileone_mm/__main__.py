@@ -14,13 +14,13 @@ VERBS = {
     'doctor': 'what is installed, what is broken, and the command that fixes it',
     'init': 'write a config for your own data',
     'check': 'look at what a config trains on: counts, faults, samples',
-    'train': 'train a model, from a config of yours or by the name of one that comes along',
+    'train': 'train a model, from a config of your own or by the name of a shipped one',
     'test': "score a checkpoint by its config's own metric",
     'export': 'turn a trained model into a checked Core ML package or ONNX file',
     'verify': 'check a saved package or file again, by itself',
-    'evaluate': 'score it on your own test data, beside the model you trained',
+    'evaluate': 'score an exported file on your own test data, beside the model you trained',
     'robustness': 'score an ImageNet classifier on ImageNet-C, -A, -R and -Sketch',
-    'predict': 'draw what it finds in pictures',
+    'predict': 'draw what a model finds in pictures',
     'fuse': 'write the fused form of a checkpoint, and the config that loads it',
     'convert': "write a checkpoint in another project's layout",
     'toy-data': 'draw a small data set, with boxes, with masks or in class folders',
@@ -61,7 +61,8 @@ def _help() -> str:
     verbs = '\n'.join(f'  {verb:{width}}  {line}' for verb, line in VERBS.items())
     return f"""example: {cli.command('demo')}
 
-From a config to a detector on an iPhone: train MobileOne with OpenMMLab, fuse it, export it, check what was exported.
+From a config to a detector, a segmenter or a classifier on an iPhone: train MobileOne with OpenMMLab, fuse it, export
+it, and check what was exported.
 
 {verbs}
 

@@ -65,6 +65,11 @@ def shown(names: Iterable[Any], between: str = ', ') -> str:
     return between.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
 
 
+def one_line(error: object) -> str:
+    """What an error of a library says, in one line; its type where it says nothing."""
+    return ' '.join(str(error).split()) or type(error).__name__
+
+
 def printable(text: object, kept: str = '') -> str:
     """A text that comes from a file, with what would move a terminal's cursor written out, as repr() does it.
 
@@ -72,8 +77,9 @@ def printable(text: object, kept: str = '') -> str:
         text: a text, or what has one.
         kept: control characters that stay.
     """
-    return ''.join(one if _is_shown(one) or one in kept else one.encode('unicode_escape').decode() for one in str(text))
+    return ''.join(one if is_shown(one) or one in kept else one.encode('unicode_escape').decode() for one in str(text))
 
 
-def _is_shown(one: str) -> bool:
+def is_shown(one: str) -> bool:
+    """Whether a character is a letter, a sign or a space: nothing that moves a cursor or turns a line round."""
     return one.isprintable() or unicodedata.category(one) == 'Zs' or one in JOINERS

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _require_classes(config: 'Config', source: 'Checkpoint', config_wins: bool) -> None:
     """Refuse a checkpoint whose class names are not the config's: FUSED.pth would name them, FUSED.py the others."""
     from mobileone_mm.tasks.by_name import task_for
-    from mobileone_mm.tasks.task import class_fault
+    from mobileone_mm.tasks.task import require_trained_classes
 
     if not source.classes:
         return
@@ -76,12 +77,8 @@ def _require_classes(config: 'Config', source: 'Checkpoint', config_wins: bool) 
         raise CheckpointError(f'{source.path}: its meta names {shown(sorted(twice))} for more than one class')
     if config_wins:
         return
-    try:
-        fault = class_fault(task, config, source.classes)
-    except ConfigError:  # it names none
-        return
-    if fault:
-        raise CheckpointError(f'{source.path}: {fault}; fuse with the config it was trained with')
+    with suppress(ConfigError):  # it names none
+        require_trained_classes(task, config, source.path, source.classes)
 
 
 def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:

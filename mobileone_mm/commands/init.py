@@ -20,15 +20,14 @@ HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
 
 Writes a config for your own boxes, masks or class folders, ready to train: settings that work on a few hundred
 pictures, with your classes and paths in its first lines. Looks into the folder of --data for annotation files and
-pictures of boxes, or for the folders of classes, and says what it did not find. Class folders that are not parted
-into train/ and val/ are parted by the config. The file may lie anywhere and is yours to change. Nothing is replaced."""
+pictures of boxes, or for the folders of classes, and says what it did not find. Of class folders without train/ and
+val/, the config holds out a fifth for validation. The file may lie anywhere and is yours. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
-CHECKED = (MASKS, CLASSES)  # whose data are looked at before a training
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
 MOST_LISTED = 10  # names in a line
-TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be parted into
+TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be split into
 HIGHEST = 255  # an id is a byte
 
 
@@ -56,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if template == MASKS and classes is None:
         cli.say("warning: no `classes` given; 'background' and 'thing' hold their places in the config")
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
-    cli.next_command(cli.command('check' if Path(config(template)).stem in CHECKED else 'train', out))
+    cli.next_command(cli.command('check', out))
     return 0
 
 
@@ -112,7 +111,7 @@ def _of_masks(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _parted(root: str, images: str, masks: str) -> dict[str, str]:
-    """The folders of a set that is parted into subfolders already; nothing of another."""
+    """The folders of a set that is split into subfolders already; nothing of another."""
     for val in VAL:
         if all(os.path.isdir(os.path.join(root, folder, part)) for folder in (images, masks) for part in (TRAIN, val)):
             names = {'images': (images, TRAIN), 'masks': (masks, TRAIN)}

@@ -13,15 +13,15 @@ HELP = """example: %(prog)s mobileone_s0_in1k best.pth --imagenet-a data/imagene
 
 Scores an ImageNet classifier on the sets of the paper's table 12 and prints its figures beside the paper's: the mCE of
 ImageNet-C, top-1 and top-5 of the others. Each set is read as it is published, in folders named by WordNet ids
-(docs/robustness.md). Computes on the GPU where there is one, with the config's test pipeline, batch size and
-workers."""
+(docs/robustness.md), and prepared by the config's test pipeline. A checkpoint runs on the GPU where there is one, an
+exported file on the CPU."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, score, print the table; returns the exit status."""
     parser = cli.parser('robustness', HELP)
     parser.add_argument('config', help="the classifier's config: a file, or the name of a shipped one")
-    parser.add_argument('model', help='its checkpoint, trained or fused, or what was exported of it')
+    parser.add_argument('model', help='its checkpoint, trained or fused, or what was exported from it')
     parser.add_argument('--imagenet', type=Path, metavar='DIR', help="ImageNet's validation pictures: clean accuracy")
     parser.add_argument('--imagenet-c', type=Path, metavar='DIR', help='corrupted: noise, blur, weather, digital')
     parser.add_argument('--imagenet-a', type=Path, metavar='DIR', help='photographs that fooled a ResNet-50')
@@ -35,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         '--limit', type=int, metavar='N', help='N pictures of each set only, and of each corruption and severity'
     )
+    cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
     args = parser.parse_args(argv)
     form = cli.command('robustness', 'CONFIG', 'MODEL')
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     folders = Folders(clean, corrupted, args.corrupt, adversarial, renditions, sketches)
     given = {'corruptions': args.corruptions, 'severities': args.severities}
     choice = Choice(**{name: value for name, value in given.items() if value is not None})
-    results = measure(config, args.model, folders, choice, args.limit, cli.progress)
+    results = measure(config, args.model, folders, choice, args.limit, cli.progress, args.config_wins)
     if args.report:
         cli.write_report(args.report, results.as_dict())
     cli.result(results.table())

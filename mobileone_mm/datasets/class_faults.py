@@ -1,16 +1,15 @@
 """What can be wrong with the pictures of classes: files that cannot be read, and copies where there may be none."""
 
-import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mobileone_mm.datasets.class_files import counted_endings
 from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.errors import shown
+from mobileone_mm.outputs import file_sha256
 from mobileone_mm.pictures.reading import PICTURE_ENDINGS
 
 STRONG = 10  # times as many pictures of one class as of another: the rare one is then easily never predicted
@@ -22,7 +21,7 @@ CURES = {
         'folders that are no class: name each in `classes`, which holds for training and validation, or move it out of '
         'the set'
     ),
-    'names that differ by case': 'names that differ by case: merge or rename them, as some file systems know no case',
+    'names that differ by case': 'names that differ by case: merge or rename them, as some file systems ignore case',
     'classes one level deeper': (
         'classes one level deeper: move their folders up, or name the folder that holds them (train_folder or '
         'val_folder in the config; img_path of data_prefix)'
@@ -39,7 +38,7 @@ CURES = {
     'single picture': 'single pictures: add more of these classes, or leave their names out of `classes`',
     'picture unreadable': 'pictures that cannot be read: save them anew, or delete them',
     'one picture, two classes': 'one picture in two classes: keep it in the one it belongs to, delete the other',
-    'in training too': 'pictures in training and validation, whose score is too good by them: delete one of the two',
+    'in training too': 'pictures in training and validation, which make the score too high: delete one of the two',
 }
 
 
@@ -110,11 +109,11 @@ def copies_among(paths: Sequence[str]) -> list[list[str]]:
             by_size[os.path.getsize(path)].append(path)
         except OSError:
             continue
-    groups: defaultdict[tuple[int, bytes], list[str]] = defaultdict(list)
+    groups: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
     for size, alike in by_size.items():
         for path in alike if size and len(alike) > 1 else ():
             try:
-                groups[size, hashlib.sha256(Path(path).read_bytes()).digest()].append(path)
+                groups[size, file_sha256(path)].append(path)
             except OSError:
                 continue
     return [group for group in groups.values() if len(group) > 1]

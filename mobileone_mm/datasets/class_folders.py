@@ -32,7 +32,7 @@ class ClassFolderDataset(BaseDataset):  # type: ignore[misc]  # mmengine is unty
 
     Args:
         part: 'train' or 'val' of a set that has no validation pictures of its own: `val_share` of each class is held
-            out, by the pictures' names and the seed; at least one is. 'all' for a set that is not parted.
+            out, by the pictures' names and the seed; at least one is. 'all' for a set that is not split.
         val_share: see `part`.
         seed: see `part`.
         apart_from: of a set to validate on, the folder below `data_root` that is trained on: no picture in it may be

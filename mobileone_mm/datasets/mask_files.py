@@ -147,7 +147,7 @@ def part_of(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[P
     if part == 'all':
         return list(pairs)
     if len(pairs) < 2:
-        raise DataError(f'{len(pairs)} images cannot be parted into training and validation; add images')
+        raise DataError(f'{len(pairs)} images cannot be split into training and validation; add images')
     chosen = held_out([pair.stem for pair in pairs], share, seed)
     return [pair for pair in pairs if (pair.stem in chosen) == (part == 'val')]
 

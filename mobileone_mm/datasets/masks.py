@@ -37,7 +37,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
         colour_map: for masks that hold colours (the pipeline loads them with `mobileone_mm.LoadMask`): one RGB colour
             a class, in the order of the classes, then those that are ignored.
         part: 'train' or 'val' of a set that has no validation images of its own: `val_share` of it is held out, by
-            the images' names and the seed. 'all' for a set that is not parted.
+            the images' names and the seed. 'all' for a set that is not split.
         val_share: see `part`.
         seed: see `part`.
         check: look for faults in all files before the first step; what is known of unchanged files is kept. Without

@@ -1,4 +1,4 @@
-"""A set that is parted into training and validation by its files' names, so that no file has to be moved."""
+"""A set that is split into training and validation by its files' names, so that no file has to be moved."""
 
 import hashlib
 from collections.abc import Collection

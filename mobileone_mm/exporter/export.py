@@ -21,7 +21,7 @@ from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import size_of
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import CheckpointError, ConfigError, UsageError, printable
+from mobileone_mm.errors import ConfigError, UsageError, printable
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session, Track, untracked
@@ -42,7 +42,7 @@ from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Framed, Size, Task, class_fault, run_graph
+from mobileone_mm.tasks.task import Framed, Size, Task, require_trained_classes, run_graph
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -205,9 +205,8 @@ def _loaded(
     model, checkpoint = open_model(config, checkpoint_path, require, config_wins)
     assert frame is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
-    fault = class_fault(task, config, checkpoint.classes) if checkpoint.classes and not config_wins else None
-    if fault:
-        raise CheckpointError(f'{checkpoint.path}: {fault}; export with the config it was trained with')
+    if not config_wins:
+        require_trained_classes(task, config, checkpoint.path, checkpoint.classes)
     return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
 
 

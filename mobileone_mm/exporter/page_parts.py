@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from mobileone_mm.errors import JOINERS
+from mobileone_mm.errors import is_shown
 from mobileone_mm.flags import FLAGS
 
 SMALLEST_SHARE = 0.001  # smaller ones are said in words
@@ -18,7 +18,7 @@ OPTION = re.compile('`([^`]+)`')  # how the library names an option
 
 def plain(text: str) -> str:
     """A text on one line, escaped; what is no character to be seen, such as one that turns the line round, is not."""
-    return escape(''.join(one if one.isprintable() or one in JOINERS else UNKNOWN for one in text))
+    return escape(''.join(one if is_shown(one) else UNKNOWN for one in text))
 
 
 def prose(text: str) -> str:

@@ -105,7 +105,7 @@ LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
 
 
 def is_class_folders(root: Path) -> bool:
-    """Whether a folder looks like one of class folders, parted or not, which hold pictures."""
+    """Whether a folder looks like one of class folders, split or not, which hold pictures."""
     train = class_layout(root).lines.get('train_folder')
     return train is not None and _class_root(root, Path(train)) == Path(train)
 

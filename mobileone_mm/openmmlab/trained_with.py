@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
@@ -27,8 +28,8 @@ CURE = 'give the config it was trained with, or `config_wins` where yours is mea
 
 # What may differ: it is for training alone, says where the training began, or is the user's to choose afterwards.
 FREE = re.compile(
-    r'_.*|init_cfg|pretrained|train_cfg|teachers|hard_label_weight|test_cfg|loss.*|.*_loss|with_cp|norm_eval|frozen_stages|drop.*|.*_drop|'
-    r'auxiliary_head|sampler|ignore_index|cal_acc|topk|momentum|requires_grad|inplace|'
+    r'_.*|init_cfg|pretrained|train_cfg|test_cfg|teachers|hard_label_weight|loss.*|.*_loss|with_cp|norm_eval|'
+    r'frozen_stages|drop.*|.*_drop|auxiliary_head|sampler|ignore_index|cal_acc|topk|momentum|requires_grad|inplace|'
     # of a data preprocessor: how pictures of one batch are brought to one size, and labels to tensors
     r'batch_augments|pad_.*|seg_pad_val|mask_pad_val|bgr_to_rgb_mask|size|size_divisor|boxtype2tensor|non_blocking|to_onehot'
 )
@@ -65,13 +66,27 @@ def require_trained_with(config: Config, source: Checkpoint) -> None:
     """
     trained = read_config(source.meta.get('cfg'))
     names, expected = _two_lists(config, trained, source)
-    if names != expected:
-        raise CheckpointError(
-            f'{source.path}: trained on the classes {_listed(names)}, {config.filename} names {_listed(expected)}; '
-            f'{CURE}'
-        )
+    require_same_classes(config, source.path, names, expected)
     if found := _in_words(config, trained, source):
         raise CheckpointError(f'{source.path}: trained with another config than {config.filename}: {found}; {CURE}')
+
+
+def require_same_classes(config: Config, path: Path, trained: Sequence[str], expected: Sequence[str]) -> None:
+    """Refuse a config whose classes are not those that its checkpoint was trained on, in their order.
+
+    Args:
+        config: the one that is given.
+        path: of the checkpoint.
+        trained: the classes that it was trained on.
+        expected: those of the config.
+
+    Raises:
+        CheckpointError: with both lists.
+    """
+    if tuple(trained) != tuple(expected):
+        raise CheckpointError(
+            f'{path}: trained on the classes {_listed(trained)}, {config.filename} names {_listed(expected)}; {CURE}'
+        )
 
 
 def differences_from(config: Config, source: Checkpoint) -> str:

@@ -1,4 +1,4 @@
-"""Pictures in, pictures with boxes and their JSON out; with a second model, side by side."""
+"""Pictures in, pictures with what was found and its JSON out; with a second model, side by side."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import Any
 
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, is_artifact, kind_of
 from mobileone_mm.artifact.inputs import fitted, fitted_for
-from mobileone_mm.errors import CheckpointError, UsageError
+from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.pictures.reading import Picture
@@ -14,7 +14,7 @@ from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for, task_named
-from mobileone_mm.tasks.task import Task, class_fault
+from mobileone_mm.tasks.task import Task, require_trained_classes
 from mobileone_mm.threads import one_thread
 
 
@@ -79,9 +79,8 @@ def _of_checkpoint(config_path: str, path: str, config_wins: bool) -> Predictor:
         model, source = open_model(config, path, task.export.require, config_wins)
         classes = task.export.class_names(config, source.classes)
         frame = task.export.framed(task.options(), config, None)
-        fault = class_fault(task, config, source.classes) if source.classes and not config_wins else None
-    if fault:
-        raise CheckpointError(f'{path}: {fault}; give the config it was trained with')
+        if not config_wins:
+            require_trained_classes(task, config, source.path, source.classes)
     fused = fuse(model)  # the same numbers, in a fraction of the time
 
     def predict(picture: Picture, rules: Any) -> Any:

@@ -19,12 +19,12 @@ EXPECTED = f'{" or ".join(ARTIFACTS)}, or CONFIG{CONFIG} CHECKPOINT{CHECKPOINT}'
 
 
 def split_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """Part a command's words into those that name a detector and those after them.
+    """Split a command's words into those that name a model and those after them.
 
     A config and its checkpoint are taken in either order, so that it can be said which one is expected first.
 
     Raises:
-        UsageError: they begin with no detector.
+        UsageError: they begin with no model.
     """
     kind = kind_of(words[0])
     if kind in AN_ARTIFACT:
@@ -35,7 +35,7 @@ def split_words(words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def compared_words(words: Sequence[str], first: Sequence[str]) -> Sequence[str]:
-    """The words that name a second detector, beside those of the `first`, whose config a checkpoint alone takes.
+    """The words that name a second model, beside those of the `first`, whose config a checkpoint alone takes.
 
     The config that an exported file names is none: a config is executed, and whoever made the file chose it.
 
@@ -63,7 +63,7 @@ def picture_files(words: Sequence[str]) -> list[Path]:
         DataError: a word means no file at all.
     """
     if not words:
-        raise UsageError('no pictures given; expected files, folders or patterns behind the detector')
+        raise UsageError('no pictures given; expected files, folders or patterns after the model')
     return list(dict.fromkeys(file for word in words for file in _files(word)))
 
 

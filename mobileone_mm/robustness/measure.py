@@ -12,7 +12,7 @@ from mmengine.evaluator import Evaluator
 from torch.utils.data import DataLoader, Dataset
 
 from mobileone_mm.datasets.corrupt import library
-from mobileone_mm.errors import DataError, UsageError
+from mobileone_mm.errors import DataError, UsageError, one_line
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.robustness.results import Part, Results
 from mobileone_mm.robustness.scorer import Item, Scorer, Step, open_scorer, pipeline_of
@@ -52,8 +52,7 @@ class Pictures(Dataset[Any]):
         try:
             item: Item = self._pipeline({'img_path': path, 'gt_label': label})
         except Exception as error:  # of any kind, for a file that is no picture
-            reason = ' '.join(str(error).split())
-            return Unreadable(f'{path}: cannot be read by the test pipeline: {reason}; fetch the set again')
+            return Unreadable(f'{path}: cannot be read by the test pipeline: {one_line(error)}; fetch the set again')
         return item
 
 
@@ -64,6 +63,7 @@ def measure(
     choice: Choice,
     limit: int | None = None,
     track: Track = untracked,
+    config_wins: bool = False,
 ) -> Results:
     """Score a classifier on the robustness sets of the paper's table 12.
 
@@ -76,6 +76,7 @@ def measure(
         choice: what of ImageNet-C is wanted.
         limit: so many pictures of each set, or of each part of ImageNet-C, spread evenly over it.
         track: says how far a set is.
+        config_wins: take this config although the checkpoint says that it was trained with another one.
 
     Raises:
         UsageError: no set is wanted, or the limit is below 1.
@@ -88,7 +89,7 @@ def measure(
     sets = open_sets(folders, choice)
     if folders.make:
         library()
-    scorer = open_scorer(config_path, path)
+    scorer = open_scorer(config_path, path, config_wins)
     LOGGER.info('%d sets and parts of sets, on %s', len(sets), scorer.device)
     parts = []
     for place, one in enumerate(sets, 1):

@@ -13,13 +13,13 @@ from mmengine.device import get_device
 from mmengine.registry import DATASETS
 from torch import Tensor
 
-from mobileone_mm.artifact.card import Card
+from mobileone_mm.artifact.card import CENTER_CROP, Card
 from mobileone_mm.artifact.formats import is_artifact
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.centre_crop import centre_crop_of, see_whole, sizing_steps, test_pipeline
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import test_dataset
 from mobileone_mm.pictures.reading import Picture, middle
 from mobileone_mm.reparam import fuse
 from mobileone_mm.robustness.sets import Corruption
@@ -31,7 +31,6 @@ from mobileone_mm.tasks.task import Task
 Item = Mapping[str, Any]
 Step = dict[str, Any]
 SHORT, SIDE = 256, 224  # px: how the pictures of ImageNet-C were resized and cropped before they were corrupted
-SIZING = ('Resize', 'ResizeEdge', 'CenterCrop')
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Scorer:
         config: its config.
         device: where it computes.
         score: gives numbers (N, 1000), the largest for the most probable class, for N items of a test pipeline.
-        side: px of the square that it takes, where it takes no other.
+        side: px of the square that it takes, in which it cuts out itself what it sees; None where the pipeline does.
     """
 
     config: Config
@@ -51,8 +50,13 @@ class Scorer:
     side: int | None = None
 
 
-def open_scorer(config_path: str | Path, path: str | Path) -> Scorer:
-    """Open a config with its checkpoint, or with what was exported of it.
+def open_scorer(config_path: str | Path, path: str | Path, config_wins: bool = False) -> Scorer:
+    """Open a config with its checkpoint, or with what was exported from it.
+
+    Args:
+        config_path: the classifier's config.
+        path: its checkpoint, trained or fused, or an artifact made of it.
+        config_wins: take this config although the checkpoint says that it was trained with another one.
 
     Raises:
         ConfigError: the config is no ImageNet classifier's, or has no test pipeline.
@@ -66,7 +70,7 @@ def open_scorer(config_path: str | Path, path: str | Path) -> Scorer:
             raise ConfigError(f'{config_path}: made for {task.name}, expected the config of an ImageNet classifier')
         configs.enter_scope(config)
         _require_imagenet(task, config_path, task.export.class_names(config, None))
-        return _artifact(config, task, path) if is_artifact(path) else _model(config, task, path)
+        return _artifact(config, task, path) if is_artifact(path) else _model(config, task, path, config_wins)
 
 
 def _require_imagenet(task: Task, path: str | Path, names: Sequence[str]) -> None:
@@ -80,9 +84,9 @@ def _require_imagenet(task: Task, path: str | Path, names: Sequence[str]) -> Non
         )
 
 
-def _model(config: Config, task: Task, path: str | Path) -> Scorer:
+def _model(config: Config, task: Task, path: str | Path, config_wins: bool) -> Scorer:
     model: Any
-    model, source = open_model(config, path, task.export.require)
+    model, source = open_model(config, path, task.export.require, config_wins)
     if source.classes is not None:
         _require_imagenet(task, path, source.classes)
     outputs = int(model.head.num_classes)
@@ -113,7 +117,8 @@ def _artifact(config: Config, task: Task, path: str | Path) -> Scorer:
         found = [task.predict.by(artifact.saved.runner, picture, rules).probabilities for picture in pictures]
         return torch.from_numpy(np.stack(found))
 
-    return Scorer(config, 'cpu', score, card.input_size[0])
+    cuts_inside = card.crop == CENTER_CROP and centre_crop_of(config) is not None
+    return Scorer(config, 'cpu', score, card.input_size[0] if cuts_inside else None)
 
 
 def _filling(picture: Picture, card: Card, path: str | Path) -> Picture:
@@ -144,18 +149,15 @@ def pipeline_of(scorer: Scorer, corruption: Corruption | None) -> list[Step]:
     Raises:
         ConfigError: the config has no test pipeline that loads pictures.
     """
-    steps: list[Step] = copy.deepcopy(list((test_dataset(scorer.config) or {}).get('pipeline', ())))
+    steps: list[Step] = copy.deepcopy(list(test_pipeline(scorer.config)))
     if not steps or not _kind(steps[0]).startswith('Load'):
         raise ConfigError(f'{scorer.config.filename}: expected a test pipeline that begins with LoadImageFromFile')
     if corruption is not None:
-        load, *rest = [step for step in steps if _kind(step) not in SIZING]
+        sizing = [step for _, step in sizing_steps(steps)]
+        load, *rest = [step for step in steps if step not in sizing]
         return [load, *_sizing(corruption), *rest]
-    if scorer.side is not None:  # what an artifact cuts, it cuts inside
-        for step in steps:
-            if _kind(step) == 'ResizeEdge':
-                step['scale'] = scorer.side
-            elif _kind(step) == 'CenterCrop':
-                step['crop_size'] = scorer.side
+    if scorer.side is not None:
+        see_whole(steps, scorer.side)
     return steps
 
 

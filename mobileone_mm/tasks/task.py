@@ -5,6 +5,7 @@ Outputs are arrays by name. A size is (width, height) in pixels.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +19,7 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples
+from mobileone_mm.openmmlab.trained_with import require_same_classes
 from mobileone_mm.pictures.reading import DEFAULT, Resampling
 from mobileone_mm.threads import one_thread
 
@@ -77,7 +79,7 @@ class Task:
 
     Attributes:
         name: as in a card.
-    noun: what its models are called.
+        noun: what its models are called.
         host: the OpenMMLab package of its models, as `default_scope` names it.
         options: the class of its options, a frozen dataclass whose fields all have defaults.
         export: how its models become graphs, and how close two forms of one have to be.
@@ -244,11 +246,18 @@ class Looking:
     said: Callable[[Any, Sequence[str]], str]
 
 
-def class_fault(task: Task, config: Config, trained: Sequence[str]) -> str | None:
-    """How the classes that a checkpoint was trained on differ from its config's, in words; None where they agree.
+def require_trained_classes(task: Task, config: Config, path: Path, trained: Sequence[str] | None) -> None:
+    """Refuse a config whose classes, as an export has them, are not those that its checkpoint was trained on.
+
+    Args:
+        task: the config's.
+        config: the one that is given.
+        path: of the checkpoint.
+        trained: the classes that it was trained on; None where it does not tell.
 
     Raises:
+        CheckpointError: with both lists.
         ConfigError: the config names no classes.
     """
-    given, wanted = task.export.as_named(trained), task.export.class_names(config, trained)
-    return None if given == wanted else f'trained on the classes {given}, {config.filename} names {wanted}'
+    if trained:
+        require_same_classes(config, path, task.export.as_named(trained), task.export.class_names(config, trained))

@@ -22,7 +22,7 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(('name', 'written'), [([], 'my_set.py'), (['cells'], 'cells.py'), (['sub/a.py'], 'sub/a.py')])
-def test_writes_a_config_and_names_the_command_that_trains_it(
+def test_writes_a_config_and_names_the_command_that_looks_at_its_data(
     name: list[str], written: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(main, [*name, '--classes', 'cat, dog', '--data', 'photos']) == 0
@@ -33,7 +33,7 @@ def test_writes_a_config_and_names_the_command_that_trains_it(
     said = capsys.readouterr()
     first, last = said.out.splitlines()
     assert first.startswith(f'{written}: written; ')
-    assert last == f'next: {cli.command("train", written)}'
+    assert last == f'next: {cli.command("check", written)}'
     assert said.err.startswith('warning: not found in photos: an annotation file for training ')
     assert said.err.count('\n') == 1
 

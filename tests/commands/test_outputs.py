@@ -75,7 +75,7 @@ OTHERS: dict[str, set[str]] = {
     'check': {'config', 'samples', 'seed'},
     'robustness': {
         *('config', 'model', 'imagenet', 'imagenet_c', 'imagenet_a', 'imagenet_r', 'imagenet_sketch', 'corrupt'),
-        *('corruptions', 'severities', 'limit'),
+        *('corruptions', 'severities', 'limit', 'config_wins'),
     },
     'toy-data': {'masks', 'class_folders', 'images', 'val', 'size', 'seed'},
     'init': {'template', 'data', 'classes', 'images', 'masks', 'val_images', 'val_masks', 'ignore'},

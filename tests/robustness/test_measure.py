@@ -1,10 +1,13 @@
 """Sets that the test lays out by what mmpretrain's own model says, scored: the numbers are known beforehand."""
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from mmengine.config import Config
 from PIL import Image
 
 from mobileone_mm.datasets.corrupt import CORRUPTIONS, FAMILIES, SEVERITIES, corrupt
@@ -15,6 +18,7 @@ from mobileone_mm.robustness.measure import Pictures, measure
 from mobileone_mm.robustness.scorer import Scorer, open_scorer, pipeline_of
 from mobileone_mm.robustness.sets import Choice, Corruption, Folders
 from mobileone_mm.robustness.synsets import synsets
+from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
 from tiny_classifier import new_classifier
 
 from .conftest import Classifier, picture, place, write
@@ -81,6 +85,32 @@ def test_published_crops_are_not_resized_and_others_are_cut_in_the_middle(scorer
         np.testing.assert_array_equal(item['inputs'].numpy(), channels_swapped(expected).transpose(2, 0, 1))
 
 
+@pytest.mark.parametrize(
+    'sizing',
+    [
+        [{'type': 'EfficientNetCenterCrop', 'crop_size': 224}],
+        [
+            {'type': 'NumpyToPIL', 'to_rgb': True},
+            {'type': 'torchvision/Resize', 'size': 256},
+            {'type': 'torchvision/CenterCrop', 'size': 224},
+            {'type': 'PILToNumpy', 'to_bgr': True},
+        ],
+    ],
+    ids=['efficientnet', 'torchvision'],
+)
+def test_published_crops_are_not_resized_by_any_pipeline(
+    sizing: list[dict[str, object]], scorer: Scorer, tmp_path: Path
+) -> None:
+    config = copy.deepcopy(scorer.config)
+    load, *_, pack = config.test_dataloader.dataset.pipeline
+    config.test_dataloader.dataset.pipeline = [load, *sizing, pack]
+    file = write(tmp_path / '1.png', picture(1))
+    pipeline = pipeline_of(replace(scorer, config=config), Corruption('fog', 3, made=False))
+    item = Pictures([(str(file), 0)], pipeline)[0]
+    assert isinstance(item, dict)
+    np.testing.assert_array_equal(item['inputs'].numpy(), channels_swapped(picture(1)).transpose(2, 0, 1))
+
+
 def test_what_is_corrupted_here_is_resized_and_cropped_before(scorer: Scorer, tmp_path: Path) -> None:
     image = picture(3, 300, 400)
     file = write(tmp_path / '1.png', image)
@@ -137,3 +167,15 @@ def test_a_classifier_of_other_classes_is_refused(
     other = new_classifier(tmp_path, classes=tuple(f'n{number}' for number in range(1000)))
     with pytest.raises(CheckpointError, match=r'best\.pth: trained on the classes n0, n1, .* and 995 more, '):
         open_scorer(imagenet.config, other[1])
+
+
+def test_a_config_that_the_checkpoint_was_not_trained_with_is_taken_only_where_it_wins(
+    imagenet: Classifier, tmp_path: Path
+) -> None:
+    trained = Config.fromfile(imagenet.config)
+    trained.model.data_preprocessor.mean = [0, 0, 0]
+    path = tmp_path / 'other.pth'
+    save_checkpoint(path, read_checkpoint(imagenet.weights).state_dict, {'cfg': trained.pretty_text})
+    with pytest.raises(CheckpointError, match=r'data_preprocessor\.mean is \[0, 0, 0\] there'):
+        open_scorer(imagenet.config, path)
+    assert open_scorer(imagenet.config, path, config_wins=True).config.filename == str(imagenet.config)

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.model import initialize
 from torch import Tensor, nn
 
-from mobileone_mm.errors import CheckpointError, ConfigError, shown
+from mobileone_mm.errors import CheckpointError, ConfigError, one_line, shown
 from mobileone_mm.registry import SCOPE
 
 EXAMPLES = "'timm:resnet152s.gluon_in1k' or 'mmpretrain:resnet101_8xb32_in1k'"
@@ -225,5 +225,5 @@ def _unknown(options: TeacherOptions, known: Sequence[str], listing: str) -> str
 
 
 def _unread(options: TeacherOptions, key: str, reason: object) -> str:
-    why = ' '.join(str(reason).split()) or type(reason).__name__
+    why = one_line(reason)
     return f'teacher {options.name}: its weights cannot be read ({why}); name a file: --cfg-options {key}=FILE'

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mobileone_mm.artifact.card import IMAGE
-from mobileone_mm.errors import ExportError
+from mobileone_mm.errors import ExportError, one_line
 from mobileone_mm.targets.coreml.layer_names import layers_of, layers_of_operations, named_by
 from mobileone_mm.targets.coreml.library import COMPRESSED, compression, coremltools, silent
 from mobileone_mm.targets.coreml.options import CoreMLOptions
@@ -105,8 +105,7 @@ def _quietly(what: str, call: Callable[[], Any]) -> Any:
         with silent(), np.errstate(over='ignore'):
             return call()
     except Exception as error:  # whatever the converter raises is about this graph
-        reason = ' '.join(str(error).split())
-        raise ExportError(f'coremltools cannot {what}: {reason}') from error
+        raise ExportError(f'coremltools cannot {what}: {one_line(error)}') from error
 
 
 def operations(program_spec: Any) -> Counter[str]:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from mobileone_mm.atomic import no_space, scratch
-from mobileone_mm.errors import ExportError
+from mobileone_mm.errors import ExportError, one_line
 
 INSTALL = "install it: pip install 'mobileone-mm[export]'"
 COMPRESSED = 'constexpr_'  # what operations that unpack a constant are called
@@ -58,8 +58,7 @@ def constants_of(spec: Any, weights: Path) -> dict[str, Any]:
         with silent():
             (function,) = load(spec, spec.specificationVersion, str(weights)).functions.values()
     except Exception as error:  # whatever the reader raises is about this file
-        reason = ' '.join(str(error).split())
-        raise ExportError(f'the program cannot be read: {reason}') from error
+        raise ExportError(f'the program cannot be read: {one_line(error)}') from error
     constants = {}
     for operation in function.operations:
         if operation.op_type == 'const':

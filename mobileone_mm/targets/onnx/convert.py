@@ -9,8 +9,8 @@ import torch
 
 from mobileone_mm import __version__
 from mobileone_mm.artifact.card import IMAGE
-from mobileone_mm.errors import ExportError
-from mobileone_mm.targets.onnx.file import INSTALL, IR_VERSION, OPSET, one_line, onnx
+from mobileone_mm.errors import ExportError, one_line
+from mobileone_mm.targets.onnx.file import INSTALL, IR_VERSION, OPSET, onnx
 from mobileone_mm.tasks.task import Graph
 
 WEIGHTED = ('Conv', 'ConvTranspose', 'Gemm', 'MatMul')  # operations that are layers with weights

@@ -6,7 +6,7 @@ from types import ModuleType
 from typing import Any
 
 from mobileone_mm.artifact.digest import digest_of, known_copy, within
-from mobileone_mm.errors import ExportError
+from mobileone_mm.errors import ExportError, one_line
 
 OPSET = 18  # the oldest that torch's exporter writes by itself; ONNX Runtime 1.17 reads up to 20
 IR_VERSION = 8  # of the file format, which came with opset 18; ONNX Runtime 1.17 reads up to 9
@@ -90,11 +90,6 @@ def require_file(path: str | Path) -> Path:
     if not path.is_file():
         raise ExportError(f'{path}: no such file; expected a .onnx file as an export writes it')
     return path
-
-
-def one_line(error: Exception) -> str:
-    """What a library says, in one line."""
-    return ' '.join(str(error).split()) or type(error).__name__
 
 
 def _require_sound(model: Any) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from mobileone_mm.artifact.inputs import CHANNELS, Array, as_planes, checked_number, checked_picture, require_names
 from mobileone_mm.artifact.runner import Outputs
-from mobileone_mm.errors import DataError, ExportError
-from mobileone_mm.targets.onnx.file import INSTALL, one_line
+from mobileone_mm.errors import DataError, ExportError, one_line
+from mobileone_mm.targets.onnx.file import INSTALL
 
 THREADS = 1  # of ONNX Runtime: on two busy cores, an S0 detector takes 24 ms a picture with one, 52 ms with two
 SILENT = 4  # its log level: errors are raised, and a number that may be left out is nothing to warn of

@@ -2,15 +2,14 @@
 
 import copy
 import logging
-from dataclasses import dataclass
-from typing import Any
 
 from mmengine.config import Config
 
 from mobileone_mm.artifact.card import CENTER_CROP, Card
 from mobileone_mm.errors import ConfigError, UsageError
+from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of, see_whole, sizing_steps, test_pipeline
 from mobileone_mm.openmmlab.inputs import input_size_of
-from mobileone_mm.openmmlab.test_data import Samples, open_samples, test_dataset
+from mobileone_mm.openmmlab.test_data import Samples, open_samples
 from mobileone_mm.pictures.reading import DEFAULT, INTERPOLATIONS, Resampling
 from mobileone_mm.tasks.classification.options import YES, ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Framed, Size
@@ -19,54 +18,6 @@ LOGGER = logging.getLogger(__name__)
 
 TORCHVISION = 'torchvision/'  # how mmpretrain names the transforms that it wraps
 CROPS = ('CenterCrop', 'torchvision/CenterCrop')  # which resize nothing
-PADDING = 32  # px, EfficientNetCenterCrop's where a config gives none
-
-
-@dataclass(frozen=True)
-class CentreCrop:
-    """How a test pipeline brings pictures of any size to one, their aspect ratio kept.
-
-    Attributes:
-        short: px of the shorter side after the resize.
-        side: px of the square that is then cut out of the middle.
-    """
-
-    short: int
-    side: int
-
-
-def centre_crop_of(config: Config) -> CentreCrop | None:
-    """What the config's test pipeline cuts out of the middle; None where it cuts no square out after such a resize."""
-    match _steps(config):
-        case [('ResizeEdge', resize), ('CenterCrop', cut)] if resize.get('edge', 'short') == 'short':
-            short, side = resize.get('scale'), _side(cut.get('crop_size'))
-        case [('EfficientNetCenterCrop', cut)]:  # which cuts first and resizes then: the same part of a picture
-            side = _side(cut.get('crop_size'))
-            short = None if side is None else side + cut.get('crop_padding', PADDING)
-        case [('torchvision/Resize', resize), ('torchvision/CenterCrop', cut)]:
-            # Of two lengths, its Resize stretches.
-            short, side = _length(resize.get('size')), _side(cut.get('size'))
-        case _:
-            return None
-    return CentreCrop(short, side) if isinstance(short, int) and side is not None else None
-
-
-def _steps(config: Config) -> list[tuple[str, Any]]:
-    """The steps of the test pipeline that change a picture's size, by their name without a scope."""
-    pipeline = (test_dataset(config) or {}).get('pipeline', ())
-    steps = [(str(step.get('type')).rpartition('.')[2], step) for step in pipeline]
-    return [(name, step) for name, step in steps if any(word in name for word in ('Resize', 'Crop', 'Pad'))]
-
-
-def _length(given: Any) -> int | None:
-    """A length in px that stands alone, or alone in a list as torchvision takes it too."""
-    alone = given[0] if isinstance(given, tuple | list) and len(given) == 1 else given
-    return alone if isinstance(alone, int) else None
-
-
-def _side(given: Any) -> int | None:
-    """Px of the side of a square, from one length or two."""
-    return _length(given[:1]) if isinstance(given, tuple | list) and len(set(given)) == 1 else _length(given)
 
 
 def resampling_of(config: Config) -> Resampling:
@@ -75,7 +26,7 @@ def resampling_of(config: Config) -> Resampling:
     Raises:
         ConfigError: in a way that mmcv's imresize does not know.
     """
-    resizing = [entry for entry in _steps(config) if entry[0] not in CROPS]
+    resizing = [entry for entry in sizing_steps(test_pipeline(config)) if entry[0] not in CROPS]
     name, step = resizing[0] if resizing else ('', {})
     of_torchvision = name.startswith(TORCHVISION)  # which resizes PIL images
     default = 'bicubic' if name == 'EfficientNetCenterCrop' else DEFAULT.interpolation
@@ -107,13 +58,7 @@ def samples_for(samples: Samples, card: Card) -> Samples | None:
             crop.short,
         )
     config = copy.deepcopy(samples.config)
-    for name, step in _steps(config):
-        lengths = {
-            'ResizeEdge': {'scale': side},
-            'CenterCrop': {'crop_size': side},
-            'EfficientNetCenterCrop': {'crop_size': side, 'crop_padding': 0},
-        }
-        step.update(lengths.get(name, {'size': side}))  # torchvision's name it so
+    see_whole(test_pipeline(config), side)
     return open_samples(config, samples.count)
 
 
@@ -147,7 +92,7 @@ def _require_stretch(config: Config) -> None:
     Raises:
         ConfigError: with its steps.
     """
-    names = [name for name, _ in _steps(config)]
+    names = [name for name, _ in sizing_steps(test_pipeline(config))]
     if len(names) > 1 or not set(names) <= {'Resize', f'{TORCHVISION}Resize'}:
         raise ConfigError(
             f'{config.filename}: the test pipeline brings pictures to their size by {", then ".join(names)}, which an '

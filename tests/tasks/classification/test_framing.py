@@ -14,12 +14,13 @@ from torchvision.transforms import InterpolationMode
 from mobileone_mm.artifact.card import CENTER_CROP, SCALE_FILL
 from mobileone_mm.artifact.inputs import fitted, fitted_for
 from mobileone_mm.errors import ConfigError, UsageError
+from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of
 from mobileone_mm.openmmlab.configs import load_config
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.test_data import open_samples, read_sample
 from mobileone_mm.pictures.reading import Resampling, middle, read_picture
 from mobileone_mm.tasks.classification import framing
-from mobileone_mm.tasks.classification.framing import CentreCrop, centre_crop_of, framed, samples_for
+from mobileone_mm.tasks.classification.framing import framed, samples_for
 from mobileone_mm.tasks.classification.options import ClassificationOptions
 from tiny_classifier import PICTURES, SHORT, SIDE, card_of, write_config
 
