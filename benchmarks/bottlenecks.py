@@ -21,7 +21,7 @@ from measured import results_kind, table, write_results
 from mobileone_mm import cli
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.outputs import report_text, require_outputs
-from timing import Engine, Times, Watch, engines, interleaved, macs, parameters, setting, timing_options
+from timing import Engine, Times, engines, macs, parameters, timing_options, watched
 
 WHAT = 'bottlenecks'
 FILES = ('bottlenecks.md', 'bottlenecks.json')
@@ -197,9 +197,7 @@ def measure(by_name: Mapping[str, Engine], rounds: int, runs: int) -> tuple[list
         for name in cli.progress(list(CASES), 'networks made')
         for engine, start in by_name.items()
     }
-    watch = Watch.start()
-    times = interleaved(samplers, rounds, runs)
-    settings = setting(rounds, runs, watch.others())
+    times, settings = watched(samplers, rounds, runs)
     rows = [
         Row(
             name,

@@ -32,13 +32,11 @@ from timing import (
     Engine,
     Sampler,
     Times,
-    Watch,
     engines,
-    interleaved,
     macs,
     parameters,
-    setting,
     timing_options,
+    watched,
 )
 
 WHAT = 'latency'
@@ -173,9 +171,7 @@ def measure(
         network = NETWORKS[name].build()
         facts[name] = {'parameters': parameters(network), 'macs': macs(network)}
         samplers |= {(name, engine): start(network) for engine, start in by_name.items()}
-    watch = Watch.start()
-    times = interleaved(samplers, rounds, runs)
-    settings = setting(rounds, runs, watch.others())
+    times, settings = watched(samplers, rounds, runs)
     rows = [
         Row(
             name,

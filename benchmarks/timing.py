@@ -221,6 +221,13 @@ def setting(rounds: int, runs: int, others: float | None, side: int = SIDE) -> d
     return words | ({} if others is None else {'other processes': f'{others:.2f} cores, on average'})
 
 
+def watched(samplers: Mapping[Key, Sampler], rounds: int, runs: int) -> tuple[dict[Key, Times], dict[str, str]]:
+    """The times that `interleaved` gives, and what they depend on, with what others took of the processors."""
+    watch = Watch.start()
+    times = interleaved(samplers, rounds, runs)
+    return times, setting(rounds, runs, watch.others())
+
+
 def _timed(call: Callable[[], object], runs: int) -> Sequence[float]:
     call()
     times = []
