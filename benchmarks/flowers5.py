@@ -29,4 +29,8 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
+custom_hooks = [
+    dict(type='SwitchRecipeHook', schedule=[dict(_base_.last, action_epoch=max_epochs * 4 // 5 + 1)]),
+    *_base_.custom_hooks[1:],
+]
 randomness = dict(seed=0)

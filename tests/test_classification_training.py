@@ -30,7 +30,7 @@ for loader in (train_dataloader, val_dataloader):
     loader.update(batch_size=8, num_workers=0, persistent_workers=False, pin_memory=False)  # or torch warns on a CPU
 train_cfg.update(max_epochs=4, val_interval=2)
 optim_wrapper['optimizer'].update(lr=3e-3)
-custom_hooks[0].update(momentum=0.5)  # 12 steps
+custom_hooks[1].update(momentum=0.5)  # 12 steps
 del train_dataloader['dataset']['pipeline'][3]  # RandAugment: these classes differ by colour alone
 randomness = dict(seed=0)
 """

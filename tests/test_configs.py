@@ -263,7 +263,12 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
     assert config.model.backbone.init_cfg.checkpoint == names.OFFICIAL_URLS[variant, 'trained']
     hooks = [hook.type for hook in config.custom_hooks]
     assert hooks.count('EMAHook') == 1
-    assert 'SwitchRecipeHook' not in hooks
+    (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
+    (last,) = switch.schedule  # the last six of 30 epochs, neither distorted nor mixed
+    assert last.action_epoch == 25
+    assert [step.type for step in last.train_pipeline] == [name for name in train if name != 'RandAugment']
+    assert last.train_pipeline[1] == train['RandomResizedCrop']
+    assert last.batch_augments is None
     config.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
 

@@ -13,13 +13,14 @@ max_epochs = 30
 arch = _base_.model.backbone.arch
 weights = f'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{arch}_unfused.pth.tar'
 spread = dict(total_level=10, magnitude_std=0.5, hparams=dict(pad_val=(104, 116, 124), interpolation='bicubic'))
-train_pipeline = [
+plain_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='RandomResizedCrop', scale=input_size, crop_ratio_range=(0.25, 1.0), backend='pillow'),
     dict(type='RandomFlip', prob=0.5),
-    dict(type='RandAugment', policies='timm_increasing', num_policies=2, magnitude_level=5, **spread),
     dict(type='PackInputs'),
 ]
+augment = dict(type='RandAugment', policies='timm_increasing', num_policies=2, magnitude_level=5, **spread)
+train_pipeline = [*plain_pipeline[:-1], augment, plain_pipeline[-1]]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='ResizeEdge', scale=input_size * 8 // 7, edge='short', backend='pillow'),  # 256 of 224
@@ -36,10 +37,8 @@ val_set = dict(
     test_mode=True,
 )
 train_dataloader = dict(batch_size=16, dataset=dict(**own, **train_set, pipeline=train_pipeline))
-val_dataloader = dict(dataset=dict(**own, **val_set, pipeline=test_pipeline))
-test_dataloader = val_dataloader
-val_evaluator = dict(topk=(1,))  # there may be fewer classes than five
-test_evaluator = val_evaluator
+val_dataloader = test_dataloader = dict(dataset=dict(**own, **val_set, pipeline=test_pipeline))
+val_evaluator = test_evaluator = dict(topk=(1,))  # there may be fewer classes than five
 model = dict(
     data_preprocessor=dict(num_classes=len(classes)),
     backbone=dict(init_cfg=dict(type='Pretrained', checkpoint=weights)),
@@ -56,5 +55,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-# Averaged over some 50 steps: thousands, as in the base, would lag behind a run of some hundred. One picture size.
-custom_hooks = [dict(type='EMAHook', momentum=0.02, update_buffers=True), *_base_.custom_hooks[2:]]
+last = dict(action_epoch=max_epochs * 4 // 5 + 1, train_pipeline=plain_pipeline, batch_augments=None)  # for BatchNorm
+ema = dict(type='EMAHook', momentum=0.02, update_buffers=True)  # over some 50 steps; the base's thousands are too many
+custom_hooks = [dict(type='SwitchRecipeHook', schedule=[last]), ema, *_base_.custom_hooks[2:]]
