@@ -5,7 +5,6 @@ _base_ = '../configs/classification/mobileone_s0_own_classes.py'
 classes = ('daisy', 'dandelion', 'roses', 'sunflowers', 'tulips')
 root = '{{$MOBILEONE_MM_DATA:.}}'
 data_root = root + '/data/flowers5/'
-max_epochs = 25
 train_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, metainfo=dict(classes=classes)))
 val_dataloader = dict(num_workers=1, dataset=dict(data_root=data_root, metainfo=dict(classes=classes)))
 test_dataloader = val_dataloader
@@ -24,13 +23,4 @@ model = dict(
     ),
     head=dict(num_classes=len(classes)),
 )
-train_cfg = dict(max_epochs=max_epochs)
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
-]
-custom_hooks = [
-    dict(type='SwitchRecipeHook', schedule=[dict(_base_.last, action_epoch=max_epochs * 4 // 5 + 1)]),
-    *_base_.custom_hooks[1:],
-]
 randomness = dict(seed=0)
