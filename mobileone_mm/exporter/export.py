@@ -42,7 +42,7 @@ from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Framed, Size, Task, require_trained_classes, run_graph
+from mobileone_mm.tasks.task import Framed, Size, Task, run_graph
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -205,8 +205,6 @@ def _loaded(
     model, checkpoint = open_model(config, checkpoint_path, require, config_wins)
     assert frame is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
-    if not config_wins:
-        require_trained_classes(task, config, checkpoint.path, checkpoint.classes)
     return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
 
 

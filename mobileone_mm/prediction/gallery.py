@@ -11,6 +11,7 @@ import cv2
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.classes import require_same_classes
 from mobileone_mm.outputs import DRAWING, REPORT, mark_folder, report_text, signed_jpeg
 from mobileone_mm.pictures.drawing import beside, resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped, read_picture
@@ -65,11 +66,8 @@ def predict(
 
     Pictures and the list of an earlier run go first, so that nothing old passes for new.
     """
-    if other and (other.task, other.classes) != (predictor.task, predictor.classes):
-        raise ConfigError(
-            f'{other.path} has the classes {other.classes}, {predictor.path} has {predictor.classes}; '
-            'only models with the same classes can be compared'
-        )
+    if other:
+        _require_comparable(predictor, other)
     require_room(out, files, [predictor.path, *([other.path] if other else [])])
     for file in files:
         read_picture(file)  # a broken one shall not be found out after hours
@@ -106,6 +104,19 @@ def predict(
     with replacing(out / LIST, REPORT) as fresh:
         fresh.write_text(report_text(_list(predictor, other, rules, entries, total)))
     return Outcome(len(files), counts, look.counted(counts), total)
+
+
+def _require_comparable(predictor: Predictor, other: Predictor) -> None:
+    if other.task != predictor.task:
+        raise ConfigError(
+            f'{other.path} is a {other.task.noun}, {predictor.path} a {predictor.task.noun}; only two of a kind can be '
+            'compared'
+        )
+    require_same_classes(
+        (f'{other.path} has the classes', other.classes),
+        (f'{predictor.path} has', predictor.classes),
+        'only models with the same classes can be compared',
+    )
 
 
 def _found(predictor: Predictor, other: Predictor | None, picture: Picture, rules: Any) -> tuple[Any, Any]:

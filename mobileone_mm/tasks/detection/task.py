@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mobileone_mm.artifact.card import FRACTION, Check, one_of
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.runner import Outputs
-from mobileone_mm.openmmlab.test_data import class_names
+from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
