@@ -4,7 +4,7 @@ import copy
 import logging
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,12 @@ from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Task
 from mobileone_mm.threads import one_thread
+from mobileone_mm.track import Track, untracked
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
 
 Item = Mapping[str, Any]
-Track = Callable[[Sequence[int], str], Iterable[int]]  # says how far a loop is: the items, and what they are
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,6 @@ class Session:
     rules: Any
     samples: Samples
     classes: tuple[str, ...]
-
-
-def untracked(items: Sequence[int], _what: str) -> Iterable[int]:
-    """The items, and nothing said."""
-    return items
 
 
 def evaluate(

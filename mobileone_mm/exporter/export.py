@@ -24,7 +24,7 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import ConfigError, UsageError, printable
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
-from mobileone_mm.evaluation.scoring import Session, Track, untracked
+from mobileone_mm.evaluation.scoring import Session
 from mobileone_mm.exporter.examples import Examples, examples_of
 from mobileone_mm.exporter.model_checks import Checked, checked_graph, fused_of
 from mobileone_mm.exporter.options import check_options, split_options
@@ -43,6 +43,7 @@ from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Framed, Size, Task, run_graph
+from mobileone_mm.track import Track, untracked
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)

@@ -1,7 +1,7 @@
 """Pictures in, pictures with what was found and its JSON out; with a second model, side by side."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from mobileone_mm.pictures.drawing import beside, resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped, read_picture
 from mobileone_mm.prediction.predictors import Predictor
 from mobileone_mm.prediction.sources import LIST, MARK, earlier, out_paths, require_room
+from mobileone_mm.track import Track, untracked
 
 LEAST_SIDE = 480  # px of the longer side of a drawn picture; on a smaller one, labels would hide what they name
 
@@ -36,14 +37,6 @@ class Outcome:
     found: Counter[str]
     counted: str
     compared: Any
-
-
-Track = Callable[[Sequence[tuple[Path, Path]], str], Iterable[tuple[Path, Path]]]
-
-
-def untracked(items: Sequence[tuple[Path, Path]], _what: str) -> Iterable[tuple[Path, Path]]:
-    """The items, and nothing said."""
-    return items
 
 
 def predict(
