@@ -170,7 +170,13 @@ DISTRIBUTION = {
     'mmcv': 'mmcv-lite',
     'mmseg': 'mmsegmentation',
 }
-COMES_WITH = {'cv2': 'mmcv-lite', 'google': 'coremltools', 'matplotlib': 'mmengine', 'pycocotools': 'mmdet'}
+COMES_WITH = {
+    'cv2': 'mmcv-lite',
+    'google': 'coremltools',
+    'huggingface_hub': 'timm',
+    'matplotlib': 'mmengine',
+    'pycocotools': 'mmdet',
+}
 
 
 def test_whatever_is_imported_is_asked_for() -> None:
