@@ -117,6 +117,7 @@ class Exporting:
         probe: the check of what `digest` gives, when it is read from a card.
         settings: what a card says of the task's options, for a config and its classes.
         setting_checks: the checks of these, by name.
+        shown_settings: those that a person wants to see, each as a title, a value and a note.
         facts: numbers that describe a graph, by name, from the shapes of its outputs.
     """
 
@@ -135,6 +136,7 @@ class Exporting:
     probe: Check
     settings: Callable[[Any, Config, Sequence[str]], Mapping[str, Any]]
     setting_checks: Mapping[str, Check]
+    shown_settings: Callable[[Mapping[str, Any]], Sequence[tuple[str, str, str]]]
     facts: Callable[[Mapping[str, Sequence[int]]], Mapping[str, int]]
 
 

@@ -35,6 +35,11 @@ def _settings(options: DetectionOptions, _config: Config, _classes: Sequence[str
     }
 
 
+def _shown_settings(settings: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
+    thresholds = ('IoU', settings['iou_threshold']), ('Confidence', settings['confidence_threshold'])
+    return [(f'{name} threshold', f'{value}', 'default of the file') for name, value in thresholds]
+
+
 def _facts(shapes: Mapping[str, Sequence[int]]) -> Mapping[str, int]:
     raw_boxes, columns = shapes[rows.RAW_CONFIDENCE]
     return {'rows': raw_boxes, 'columns': columns}
@@ -83,6 +88,7 @@ TASK = Task(
             'iou_threshold': FRACTION,
             'confidence_threshold': FRACTION,
         },
+        shown_settings=_shown_settings,
         facts=_facts,
     ),
     predict=Predicting(

@@ -66,6 +66,10 @@ TASK = Task(
             'logits': one_of(True, False),
             'colors': Check('a list of colours such as "#80FF00"', _is_colours),
         },
+        shown_settings=lambda settings: [
+            ('Map', settings['map'], ''),
+            ('Map stride', f'{settings["map_stride"]}', ''),
+        ],
         facts=lambda _shapes: {},
     ),
     predict=Predicting(
