@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from mobileone_mm.errors import DataError
-from mobileone_mm.inspection.content import BOXES, IMAGES, PIXELS, Spread, content_of, spreads
+from mobileone_mm.inspection.by_task import content_of
+from mobileone_mm.inspection.content import BOXES, IMAGES, PIXELS, Spread, spreads
 
 CLASSES = ('cat', 'dog', 'bird')
 
