@@ -79,7 +79,7 @@ def require_same_classes(one: Classes, other: Classes, cure: str, error: type[Mo
     where = ''
     if len(names) == len(expected) > LISTED:  # of which both may show the same
         place = next(place for place, name in enumerate(names) if name != expected[place])
-        where = f' (number {place} is {printable(names[place])!r} here, {printable(expected[place])!r} there)'
+        where = f' (number {place} is the first to differ: {printable((names[place], expected[place]))})'
     raise error(f'{one[0]} {listed(names)}, {other[0]} {listed(expected)}{where}; {cure}')
 
 

@@ -95,7 +95,7 @@ OTHER = (*MANY[:70], 'x', *MANY[71:])
         (('cat', 'dog'), ['cat', 'dog'], None),
         (('cat', 'dog'), ('dog', 'cat'), "a.pth has ('cat', 'dog'), c.py ('dog', 'cat'); give another"),
         (('cat',), MANY, "a.pth has ('cat',), c.py n0, n1, n2, n3, n4 and 95 more; give another"),
-        (MANY, OTHER, "n4 and 95 more (number 70 is 'n70' here, 'x' there); give another"),
+        (MANY, OTHER, "n4 and 95 more (number 70 is the first to differ: ('n70', 'x')); give another"),
     ],
 )
 def test_other_classes_are_refused_with_both_lists(
