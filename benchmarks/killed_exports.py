@@ -25,7 +25,7 @@ import torch
 from mobileone_mm.errors import ExportError
 from mobileone_mm.exporter.verify import verify
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.test_data import class_names
+from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.threads import one_thread
 from mobileone_mm.weights import checkpoint
 from mobileone_mm.weights.checkpoint import file_sha256

@@ -66,8 +66,8 @@ def shown(names: Iterable[Any], between: str = ', ') -> str:
 
 
 def one_line(error: object) -> str:
-    """What an error of a library says, in one line; its type where it says nothing."""
-    return ' '.join(str(error).split()) or type(error).__name__
+    """What an error of a library says, or a text, in one line; the error's type where it says nothing."""
+    return ' '.join(str(error).split()) or (type(error).__name__ if isinstance(error, Exception) else '')
 
 
 def printable(text: object, kept: str = '') -> str:

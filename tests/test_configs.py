@@ -18,8 +18,8 @@ from mobileone_mm import reparam
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of
+from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.openmmlab.inputs import example_images, input_size_of
-from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.parity import FLOAT64_RELATIVE_LIMIT
 from mobileone_mm.weights import names
 

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -16,10 +17,12 @@ from tiny_teachers import teachers  # noqa: F401 - a fixture
 from trainable_classifier import ARCH, CONFIGS, PICTURES, write_imagenet
 
 from mobileone_mm import open_artifact
+from mobileone_mm.artifact.card import IMAGE
 from mobileone_mm.commands import export, fuse, test, train
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.weights import names
 from mobileone_mm.weights.checkpoint import read_checkpoint, save_checkpoint
 
@@ -157,12 +160,16 @@ def test_a_checkpoint_holds_the_student_alone(files: Path) -> None:
     assert 0 < moved < 0.1  # from its own weights, and not from others
 
 
-def test_it_is_tested_fused_and_exported_without_its_teachers(files: Path, tmp_path: Path) -> None:
-    last = files / 'work_distilled/epoch_2.pth'
+def without_teachers(files: Path, folder: Path) -> Path:
+    """A copy of `distilled.py` with MEAL V2's teachers, which nobody can fetch here."""
     text = (files / 'distilled.py').read_text()
     start, end = text.index('    teachers='), text.index('    init_cfg=')
-    (tmp_path / 'distilled.py').write_text(text[:start] + text[end:])  # MEAL V2's, which nobody can fetch here
-    own, plain = tmp_path / 'distilled.py', files / 'plain.py'
+    (folder / 'distilled.py').write_text(text[:start] + text[end:])
+    return folder / 'distilled.py'
+
+
+def test_it_is_tested_fused_and_exported_without_its_teachers(files: Path, tmp_path: Path) -> None:
+    last, own, plain = files / 'work_distilled/epoch_2.pth', without_teachers(files, tmp_path), files / 'plain.py'
     scores = [done(test.main, one, last, '--work-dir', tmp_path / one.stem).split('next:')[0] for one in (own, plain)]
     assert 'accuracy/top1' in scores[0]
     assert [line for line in scores[0].splitlines() if 'accuracy' in line] == [
@@ -181,6 +188,24 @@ def test_it_is_tested_fused_and_exported_without_its_teachers(files: Path, tmp_p
     done(export.main, own, last, '--out', tmp_path / 'distilled.onnx')  # checked against the trained model on the way
     card = open_artifact(tmp_path / 'distilled.onnx').card
     assert (card.task, len(card.classes)) == ('classification', 1000)
+
+
+def test_the_plain_config_fuses_and_exports_it_to_the_same_as_its_own(files: Path, tmp_path: Path) -> None:
+    last = files / 'work_distilled/epoch_2.pth'
+    assert "type='mobileone_mm.DistilledClassifier'" in stored(last)['meta']['cfg']  # which says how it was trained
+    fused, exported = [], []
+    for config in (without_teachers(files, tmp_path), files / 'plain.py'):
+        weights, file = (tmp_path / f'{config.stem}_{end}' for end in ('fused.pth', 'export.onnx'))
+        done(fuse.main, config, last, '--out', weights)
+        fused.append(stored(weights)['state_dict'])
+        done(export.main, config, last, '--out', file)
+        artifact = open_artifact(file)
+        exported.append(artifact.saved.runner.predict({IMAGE: drawn_picture(artifact.card.input_size)}))
+    assert fused[0].keys() == fused[1].keys()
+    assert all(torch.equal(value, fused[1][name]) for name, value in fused[0].items())
+    assert exported[0].keys() == exported[1].keys()
+    assert all(np.array_equal(value, exported[1][name]) for name, value in exported[0].items())
+    assert {value.size for value in exported[0].values()} == {1000}
 
 
 def test_a_run_goes_on_and_begins_where_it_is_told(files: Path, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from torch import nn
 from mobileone_mm.exporter.export import export
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse
 from mobileone_mm.tasks.detection.graph import DetectorGraph

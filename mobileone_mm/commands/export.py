@@ -6,17 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm import cli
-from mobileone_mm.artifact.card import EXPERIMENTAL
 from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, ARTIFACTS, PACKAGE, beside, require_kind
 from mobileone_mm.errors import UsageError
-from mobileone_mm.exporter.options import check_options
+from mobileone_mm.exporter.options import check_options, option_fields
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import EXPORTED, PAGE, REPORT, is_text, page_of, require_outputs
-from mobileone_mm.targets.coreml.options import FLOATS, SPEC_VERSIONS, WEIGHTS, CoreMLOptions
-from mobileone_mm.tasks.classification.options import NO, YES, ClassificationOptions
-from mobileone_mm.tasks.detection.options import DetectionOptions
-from mobileone_mm.tasks.segmentation.options import MANY_CLASSES, MAP_STRIDES, MAPS, SegmentationOptions
 
 HELP = """example: %(prog)s ssd_mobileone_s2 best.pth --out detector.mlpackage
 
@@ -24,20 +19,6 @@ Fuses the model, puts normalisation and all that follows from its outputs into i
 and suppression; a segmenter's choice of a class for each pixel; a classifier's crop and softmax), converts it for
 Core ML as Apple's Vision wants it (docs/package.md, docs/swift.md), and compares every step with the trained model on
 the way. The package appears whole, or not at all."""
-OPTIONS = (
-    'target',
-    'iou_threshold',
-    'confidence_threshold',
-    'map',
-    'map_stride',
-    'logits',
-    'crop_inside',
-    'pad_classes',
-    'weights',
-    'precision',
-    'fp32_ops',
-    'nms',
-)
 LONGEST = 4096  # px of a side: a model's maps of a larger picture take more memory than computers have
 SIZE = re.compile(r'([1-9][0-9]*)x([1-9][0-9]*)')
 
@@ -53,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
     if out.suffix == PACKAGE and not is_text(out.resolve()):
         raise UsageError(f'`out` {out}: this name is no UTF-8, and coremltools writes no other; choose another path')
-    given = {name: getattr(args, name) for name in OPTIONS if getattr(args, name) is not None}
+    given = {name: getattr(args, name) for name in option_fields() if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None
     check_options(out.suffix, given)
     require_outputs(
@@ -112,58 +93,18 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    task, seg, coreml = DetectionOptions(), SegmentationOptions(), CoreMLOptions()
     parser = cli.parser('export', HELP)
     parser.add_argument(
         'config', help='an SSD, encoder-decoder or classifier: its config file, or the name of a shipped one'
     )
     parser.add_argument('checkpoint', help='its checkpoint, trained or fused')
     parser.add_argument('--out', help=f'file to write, ending in {" or ".join(ARTIFACTS)} (CHECKPOINT{PACKAGE})')
-    parser.add_argument('--target', help=f'oldest system to run on: {", ".join(SPEC_VERSIONS)} ({coreml.target})')
-    parser.add_argument(
-        '--iou-threshold', type=float, help=f'detector: default of the file, 0..1 ({task.iou_threshold})'
-    )
-    parser.add_argument(
-        '--confidence-threshold', type=float, help=f'detector: default of the file, 0..1 ({task.confidence_threshold})'
-    )
-    parser.add_argument(
-        '--map', help=f'segmenter: the class map as {" or ".join(MAPS)}, whole numbers or an 8-bit picture ({seg.map})'
-    )
-    parser.add_argument(
-        '--map-stride',
-        type=int,
-        help=f'segmenter: classes are chosen on a grid so many times coarser: {", ".join(map(str, MAP_STRIDES))} '
-        f'(1; 4 from {MANY_CLASSES} classes on)',
-    )
-    parser.add_argument('--logits', action='store_true', default=None, help='segmenter: the scores of all classes too')
-    parser.add_argument(
-        '--crop-inside',
-        help=f'classifier: {YES} takes all that is resized and crops inside, {NO} a picture of the size of the crop '
-        f'({ClassificationOptions().crop_inside})',
-    )
     parser.add_argument(
         '--image', dest='images', nargs='+', default=[], help="pictures to check on (4 of the config's test data)"
     )
     parser.add_argument('--input-size', metavar='WxH', help="pixels; without it, the config's test pipeline")
-    parser.add_argument(
-        '--no-class-padding',
-        dest='pad_classes',
-        action='store_false',
-        default=None,
-        help='detector: as many confidence columns as classes, not the next multiple of 80 (see docs/package.md)',
-    )
-    parser.add_argument(
-        '--weights',
-        help=f'how weights are stored: {", ".join(WEIGHTS)} ({coreml.weights}); '
-        f'experimental: {", ".join(EXPERIMENTAL)}',
-    )
-    parser.add_argument('--precision', help=f'{" or ".join(FLOATS)} ({coreml.precision})')
-    parser.add_argument(
-        '--fp32-op', dest='fp32_ops', metavar='LAYER', action='append', help='keep it in float32; a pattern'
-    )
-    parser.add_argument(
-        '--nms', action='store_true', default=None, help='detector as .onnx: with suppression; without it, raw boxes'
-    )
+    for name, option in option_fields().items():
+        parser.add_argument(option.metadata['flag'], dest=name, default=None, **option.metadata['how'])
     parser.add_argument('--evaluate', action='store_true', help="score it on the config's test data, beside the model")
     parser.add_argument('--limit', type=int, metavar='N', help='with --evaluate: the first N pictures only')
     parser.add_argument(

@@ -2,13 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, CHECKPOINT, beside, require_kind
-from mobileone_mm.errors import CheckpointError, ConfigError, UsageError, shown
+from mobileone_mm.errors import CheckpointError, UsageError, shown
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, file_sha256, require_outputs
 
@@ -51,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     model, source = open_model(config, args.checkpoint, config_wins=args.config_wins)
     if source.form == 'fused':
         raise UsageError(f'{source}, so there is nothing to fuse')
-    _require_classes(config, source, args.config_wins)
+    _require_each_once(config, source)
     before = sum(parameter.numel() for parameter in model.parameters())
     written = write_fused(model, source, config, out)
     cli.result(f'{written.path}: {written.parity}')
@@ -64,21 +63,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _require_classes(config: 'Config', source: 'Checkpoint', config_wins: bool) -> None:
-    """Refuse a checkpoint whose class names are not the config's: FUSED.pth would name them, FUSED.py the others."""
+def _require_each_once(config: 'Config', source: 'Checkpoint') -> None:
+    """Refuse a checkpoint that names two classes alike, which nothing made of FUSED.pth could tell apart."""
     from mobileone_mm.tasks.by_name import task_for
-    from mobileone_mm.tasks.task import require_trained_classes
 
-    if not source.classes:
-        return
-    task = task_for(config)
-    twice = {name for name, count in Counter(task.export.as_named(source.classes)).items() if count > 1}
-    if twice:
-        raise CheckpointError(f'{source.path}: its meta names {shown(sorted(twice))} for more than one class')
-    if config_wins:
-        return
-    with suppress(ConfigError):  # it names none
-        require_trained_classes(task, config, source.path, source.classes)
+    names = Counter(task_for(config).export.as_named(source.classes or ()))
+    if twice := sorted(name for name, count in names.items() if count > 1):
+        raise CheckpointError(f'{source.path}: its meta names {shown(twice)} for more than one class')
 
 
 def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:

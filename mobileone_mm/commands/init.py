@@ -13,6 +13,7 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_class_folders, is_voc
 from mobileone_mm.openmmlab.shipped import config
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
          %(prog)s my_seg.py --images photos/ --masks masks/ --classes ground,cat,dog --ignore 11
@@ -24,8 +25,8 @@ pictures of boxes, or for the folders of classes, and says what it did not find.
 val/, the config holds out a fifth for validation. The file may lie anywhere and is yours. Nothing is replaced."""
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
-DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip', '.jpg', '.jpeg', '.png')
-OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES)
+DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip')
+OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES, *PICTURE_ENDINGS)
 MOST_LISTED = 10  # names in a line
 TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be split into
 HIGHEST = 255  # an id is a byte

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mobileone_mm.errors import DataError, shown
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 MIN_SIDE_PX = 1  # mmdet's COCO reader has the same floor; the log of a zero side is what makes a loss NaN
 ROUNDING_PX = 1  # that a box may end outside of its image without a word

@@ -10,7 +10,7 @@ from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.errors import shown
 from mobileone_mm.outputs import file_sha256
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 STRONG = 10  # times as many pictures of one class as of another: the rare one is then easily never predicted
 UNREAD = ('.avif', '.gif', '.heic', '.heif', '.jfif', '.jp2')  # pictures, but none that training reads

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mobileone_mm.datasets.checks import nearest
 from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.errors import DataError, shown
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 # Names of folders that part a set, and are as a rule no classes.
 PART_NAMES = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')

@@ -9,7 +9,7 @@ from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.mask_rules import IDS, Rules, has_label
 from mobileone_mm.datasets.picture_facts import MOST_COLOURS, Facts, packed
 from mobileone_mm.errors import shown
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 
 def cures_of(faults: Sequence[Fault], faulty: Sequence[Facts], rules: Rules) -> Iterator[str]:

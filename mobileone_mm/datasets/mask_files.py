@@ -9,7 +9,7 @@ from mobileone_mm.datasets.checks import require_file
 from mobileone_mm.datasets.faults import Fault
 from mobileone_mm.datasets.parts import held_out, require_part
 from mobileone_mm.errors import DataError, shown
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import copy
 import logging
 import statistics
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mobileone_mm.artifact.runner import Runner
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.classes import require_same_classes
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.openmmlab.test_data import Samples, new_evaluator, open_samples, read_sample
@@ -26,12 +27,12 @@ from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for
 from mobileone_mm.tasks.task import Task
 from mobileone_mm.threads import one_thread
+from mobileone_mm.track import Track, untracked
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
 
 Item = Mapping[str, Any]
-Track = Callable[[Sequence[int], str], Iterable[int]]  # says how far a loop is: the items, and what they are
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,6 @@ class Session:
     rules: Any
     samples: Samples
     classes: tuple[str, ...]
-
-
-def untracked(items: Sequence[int], _what: str) -> Iterable[int]:
-    """The items, and nothing said."""
-    return items
 
 
 def evaluate(
@@ -205,8 +201,12 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
             f'{path} is made for {card.task}, {session.config.filename} for {session.task.name}; '
             'score it with the config it was made with'
         )
-    require_classes(session, path, card.classes)
     task, rules = session.task, session.rules
+    require_same_classes(
+        (f'{path} has the classes', task.export.as_named(card.classes)),
+        (f'{session.config.filename} names', session.classes),
+        'score it with the config it was made with',
+    )
 
     def predict(item: Item) -> Any:
         picture = picture_of(item['inputs'])
@@ -220,19 +220,6 @@ def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candid
         return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
 
     return Candidate(path.name, task.predict.exported_rule, predict, task.predict.samples(session.samples, card))
-
-
-def require_classes(session: Session, path: Path, classes: Sequence[str]) -> None:
-    """Refuse a file of other classes than the config's.
-
-    Raises:
-        ConfigError: with both.
-    """
-    if session.task.export.as_named(classes) != session.classes:
-        raise ConfigError(
-            f'{path} has the classes {tuple(classes)}, {session.config.filename} names {session.classes}; '
-            'score it with the config it was made with'
-        )
 
 
 def _own(model: Any) -> Callable[[Item], Any]:

@@ -24,7 +24,7 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import ConfigError, UsageError, printable
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
-from mobileone_mm.evaluation.scoring import Session, Track, untracked
+from mobileone_mm.evaluation.scoring import Session
 from mobileone_mm.exporter.examples import Examples, examples_of
 from mobileone_mm.exporter.model_checks import Checked, checked_graph, fused_of
 from mobileone_mm.exporter.options import check_options, split_options
@@ -42,7 +42,8 @@ from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
 from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Framed, Size, Task, require_trained_classes, run_graph
+from mobileone_mm.tasks.task import Framed, Size, Task, run_graph
+from mobileone_mm.track import Track, untracked
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
@@ -205,8 +206,6 @@ def _loaded(
     model, checkpoint = open_model(config, checkpoint_path, require, config_wins)
     assert frame is not None, 'with its model'
     classes = _classes(config, task, model, checkpoint)
-    if not config_wins:
-        require_trained_classes(task, config, checkpoint.path, checkpoint.classes)
     return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
 
 

@@ -1,12 +1,18 @@
 """Which options an export has: those of its task and those of its format, by one name each."""
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any
 
 from mobileone_mm.errors import UsageError
 from mobileone_mm.targets.by_ending import OPTIONS as TARGET_OPTIONS
 from mobileone_mm.tasks.by_name import OPTIONS as TASK_OPTIONS
+
+
+def option_fields() -> dict[str, Field[Any]]:
+    """Every option of a task or a format by its name, with its flag: see `mobileone_mm.flags.typed`."""
+    tables = (*TASK_OPTIONS.values(), *TARGET_OPTIONS.values())
+    return {field.name: field for options in tables for field in fields(options)}
 
 
 def check_options(ending: str, given: Mapping[str, Any]) -> None:

@@ -75,9 +75,7 @@ def _facts(report: Report) -> str:
     info = report.info
     weights = f'{info.weights}{" (experimental)" if info.weights in EXPERIMENTAL else ""}'
     width, height = info.input_size
-    chosen = [(name, value) for name, value in info.settings.items() if name.endswith('threshold')]
-    maps = [(name, value) for name, value in info.settings.items() if name.startswith('map')]
-    cuts = [(name, value) for name, value in info.settings.items() if name.startswith('crop') and value]
+    task = task_named(info.task)
     outputs = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
     wide = ' class="wide"'
     rows = [
@@ -92,26 +90,19 @@ def _facts(report: Report) -> str:
         *([('', 'Outputs', outputs, '')] if outputs else []),
         (wide, 'Config', info.config, ''),
         (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
-        *(('', _titled(name), f'{value}', 'default of the file') for name, value in chosen),
-        *(('', _titled(name), f'{value}', '') for name, value in maps),
-        *(('', _titled(name), f'{value}x{value} px', 'what the model sees') for name, value in cuts),
+        *(('', *row) for row in task.export.shown_settings(info.settings)),
     ]
     facts = [
         f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
     ]
     chips = ''.join(
         f'<li style="--colour:{colour}">{plain(name)}</li>'
-        for name, colour in zip(info.classes, task_named(info.task).look.colours(len(info.classes)), strict=True)
+        for name, colour in zip(info.classes, task.look.colours(len(info.classes)), strict=True)
     )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
     names = f'<ul class="classes">{chips}</ul>'
     shown = names if len(info.classes) <= MOST_NAMED else fold('Their names', names)
     return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd>{shown}</dd></div>'])
-
-
-def _titled(name: str) -> str:
-    """The name of a setting as a title."""
-    return name.replace('_', ' ').capitalize().replace('Iou', 'IoU')
 
 
 def _use(intro: str, lines: str) -> str:

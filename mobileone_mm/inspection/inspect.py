@@ -1,6 +1,5 @@
 """A config's data, looked at whole: what is in it, what is wrong with it, and how its samples look."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,12 +10,12 @@ from mmengine.config import Config
 from mobileone_mm.datasets.class_faults import in_both
 from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.errors import ConfigError, DataError, shown
-from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread, content_of
+from mobileone_mm.inspection.by_task import KINDS, content_of
+from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.samples import write_samples
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights_in
 from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
 from mobileone_mm.openmmlab.test_data import open_dataset
-from mobileone_mm.pictures.drawing import supervision
 
 PARTS = ('train', 'val', 'test')
 HEADS = ('decode_head', 'auxiliary_head', 'bbox_head', 'head', 'data_preprocessor')
@@ -59,14 +58,11 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
     task = task_of(config)
     if not config.get('train_dataloader'):
         raise ConfigError(f'{word}: no train_dataloader, expected one; there is nothing to look at')
-    if task == 'detection':
-        supervision()  # which draws boxes: before the data are read, not after
+    KINDS[task].require()  # before the data are read, not after
     parts, faults, datasets = {}, {}, {}
     for part in _parts(config):
         try:
-            # Of masks the only warning is that a class has no pixel; that and all of class folders is among the notes.
-            least = logging.WARNING if task == 'detection' else logging.ERROR
-            datasets[part] = open_dataset(config, f'{part}_dataloader', least)
+            datasets[part] = open_dataset(config, f'{part}_dataloader', KINDS[task].least)
             parts[part] = content_of(datasets[part], task)
         except DataError as error:
             faults[part] = str(error)

@@ -39,16 +39,20 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:
         raise ConfigError(f'{path}: this config has no `model`; expected a full mmdet, mmseg or mmpretrain config')
-    if config.get('default_scope') not in TASKS:
-        raise ConfigError(
-            f'{path}: default_scope is {config.get("default_scope")!r}; expected one of {", ".join(TASKS)}'
-        )
+    task_of(config)
     return config
 
 
 def task_of(config: Config) -> str:
-    """'detection', 'segmentation' or 'classification'."""
-    return TASKS[config.default_scope]
+    """'detection', 'segmentation' or 'classification': what the models of the config's host are for.
+
+    Raises:
+        ConfigError: its `default_scope` is none that we know.
+    """
+    scope = config.get('default_scope')
+    if scope not in TASKS:
+        raise ConfigError(f'{config.filename}: default_scope is {scope!r}; expected one of {", ".join(TASKS)}')
+    return TASKS[scope]
 
 
 def build_model(config: Config) -> nn.Module:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
+
 SPLITS = ('train', 'val')  # a word of a path that begins so names one: train2017, validation
 DEEPEST = 3  # folders below the root that are looked into
 MOST_FILES = 20  # that are opened for a split: some tools write a .json for each picture
@@ -139,8 +141,6 @@ def _class_root(root: Path, folder: Path) -> Path | None:
 
 def _holds_pictures(folder: Path) -> bool:
     """Whether there is a picture in a folder, or somewhere below it."""
-    from mobileone_mm.pictures.reading import PICTURE_ENDINGS  # late: the help of a command loads no NumPy
-
     for _, below, files in os.walk(folder):
         below[:] = [name for name in below if not name.startswith('.')]
         if any(name.lower().endswith(PICTURE_ENDINGS) and not name.startswith('.') for name in files):

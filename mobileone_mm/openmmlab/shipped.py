@@ -50,7 +50,7 @@ def find_config(word: str | Path) -> Path:
     found = _by_name(word)
     if found is None and path.exists():
         what = 'a folder' if path.is_dir() else 'no regular file'
-        raise ConfigError(f'{word}: {what}, expected a config file, or the name of a shipped one')
+        raise ConfigError(f'{path}: {what}, expected a config file, or the name of a shipped one')
     if found is None:
         raise ConfigError(f'{word}: no such config file, and no shipped config of that name{_nearest(word)}')
     return found

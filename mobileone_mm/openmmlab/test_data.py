@@ -1,22 +1,20 @@
-"""What a config is tested on: its data set, its classes and its metric."""
+"""What a config is tested on: its data set and its metric."""
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
 from mobileone_mm.openmmlab.data_sets import explained
-from mobileone_mm.pictures.colours import distinct_colours
 
 
 def test_dataset(config: Config) -> Mapping[str, Any] | None:
@@ -26,54 +24,6 @@ def test_dataset(config: Config) -> Mapping[str, Any] | None:
     while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
         dataset = dataset['dataset']
     return dataset if isinstance(dataset, dict) else None
-
-
-def names_said(config: Config) -> Any:
-    """The class names in the `metainfo` of the config's test data set, or else in its class; None where it has none.
-
-    Raises:
-        ConfigError: there is no test data set.
-    """
-    dataset = test_dataset(config)
-    if dataset is None:
-        given = config.get('test_dataloader')
-        raise ConfigError(
-            f'{config.filename}: test_dataloader is {given!r}, expected one with a data set, which names the classes; '
-            'add test_dataloader=dict(dataset=dict(type=..., metainfo=dict(classes=(...))))'
-        )
-    return _metainfo(config, dataset, 'classes') or None
-
-
-def class_names(config: Config, known: Sequence[str] | None = None) -> tuple[str, ...]:
-    """The classes that the config's test data set names, else the `known` ones, in the order of the model's outputs.
-
-    Raises:
-        ConfigError: there is no test data set, or neither names any class.
-    """
-    named = names_said(config) or known
-    if not named:
-        raise ConfigError(
-            f'{config.filename}: the test data set names no classes; set its metainfo=dict(classes=(...))'
-        )
-    return (named,) if isinstance(named, str) else tuple(named)
-
-
-def palette(config: Config, count: int) -> list[tuple[int, int, int]]:
-    """A colour (red, green, blue), 0..255, for each of so many classes: the test data set's own, else made up."""
-    named = _metainfo(config, test_dataset(config) or {}, 'palette')
-    colours = distinct_colours(count) if named is None or len(named) < count else named[:count]
-    return [(int(red), int(green), int(blue)) for red, green, blue in colours]
-
-
-def _metainfo(config: Config, dataset: Mapping[str, Any], key: str) -> Any:
-    """What a data set says about itself, in its `metainfo` or else in its class; None where it says nothing."""
-    named = (dataset.get('metainfo') or {}).get(key)
-    if named is None:
-        enter_scope(config)
-        with DATASETS.switch_scope_and_registry(config.default_scope) as registry:
-            kind: type[BaseDataset] | None = registry.get(dataset['type']) if 'type' in dataset else None
-        named = getattr(kind, 'METAINFO', {}).get(key)  # a ConcatDataset has none
-    return named
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import MODELS, TASK_UTILS
 
 from mobileone_mm.errors import CheckpointError, ConfigError, printable, shown
-from mobileone_mm.openmmlab.test_data import class_names, test_dataset
+from mobileone_mm.openmmlab.classes import class_names, listed, require_same_classes
+from mobileone_mm.openmmlab.test_data import test_dataset
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LONGEST = 2_000_000  # characters of a config that is read; that of a COCO model has some 20,000
 SHOWN = 100  # characters of a value in a message
-LISTED = 20  # classes that a message lists whole
 MODEL, PREPROCESSOR = 'model', 'data_preprocessor'
 CURE = 'give the config it was trained with, or `config_wins` where yours is meant'
 
@@ -66,44 +65,27 @@ def require_trained_with(config: Config, source: Checkpoint) -> None:
     """
     trained = read_config(source.meta.get('cfg'))
     names, expected = _two_lists(config, trained, source)
-    require_same_classes(config, source.path, names, expected)
+    of_file, of_config = f'{source.path}: trained on the classes', f'{config.filename} names'
+    require_same_classes((of_file, names), (of_config, expected), CURE, CheckpointError)
     if found := _in_words(config, trained, source):
         raise CheckpointError(f'{source.path}: trained with another config than {config.filename}: {found}; {CURE}')
-
-
-def require_same_classes(config: Config, path: Path, trained: Sequence[str], expected: Sequence[str]) -> None:
-    """Refuse a config whose classes are not those that its checkpoint was trained on, in their order.
-
-    Args:
-        config: the one that is given.
-        path: of the checkpoint.
-        trained: the classes that it was trained on.
-        expected: those of the config.
-
-    Raises:
-        CheckpointError: with both lists.
-    """
-    if tuple(trained) != tuple(expected):
-        raise CheckpointError(
-            f'{path}: trained on the classes {_listed(trained)}, {config.filename} names {_listed(expected)}; {CURE}'
-        )
 
 
 def differences_from(config: Config, source: Checkpoint) -> str:
     """What a config says otherwise than a checkpoint, in words; empty where nothing is known to differ."""
     trained = read_config(source.meta.get('cfg'))
     names, expected = _two_lists(config, trained, source)
-    classes = f'the classes are {_listed(names)} there, {_listed(expected)} here' if names != expected else ''
+    classes = f'the classes are {listed(names)} there, {listed(expected)} here' if names != expected else ''
     return '; '.join(filter(None, [classes, _in_words(config, trained, source)]))
 
 
 def _two_lists(config: Config, trained: Mapping[str, Any], source: Checkpoint) -> tuple[Sequence[str], Sequence[str]]:
     """The classes of a checkpoint and of a config; twice the same where one of them tells none."""
-    names = source.classes or _classes(trained)
+    names = tuple(source.classes or _classes(trained))
     if not names:
         return (), ()
     try:
-        return tuple(names), class_names(config, names)
+        return names, class_names(config, names)
     except ConfigError:  # no test data
         return (), ()
 
@@ -236,10 +218,6 @@ def _default(kind: Any, name: str) -> Any:
             if parameter is not None:
                 return MISSING if parameter.default is parameter.empty else parameter.default
     return MISSING
-
-
-def _listed(names: Sequence[str]) -> str:
-    return printable(tuple(names)) if len(names) <= LISTED else shown(names)
 
 
 def _said(value: Any) -> str:

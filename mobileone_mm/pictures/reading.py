@@ -15,9 +15,6 @@ from mobileone_mm.errors import DataError
 
 Picture = npt.NDArray[np.uint8]
 
-# Of what is taken for a picture; in this order, VOC's names without ending are looked for.
-PICTURE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-
 # What mmcv's imresize knows, by backend.
 INTERPOLATIONS = {
     'cv2': ('nearest', 'bilinear', 'bicubic', 'area', 'lanczos'),

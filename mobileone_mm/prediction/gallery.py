@@ -1,7 +1,7 @@
 """Pictures in, pictures with what was found and its JSON out; with a second model, side by side."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -11,11 +11,13 @@ import cv2
 
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.classes import require_same_classes
 from mobileone_mm.outputs import DRAWING, REPORT, mark_folder, report_text, signed_jpeg
 from mobileone_mm.pictures.drawing import beside, resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped, read_picture
 from mobileone_mm.prediction.predictors import Predictor
 from mobileone_mm.prediction.sources import LIST, MARK, earlier, out_paths, require_room
+from mobileone_mm.track import Track, untracked
 
 LEAST_SIDE = 480  # px of the longer side of a drawn picture; on a smaller one, labels would hide what they name
 
@@ -35,14 +37,6 @@ class Outcome:
     found: Counter[str]
     counted: str
     compared: Any
-
-
-Track = Callable[[Sequence[tuple[Path, Path]], str], Iterable[tuple[Path, Path]]]
-
-
-def untracked(items: Sequence[tuple[Path, Path]], _what: str) -> Iterable[tuple[Path, Path]]:
-    """The items, and nothing said."""
-    return items
 
 
 def predict(
@@ -65,11 +59,8 @@ def predict(
 
     Pictures and the list of an earlier run go first, so that nothing old passes for new.
     """
-    if other and (other.task, other.classes) != (predictor.task, predictor.classes):
-        raise ConfigError(
-            f'{other.path} has the classes {other.classes}, {predictor.path} has {predictor.classes}; '
-            'only models with the same classes can be compared'
-        )
+    if other:
+        _require_comparable(predictor, other)
     require_room(out, files, [predictor.path, *([other.path] if other else [])])
     for file in files:
         read_picture(file)  # a broken one shall not be found out after hours
@@ -106,6 +97,19 @@ def predict(
     with replacing(out / LIST, REPORT) as fresh:
         fresh.write_text(report_text(_list(predictor, other, rules, entries, total)))
     return Outcome(len(files), counts, look.counted(counts), total)
+
+
+def _require_comparable(predictor: Predictor, other: Predictor) -> None:
+    if other.task != predictor.task:
+        raise ConfigError(
+            f'{other.path} is a {other.task.noun}, {predictor.path} a {predictor.task.noun}; only two of a kind can be '
+            'compared'
+        )
+    require_same_classes(
+        (f'{other.path} has the classes', other.classes),
+        (f'{predictor.path} has', predictor.classes),
+        'only models with the same classes can be compared',
+    )
 
 
 def _found(predictor: Predictor, other: Predictor | None, picture: Picture, rules: Any) -> tuple[Any, Any]:

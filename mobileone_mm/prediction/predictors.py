@@ -14,7 +14,7 @@ from mobileone_mm.prediction.sources import EXPECTED
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for, task_named
-from mobileone_mm.tasks.task import Task, require_trained_classes
+from mobileone_mm.tasks.task import Task
 from mobileone_mm.threads import one_thread
 
 
@@ -79,8 +79,6 @@ def _of_checkpoint(config_path: str, path: str, config_wins: bool) -> Predictor:
         model, source = open_model(config, path, task.export.require, config_wins)
         classes = task.export.class_names(config, source.classes)
         frame = task.export.framed(task.options(), config, None)
-        if not config_wins:
-            require_trained_classes(task, config, source.path, source.classes)
     fused = fuse(model)  # the same numbers, in a fraction of the time
 
     def predict(picture: Picture, rules: Any) -> Any:

@@ -9,6 +9,7 @@ from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, A
 from mobileone_mm.atomic import is_ours, require_writable
 from mobileone_mm.errors import DataError, UsageError
 from mobileone_mm.outputs import DRAWING, PREDICTIONS, REPORT, require_outputs
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 LOGGER = logging.getLogger(__name__)
 
@@ -68,8 +69,6 @@ def picture_files(words: Sequence[str]) -> list[Path]:
 
 
 def _files(word: str) -> list[Path]:
-    from mobileone_mm.pictures.reading import PICTURE_ENDINGS  # late: the help of a command loads no NumPy
-
     path = Path(word)
     if path.is_file():
         return [path]

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,10 @@ from mobileone_mm.robustness.results import Part, Results
 from mobileone_mm.robustness.scorer import Item, Scorer, Step, open_scorer, pipeline_of
 from mobileone_mm.robustness.sets import Choice, Folders, PictureSet, open_sets, pictures_of
 from mobileone_mm.robustness.synsets import labels
+from mobileone_mm.track import Track, untracked
 
 LOGGER = logging.getLogger(__name__)
 BATCH, WORKERS = 32, 0  # where the config's test_dataloader says nothing
-
-Track = Callable[[Sequence[Sequence[int]], str], Iterable[Sequence[int]]]
-
-
-def untracked(batches: Sequence[Sequence[int]], _what: str) -> Iterable[Sequence[int]]:
-    """The batches, and nothing said."""
-    return batches
 
 
 @dataclass(frozen=True)

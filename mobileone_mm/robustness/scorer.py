@@ -18,6 +18,7 @@ from mobileone_mm.artifact.formats import is_artifact
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.centre_crop import centre_crop_of, see_whole, sizing_steps, test_pipeline
+from mobileone_mm.openmmlab.classes import require_same_classes
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.pictures.reading import Picture, middle
@@ -75,13 +76,13 @@ def open_scorer(config_path: str | Path, path: str | Path, config_wins: bool = F
 
 def _require_imagenet(task: Task, path: str | Path, names: Sequence[str]) -> None:
     """Refuse what has other classes than ImageNet's 1000, or has them in another order."""
-    expected: Sequence[str] = DATASETS.get('mmpretrain.ImageNet').METAINFO['classes']
-    as_named = task.export.as_named
-    if as_named(names) not in (as_named(expected), synsets()):
-        raise ConfigError(
-            f"{path}: has {len(names)} classes, from {names[0]!r} to {names[-1]!r}, expected ImageNet's "
-            f'{len(expected)} in their order, from {expected[0]!r} to {expected[-1]!r}'
-        )
+    by_synset = names[0] in synsets()
+    expected: Sequence[str] = synsets() if by_synset else DATASETS.get('mmpretrain.ImageNet').METAINFO['classes']
+    require_same_classes(
+        (f'{path} has the classes', task.export.as_named(names)),
+        (f"ImageNet's {len(expected)} are", task.export.as_named(expected)),
+        'expected a classifier of those',
+    )
 
 
 def _model(config: Config, task: Task, path: str | Path, config_wins: bool) -> Scorer:

@@ -7,7 +7,7 @@ from pathlib import Path
 from mobileone_mm.datasets.class_files import pictures_in
 from mobileone_mm.datasets.corrupt import CORRUPTIONS, FAMILIES, SEVERITIES
 from mobileone_mm.errors import DataError, UsageError, shown
-from mobileone_mm.pictures.reading import PICTURE_ENDINGS
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 from mobileone_mm.robustness.published import CLEAN, OF_A, OF_C, OF_R, SKETCH
 from mobileone_mm.robustness.synsets import synsets
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mobileone_mm.artifact.card import Card, card_of, task_of
-from mobileone_mm.errors import ConfigError
 from mobileone_mm.tasks.classification.options import ClassificationOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
 from mobileone_mm.tasks.segmentation.options import SegmentationOptions
@@ -23,11 +22,6 @@ OPTIONS: Mapping[str, type[Any]] = {
     'detection': DetectionOptions,
     'segmentation': SegmentationOptions,
     'classification': ClassificationOptions,
-}
-HOSTS: Mapping[str, str] = {  # tasks by what `default_scope` names
-    'mmdet': 'detection',
-    'mmseg': 'segmentation',
-    'mmpretrain': 'classification',
 }
 
 
@@ -67,10 +61,9 @@ def task_for(config: Config) -> Task:
     Raises:
         ConfigError: none that is known.
     """
-    if config.default_scope not in HOSTS:
-        known = ' or '.join(f'{host} ({name})' for host, name in HOSTS.items())
-        raise ConfigError(f'{config.filename}: a config for {config.default_scope}, expected one for {known}')
-    return task_named(HOSTS[config.default_scope])
+    from mobileone_mm.openmmlab.configs import task_of  # late: options are looked at without torch
+
+    return task_named(task_of(config))
 
 
 def read_card(metadata: Mapping[str, str]) -> Card:

@@ -5,7 +5,6 @@ Outputs are arrays by name. A size is (width, height) in pixels.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
@@ -19,7 +18,6 @@ from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples
-from mobileone_mm.openmmlab.trained_with import require_same_classes
 from mobileone_mm.pictures.reading import DEFAULT, Resampling
 from mobileone_mm.threads import one_thread
 
@@ -119,6 +117,7 @@ class Exporting:
         probe: the check of what `digest` gives, when it is read from a card.
         settings: what a card says of the task's options, for a config and its classes.
         setting_checks: the checks of these, by name.
+        shown_settings: those that a person wants to see, each as a title, a value and a note.
         facts: numbers that describe a graph, by name, from the shapes of its outputs.
     """
 
@@ -137,6 +136,7 @@ class Exporting:
     probe: Check
     settings: Callable[[Any, Config, Sequence[str]], Mapping[str, Any]]
     setting_checks: Mapping[str, Check]
+    shown_settings: Callable[[Mapping[str, Any]], Sequence[tuple[str, str, str]]]
     facts: Callable[[Mapping[str, Sequence[int]]], Mapping[str, int]]
 
 
@@ -244,20 +244,3 @@ class Looking:
     counts: Callable[[Any, Sequence[str]], Mapping[str, int]]
     counted: Callable[[Mapping[str, int]], str]
     said: Callable[[Any, Sequence[str]], str]
-
-
-def require_trained_classes(task: Task, config: Config, path: Path, trained: Sequence[str] | None) -> None:
-    """Refuse a config whose classes, as an export has them, are not those that its checkpoint was trained on.
-
-    Args:
-        task: the config's.
-        config: the one that is given.
-        path: of the checkpoint.
-        trained: the classes that it was trained on; None where it does not tell.
-
-    Raises:
-        CheckpointError: with both lists.
-        ConfigError: the config names no classes.
-    """
-    if trained:
-        require_same_classes(config, path, task.export.as_named(trained), task.export.class_names(config, trained))

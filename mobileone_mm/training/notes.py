@@ -3,6 +3,7 @@
 import logging
 import re
 
+from mobileone_mm.errors import one_line
 from mobileone_mm.openmmlab.log import ATTRIBUTE
 
 LONGEST = 300  # characters of a line; the log has the whole entry
@@ -24,13 +25,13 @@ def line_for(record: logging.LogRecord) -> str | None:
     line: str | None = getattr(record, ATTRIBUTE, None)
     if line is not None:
         return line
-    text = one_line(record.getMessage())
+    text = short_line(record.getMessage())
     if record.levelno < logging.WARNING or any(noise in text for noise in NOISE):
         return None
     return f'warning: {text}'
 
 
-def one_line(text: str) -> str:
+def short_line(text: str) -> str:
     """A text of any number of lines as one of a length that can be read."""
-    line = ' '.join(COLOURS.sub('', text).split())
+    line = one_line(COLOURS.sub('', text))
     return line if len(line) <= LONGEST else f'{line[:LONGEST]} ... (all of it is in the log)'

@@ -179,8 +179,8 @@ def _saved(runner: Runner) -> Path | None:
 def _said(error: Exception) -> str:
     text = str(error).strip()
     if 'Original Traceback' in text:  # torch's way to pass on what happened in a worker: the last line is the error
-        return notes.one_line(text.splitlines()[-1])
-    return notes.one_line(f'{type(error).__name__}: {text}' if text else type(error).__name__)
+        return notes.short_line(text.splitlines()[-1])
+    return notes.short_line(f'{type(error).__name__}: {text}' if text else type(error).__name__)
 
 
 def shown(path: Path) -> Path:

@@ -2,9 +2,11 @@
 
 import argparse
 import inspect
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from mobileone_mm.openmmlab.data_sets import LOADERS, sets_of
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
 from mobileone_mm.training.work_dir import require_work_dir
+
+LOGGER = logging.getLogger(__name__)
 
 AUTO = 'auto'  # resume from the last checkpoint in the work dir
 # What is read of a config, by mmengine's runner, its hosts' tools and ours; all else are variables of the file.
@@ -104,6 +108,8 @@ def _config(word: str, options: Options, trains: bool) -> Config:
     config.launcher = 'pytorch' if ranks.launched() else 'none'
     given = _parsed(options.cfg_options)
     _require_read(word, config, given)
+    if ranks.rank() == 0:
+        _warn_of_new(config, given)
     try:
         config.merge_from_dict(given)
     except Exception as error:  # of many kinds, for a path through a config that does not have it
@@ -145,6 +151,24 @@ def _require_read(word: str, config: Config, given: Mapping[str, Any]) -> None:
                 f'whose lines that use it have been evaluated by then; change it in the file, or give what they set, '
                 'such as train_cfg.max_epochs=12'
             )
+
+
+def _warn_of_new(config: Config, given: Mapping[str, Any]) -> None:
+    """Say of a key that is not there yet which one it is like: misspelt ones are put in like any other."""
+    for key in given:
+        node: Any = {**dict.fromkeys(READ), **config.to_dict()}
+        words = key.split('.')
+        for place, name in enumerate(words):
+            if isinstance(node, list | tuple) and name.isdecimal() and int(name) < len(node):
+                node = node[int(name)]
+            elif isinstance(node, dict) and name in node:
+                node = node[name]
+            else:
+                near = get_close_matches(name, node, 1) if isinstance(node, dict) else []
+                if near:
+                    meant = '.'.join([*words[:place], *near, *words[place + 1 :]])
+                    LOGGER.warning('`cfg_options`: %s is new in this config; did you mean %s?', key, meant)
+                break
 
 
 def _enable_amp(word: str, config: Config) -> None:

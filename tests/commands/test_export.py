@@ -135,4 +135,4 @@ def test_the_help_tells_which_weights_are_experimental(capsys: pytest.CaptureFix
     with pytest.raises(SystemExit, match='0'):
         main(['--help'])
     said = ' '.join(capsys.readouterr().out.split())
-    assert 'int8, palette8, palette6 (fp16); experimental: palette6' in said
+    assert 'palette6 as an experiment: fp16, int8, palette8, palette6 (fp16)' in said

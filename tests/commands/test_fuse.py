@@ -167,4 +167,4 @@ def test_a_class_that_stands_twice_is_named(tmp_path: Path) -> None:
     )
     detector = Config({'default_scope': 'mmdet'})
     with pytest.raises(CheckpointError, match=r'a\.pth: its meta names cat for more than one class'):
-        fuse._require_classes(detector, checkpoint.read_checkpoint(tmp_path / 'a.pth'), False)
+        fuse._require_each_once(detector, checkpoint.read_checkpoint(tmp_path / 'a.pth'))

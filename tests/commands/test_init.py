@@ -208,6 +208,7 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
         (['mine.json'], 2, 'mine.json: a config ends in .py; did you mean mine.py?'),
         (['sub/best.pth'], 2, 'sub/best.pth: a config ends in .py; did you mean sub/best.py?'),
         (['d.mlpackage'], 2, 'd.mlpackage: a config ends in .py; did you mean d.py?'),
+        (['shot.WEBP'], 2, 'shot.WEBP: a config ends in .py; did you mean shot.py?'),
         (['photos/'], 2, 'photos/: a folder given, expected the name of the config to write, such as my_set.py'),
         (['--images', 'photos'], 2, '--images and --masks: one is given without the other'),
         (['--val-images', 'photos', '--val-masks', 'photos'], 2, '--val-images: given without --images'),

@@ -17,9 +17,9 @@ from mobileone_mm.demo import steps
 from mobileone_mm.demo.by_task import DEMOS
 from mobileone_mm.demo.demo import Demo
 from mobileone_mm.demo.summary import facts, summary
+from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.openmmlab.configs import build_model, load_config
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.openmmlab.test_data import class_names
 from mobileone_mm.pictures.reading import read_picture
 from mobileone_mm.tasks.by_name import task_for
 

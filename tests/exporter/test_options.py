@@ -7,7 +7,8 @@ import pytest
 
 from mobileone_mm.errors import CheckpointError, UsageError
 from mobileone_mm.exporter.export import export
-from mobileone_mm.exporter.options import split_options
+from mobileone_mm.exporter.options import option_fields, split_options
+from mobileone_mm.flags import FLAGS
 from mobileone_mm.targets.coreml.options import CoreMLOptions
 from mobileone_mm.targets.onnx.options import OnnxOptions
 from mobileone_mm.tasks.detection.options import DetectionOptions
@@ -55,6 +56,13 @@ def test_an_onnx_file_refuses_what_is_core_mls(given: dict[str, Any]) -> None:
 def test_a_package_refuses_what_is_onnx() -> None:
     with pytest.raises(UsageError, match=r'^`nms`: for \.onnx alone, \.mlpackage given; leave it out$'):
         split_options('detection', '.mlpackage', {'nms': True})
+
+
+def test_every_option_has_a_flag_of_its_own() -> None:
+    flags = {name: option.metadata['flag'] for name, option in option_fields().items()}
+    assert len(set(flags.values())) == len(flags)
+    assert flags['pad_classes'] == '--no-class-padding'
+    assert {**flags, 'images': '--image'}.items() >= FLAGS.items(), 'what messages say of those that help'
 
 
 def test_a_wrong_value_is_refused_by_its_owner() -> None:

@@ -99,7 +99,7 @@ def test_whatever_a_text_says_it_is_text(exported: Report) -> None:
         task='detection',
         input_size=exported.info.input_size,
         crop=exported.info.crop,
-        settings={'x_threshold': EVIL},
+        settings={'iou_threshold': EVIL, 'confidence_threshold': EVIL},
     )
     report = replace(
         exported,

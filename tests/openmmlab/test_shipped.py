@@ -77,6 +77,14 @@ def test_a_name_that_is_none_gets_the_nearest(word: str, named: str) -> None:
             look_up(word)
 
 
+@pytest.mark.parametrize('word', ['', '.', '..', '/'])
+def test_a_folder_is_no_config(word: str) -> None:
+    with pytest.raises(ConfigError, match='no shipped config of that name; there are demo_mobileone, '):
+        config(word)
+    with pytest.raises(ConfigError, match=rf'^{re.escape(str(Path(word)))}: a folder, expected a config file, or'):
+        find_config(word)
+
+
 def test_what_mim_search_prints_is_what_the_configs_hold() -> None:
     index = yaml.safe_load((ROOT / 'model-index.yml').read_text())
     models = [model for file in index['Import'] for model in yaml.safe_load((ROOT / file).read_text())['Models']]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mobileone_mm.pictures.drawing import HEADER, MARK, SEAM
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.prediction.gallery import LEAST_SIDE, Outcome, predict, summary
 from mobileone_mm.prediction.predictors import Predictor
+from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 from mobileone_mm.tasks.detection.task import TASK
 
@@ -199,6 +201,13 @@ def test_a_box_with_another_score_is_marked_on_both_sides(tmp_path: Path) -> Non
 def test_detectors_of_other_classes_cannot_be_compared(tmp_path: Path) -> None:
     other = finder(path='b.onnx', classes=('cup', 'fork'))
     with pytest.raises(ConfigError, match=r"b\.onnx has the classes \('cup', 'fork'\), a\.mlpackage has"):
+        predict(finder(), other, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_models_for_other_tasks_cannot_be_compared(tmp_path: Path) -> None:
+    other = replace(finder(path='b.onnx'), task=task_named('classification'))
+    with pytest.raises(ConfigError, match=r'^b\.onnx is a classifier, a\.mlpackage a detector; only two of a kind'):
         predict(finder(), other, [write(tmp_path / 'in/a.png')], RULES, tmp_path / 'out')
     assert not (tmp_path / 'out').exists()
 

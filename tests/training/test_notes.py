@@ -18,6 +18,7 @@ def record(level: int, message: str, *args: object, **extra: Any) -> logging.Log
     [
         (record(logging.WARNING, 'dropped %d boxes', 3), 'warning: dropped 3 boxes'),
         (record(logging.ERROR, 'sync_bn\n  is wrong'), 'warning: sync_bn is wrong'),
+        (record(logging.WARNING, ''), 'warning: '),
         (record(logging.INFO, 'Config:'), None),
         (record(logging.INFO, 'long and exact', **on_screen('short')), 'short'),
         (record(logging.WARNING, '"FileClient" will be deprecated in future.'), None),
@@ -32,5 +33,5 @@ def test_what_a_user_has_to_know_is_shown(entry: logging.LogRecord, line: str | 
 
 def test_a_long_entry_is_cut_and_says_where_the_rest_is() -> None:
     text = 'word ' * 100
-    assert notes.one_line(text) == f'{text[: notes.LONGEST]} ... (all of it is in the log)'
-    assert notes.one_line('word\n' * 3) == 'word word word'
+    assert notes.short_line(text) == f'{text[: notes.LONGEST]} ... (all of it is in the log)'
+    assert notes.short_line('word\n' * 3) == 'word word word'

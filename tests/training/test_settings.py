@@ -177,6 +177,35 @@ def test_what_is_read_is_taken(option: str, tmp_path: Path, monkeypatch: pytest.
     assert settings.training_config('any.py', Options(cfg_options=(option,)))[name] not in ({}, None)
 
 
+@pytest.mark.parametrize(
+    ('key', 'meant'),
+    [
+        ('optim_wrapper.optimiser.lr', 'optim_wrapper.optimizer.lr'),
+        ('train_cfg.max_epoch', 'train_cfg.max_epochs'),
+        ('trian_cfg.max_epochs', 'train_cfg.max_epochs'),
+        ('load_frm', 'load_from'),  # which the config does not set
+        ('steps.0.edn', 'steps.0.end'),
+        ('optim_wrapper.optimizer.lr', None),
+        ('optim_wrapper.clip_grad.max_norm', None),
+        ('steps.0.end', None),
+        ('randomness.seed', None),
+    ],
+)
+def test_a_new_key_that_is_like_another_gets_a_warning_and_is_taken(
+    key: str, meant: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', "\nmodel['steps'] = [dict(end=3)]\ntrain_cfg.update(max_epochs=3)")
+    key, meant = (word and word.replace('steps', 'model.steps') for word in (key, meant))
+    config = settings.training_config('any.py', Options(cfg_options=(f'{key}=7',)))
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ([f'`cfg_options`: {key} is new in this config; did you mean {meant}?'] if meant else [])
+    node: Any = config
+    for name in key.split('.'):
+        node = node[int(name) if name.isdecimal() else name]
+    assert node == 7
+
+
 def test_mixed_precision_that_is_configured_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write('mmdet', "optim_wrapper.update(type='AmpOptimWrapper', loss_scale=512.0)")

@@ -18,6 +18,8 @@ from mobileone_mm.errors import CheckpointError, ConfigError, one_line, shown
 from mobileone_mm.registry import SCOPE
 
 EXAMPLES = "'timm:resnet152s.gluon_in1k' or 'mmpretrain:resnet101_8xb32_in1k'"
+HUB_FILES = ('model.safetensors', 'pytorch_model.bin')  # one of which a model on Hugging Face's hub has
+HUB_SECONDS = 10  # that the hub may take for an answer
 INSTALL = "install it: pip install 'mobileone-mm[distillation]'"
 
 
@@ -161,17 +163,20 @@ def _of_timm(options: TeacherOptions, key: str) -> Teacher:
         from timm.models import get_pretrained_cfg, load_state_dict
     except ImportError as error:
         raise ConfigError(f'teacher {options.name}: timm cannot be imported ({error}); {INSTALL}') from error
+    repository = options.model.removeprefix('hf-hub:').partition('@')[0]
     if ':' not in options.model:  # which begins where timm is to look, such as hf-hub:
         if not timm.is_model(options.model):
             raise ConfigError(_unknown(options, timm.list_pretrained(), 'timm.list_pretrained()'))
         try:
-            get_pretrained_cfg(options.model)
+            repository = get_pretrained_cfg(options.model).hf_hub_id
         except RuntimeError as error:  # of a tag
             known = timm.list_pretrained(f'{options.model.partition(".")[0]}.*')
             raise ConfigError(f'teacher {options.name}: {error} There are {shown(known)}') from error
     if options.checkpoint and not Path(options.checkpoint).is_file():
         raise CheckpointError(f'teacher {options.name}: {options.checkpoint}: no such weight file')
     try:
+        if repository and not options.checkpoint:
+            _require_within_reach(repository)
         weights = {'state_dict': load_state_dict(options.checkpoint, weights_only=True)} if options.checkpoint else None
         model: Any = timm.create_model(options.model, pretrained=True, pretrained_cfg_overlay=weights)
     except Exception as error:  # of timm, of the hub, or of whatever fetches for it
@@ -185,6 +190,25 @@ def _of_timm(options: TeacherOptions, key: str) -> Teacher:
         return (pixels.flip(1) - mean.to(pixels)) / std.to(pixels)
 
     return Teacher(options.name, model, prepared, size)
+
+
+def _require_within_reach(repository: str) -> None:
+    """Refuse weights that are neither kept here nor on a hub that answers: its own code asks for most of a minute.
+
+    Raises:
+        CheckpointError: with what came instead of an answer.
+    """
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError
+
+    if any(isinstance(try_to_load_from_cache(repository, name), str) for name in HUB_FILES):
+        return
+    try:
+        get_hf_file_metadata(hf_hub_url(repository, HUB_FILES[0]), timeout=HUB_SECONDS)
+    except EntryNotFoundError:  # an answer: timm knows more names
+        return
+    except Exception as error:  # of whatever fetches for the hub
+        raise CheckpointError(f'never downloaded here, and the hub gives no answer: {one_line(error)}') from error
 
 
 def _of_mmpretrain(options: TeacherOptions, key: str) -> Teacher:

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+from mobileone_mm.artifact.card import EXPERIMENTAL
 from mobileone_mm.errors import UsageError
+from mobileone_mm.flags import typed
 
 # Core ML specification version of each target (coremltools: mlmodel/format/Model.proto). ML programs begin with iOS 15.
 SPEC_VERSIONS = {'iOS15': 6, 'iOS16': 7, 'iOS17': 8, 'iOS18': 9}
@@ -28,11 +30,22 @@ class CoreMLOptions:
         UsageError: a value is not known, or two do not go together.
     """
 
-    target: str = 'iOS16'
-    weights: str = 'fp16'
-    precision: str = 'fp16'
-    fp32_ops: tuple[str, ...] = ()
-    pad_classes: bool = True
+    target: str = typed('iOS16', '--target', f'oldest system to run on: {", ".join(SPEC_VERSIONS)}')
+    weights: str = typed(
+        'fp16',
+        '--weights',
+        f'how weights are stored, {", ".join(EXPERIMENTAL)} as an experiment: {", ".join(WEIGHTS)}',
+    )
+    precision: str = typed('fp16', '--precision', f'{" or ".join(FLOATS)}')
+    fp32_ops: tuple[str, ...] = typed(
+        (), '--fp32-op', 'keep it in float32; a pattern', metavar='LAYER', action='append'
+    )
+    pad_classes: bool = typed(
+        True,
+        '--no-class-padding',
+        'detector: as many confidence columns as classes, not the next multiple of 80 (see docs/package.md)',
+        action='store_false',
+    )
 
     def __post_init__(self) -> None:
         for option, known in (('target', SPEC_VERSIONS), ('weights', WEIGHTS), ('precision', FLOATS)):

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mobileone_mm.flags import typed
+
 
 @dataclass(frozen=True)
 class OnnxOptions:
@@ -11,4 +13,4 @@ class OnnxOptions:
         nms: of a detector: whether it ends in suppression, or gives all boxes.
     """
 
-    nms: bool = False
+    nms: bool = typed(False, '--nms', 'detector as .onnx: with suppression; without it, raw boxes', action='store_true')

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.flags import typed
 
 YES, NO = 'yes', 'no'
 
@@ -20,7 +21,11 @@ class ClassificationOptions:
         UsageError: a value is not known.
     """
 
-    crop_inside: str = YES
+    crop_inside: str = typed(
+        YES,
+        '--crop-inside',
+        f'classifier: {YES} takes all that is resized and crops inside, {NO} a picture of the size of the crop',
+    )
 
     def __post_init__(self) -> None:
         if self.crop_inside not in (YES, NO):

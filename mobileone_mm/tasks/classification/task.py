@@ -31,6 +31,11 @@ def _settings(options: FramedOptions, config: Config, _names: Sequence[str]) -> 
     return {'crop_inside': options.seen, RESIZE: asdict(framing.resampling_of(config))}
 
 
+def _shown_settings(settings: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
+    side = settings['crop_inside']
+    return [('Crop inside', f'{side}x{side} px', 'what the model sees')] if side else []
+
+
 def _is_resampling(value: Any) -> bool:
     if not isinstance(value, dict) or set(value) != {field.name for field in fields(Resampling)}:
         return False
@@ -67,6 +72,7 @@ TASK = Task(
             'crop_inside': Check('px of a side, or null', _is_side),
             RESIZE: Check('an object: backend (cv2 or pillow) and interpolation', _is_resampling),
         },
+        shown_settings=_shown_settings,
         facts=lambda _shapes: {},
     ),
     predict=Predicting(

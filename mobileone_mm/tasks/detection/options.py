@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.flags import typed
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,10 @@ class DetectionOptions:
         UsageError: a value is out of range.
     """
 
-    iou_threshold: float = 0.45
-    confidence_threshold: float = 0.25
+    iou_threshold: float = typed(0.45, '--iou-threshold', 'detector: default of the file, 0..1', type=float)
+    confidence_threshold: float = typed(
+        0.25, '--confidence-threshold', 'detector: default of the file, 0..1', type=float
+    )
 
     def __post_init__(self) -> None:
         require_fraction('iou_threshold', self.iou_threshold)

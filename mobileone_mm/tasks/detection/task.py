@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mobileone_mm.artifact.card import FRACTION, Check, one_of
 from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.runner import Outputs
-from mobileone_mm.openmmlab.test_data import class_names
+from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
@@ -33,6 +33,11 @@ def _settings(options: DetectionOptions, _config: Config, _classes: Sequence[str
         'iou_threshold': options.iou_threshold,
         'confidence_threshold': options.confidence_threshold,
     }
+
+
+def _shown_settings(settings: Mapping[str, Any]) -> Sequence[tuple[str, str, str]]:
+    thresholds = ('IoU', settings['iou_threshold']), ('Confidence', settings['confidence_threshold'])
+    return [(f'{name} threshold', f'{value}', 'default of the file') for name, value in thresholds]
 
 
 def _facts(shapes: Mapping[str, Sequence[int]]) -> Mapping[str, int]:
@@ -83,6 +88,7 @@ TASK = Task(
             'iou_threshold': FRACTION,
             'confidence_threshold': FRACTION,
         },
+        shown_settings=_shown_settings,
         facts=_facts,
     ),
     predict=Predicting(

@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.flags import typed
 
 ARRAY, IMAGE = 'array', 'image'
 MAPS = (ARRAY, IMAGE)
 MAP_STRIDES = (1, 2, 4, 8)
+KNOWN_STRIDES = ', '.join(map(str, MAP_STRIDES))
 MANY_CLASSES = 32  # from here on, a choice at full size adds half to a light model's time: benchmarks/segmentation.md
 LEVELS = 256  # classes that an 8-bit picture can tell apart
 
@@ -25,16 +27,25 @@ class SegmentationOptions:
         UsageError: a value is not known.
     """
 
-    map: str = ARRAY
-    map_stride: int | None = None
-    logits: bool = False
+    map: str = typed(
+        ARRAY,
+        '--map',
+        f'segmenter: the class map as {" or ".join(MAPS)}, whole numbers or an 8-bit picture',
+    )
+    map_stride: int | None = typed(
+        None,
+        '--map-stride',
+        f'segmenter: classes are chosen on a grid so many times coarser: {KNOWN_STRIDES} '
+        f'(1; 4 from {MANY_CLASSES} classes on)',
+        type=int,
+    )
+    logits: bool = typed(False, '--logits', 'segmenter: the scores of all classes too', action='store_true')
 
     def __post_init__(self) -> None:
         if self.map not in MAPS:
             raise UsageError(f'`map`: {self.map!r} given, expected one of {", ".join(MAPS)}')
         if self.map_stride is not None and self.map_stride not in MAP_STRIDES:
-            known = ', '.join(map(str, MAP_STRIDES))
-            raise UsageError(f'`map_stride`: {self.map_stride} given, expected one of {known}')
+            raise UsageError(f'`map_stride`: {self.map_stride} given, expected one of {KNOWN_STRIDES}')
 
     def stride_for(self, classes: int) -> int:
         """The map stride for a number of classes."""

@@ -7,7 +7,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.card import Check, one_of
-from mobileone_mm.openmmlab.test_data import class_names, palette
+from mobileone_mm.openmmlab.classes import class_names, palette
 from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 from mobileone_mm.tasks import largest_logit
 from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
@@ -66,6 +66,10 @@ TASK = Task(
             'logits': one_of(True, False),
             'colors': Check('a list of colours such as "#80FF00"', _is_colours),
         },
+        shown_settings=lambda settings: [
+            ('Map', settings['map'], ''),
+            ('Map stride', f'{settings["map_stride"]}', ''),
+        ],
         facts=lambda _shapes: {},
     ),
     predict=Predicting(

@@ -3,6 +3,8 @@
 import re
 import sys
 from pathlib import Path
+from socketserver import BaseRequestHandler, TCPServer
+from threading import Thread
 from typing import Any
 from urllib.error import URLError
 from urllib.request import OpenerDirector
@@ -125,6 +127,48 @@ def test_weights_that_cannot_be_downloaded_say_where_to_name_a_file(
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_OFFLINE', True)
     monkeypatch.setattr('huggingface_hub.constants.HF_HUB_CACHE', str(tmp_path))
     fails({'name': f'timm:{TIMM}'}, CheckpointError, rf'timm:{TIMM}: its weights cannot be read \(.+\){OPTION}$')
+
+
+def hub_at(address: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let Hugging Face's hub be at an address, and what was fetched from it below a folder."""
+    pytest.importorskip('timm', reason=MISSING)
+    template = address + '/{repo_id}/resolve/{revision}/{filename}'
+    settings = {'ENDPOINT': address, 'HUGGINGFACE_CO_URL_TEMPLATE': template, 'HF_HUB_CACHE': str(folder)}
+    for name, value in settings.items():
+        monkeypatch.setattr(f'huggingface_hub.constants.{name}', value)
+    return folder / f'models--timm--{TIMM}'
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bytes] = []
+
+    class Silent(BaseRequestHandler):
+        def handle(self) -> None:
+            asked.append(self.request.recv(1000))
+
+    reason = r'\(never downloaded here, and the hub gives no answer: .+\)'
+    with TCPServer(('127.0.0.1', 0), Silent) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        hub_at(f'http://127.0.0.1:{server.server_address[1]}', tmp_path, monkeypatch)
+        fails({'name': f'timm:{TIMM}'}, CheckpointError, f'timm:{TIMM}: its weights cannot be read {reason}{OPTION}$')
+        server.shutdown()
+    assert [request.partition(b' HTTP')[0].decode() for request in asked] == [
+        f'HEAD /timm/{TIMM}/resolve/main/model.safetensors'
+    ]
+
+
+def test_what_was_downloaded_once_needs_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = hub_at('http://127.0.0.1:9', tmp_path, monkeypatch)  # nobody listens there
+    from safetensors.torch import save_file
+
+    teacher = write_teacher(TIMM, tmp_path)
+    (kept / 'refs').mkdir(parents=True)
+    (kept / 'refs/main').write_text('0' * 40)
+    (kept / 'snapshots' / ('0' * 40)).mkdir(parents=True)
+    state = torch.load(teacher['checkpoint'], weights_only=True)  # noqa: TID251
+    save_file(state, kept / 'snapshots' / ('0' * 40) / 'model.safetensors')
+    found = Teachers([{'name': teacher['name']}]).soft_labels(planes(pictures()), CLASSES)
+    torch.testing.assert_close(found.double(), said_by(teacher, pictures()), rtol=0, atol=TOLERANCE)
 
 
 def test_weights_of_another_network_are_refused(teachers: list[dict[str, str]], tmp_path: Path) -> None:

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mmengine.config import Config
 from PIL import Image
+from sizing_pipelines import config_of, cut, edge, efficient, stretch, torchvision
 from torchvision.transforms import InterpolationMode
 
 from mobileone_mm.artifact.card import CENTER_CROP, SCALE_FILL
 from mobileone_mm.artifact.inputs import fitted, fitted_for
 from mobileone_mm.errors import ConfigError, UsageError
-from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of
 from mobileone_mm.openmmlab.configs import load_config
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.test_data import open_samples, read_sample
@@ -23,55 +22,6 @@ from mobileone_mm.tasks.classification import framing
 from mobileone_mm.tasks.classification.framing import framed, samples_for
 from mobileone_mm.tasks.classification.options import ClassificationOptions
 from tiny_classifier import PICTURES, SHORT, SIDE, card_of, write_config
-
-
-def config_of(*pipeline: dict[str, Any]) -> Config:
-    return Config({'test_dataloader': {'dataset': {'pipeline': list(pipeline)}}}, cfg_text='-', filename='x.py')
-
-
-def edge(scale: int = 256, **more: Any) -> dict[str, Any]:
-    return {'type': 'ResizeEdge', 'scale': scale, **more}
-
-
-def cut(size: Any = 224) -> dict[str, Any]:
-    return {'type': 'mmcv.CenterCrop', 'crop_size': size}
-
-
-def stretch(scale: Any) -> dict[str, Any]:
-    return {'type': 'Resize', 'scale': scale, 'keep_ratio': False}
-
-
-def efficient(size: int, **more: Any) -> dict[str, Any]:
-    return {'type': 'EfficientNetCenterCrop', 'crop_size': size, **more}
-
-
-def torchvision(name: str, size: Any, **more: Any) -> dict[str, Any]:
-    return {'type': f'torchvision/{name}', 'size': size, **more}
-
-
-@pytest.mark.parametrize(
-    ('pipeline', 'expected'),
-    [
-        ([], None),
-        ([edge()], None),
-        ([cut()], None),
-        ([stretch((224, 224))], None),
-        ([edge(edge='long'), cut()], None),  # what is over is not at the sides of the middle
-        ([edge(), cut((224, 192))], None),  # no square
-        ([edge(), cut()], CentreCrop(256, 224)),
-        ([edge(edge='short'), cut((224, 224))], CentreCrop(256, 224)),
-        ([cut(), edge()], None),  # the other way round
-        ([edge(), cut(), stretch((64, 64))], None),
-        ([efficient(224)], CentreCrop(256, 224)),
-        ([efficient(240, crop_padding=16)], CentreCrop(256, 240)),
-        ([torchvision('Resize', 256), torchvision('CenterCrop', 224)], CentreCrop(256, 224)),
-        ([torchvision('Resize', [256]), torchvision('CenterCrop', (224, 224))], CentreCrop(256, 224)),
-        ([torchvision('Resize', (256, 256)), torchvision('CenterCrop', 224)], None),  # its Resize stretches
-        ([torchvision('CenterCrop', 224)], None),
-    ],
-)
-def test_the_crop_is_that_of_the_test_pipeline(pipeline: list[dict[str, Any]], expected: CentreCrop | None) -> None:
-    assert centre_crop_of(config_of(*pipeline)) == expected
 
 
 @pytest.mark.parametrize(
