@@ -48,6 +48,7 @@ val_evaluator = dict(ann_file=root + 'annotations/val.json')
 test_evaluator = val_evaluator
 train_cfg = dict(max_epochs=2)
 """
+pytestmark = pytest.mark.filterwarnings('ignore:This DataLoader will create 2 worker:UserWarning')  # on one core
 NUMBERS = itertools.count()
 SHORT = "train_cfg = dict(max_epochs=3, val_interval=2); default_hooks['checkpoint'].update(interval=1)"
 SCHEDULED = 'param_scheduler = _base_.param_scheduler'
