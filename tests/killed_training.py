@@ -1,7 +1,4 @@
-"""A training as a user types it, killed after a step: python killed_training.py STEP, and the words of mobileone train.
-
-Step 0: it is not killed.
-"""
+"""`mobileone train` with a hook that kills it, for configs that name it: python killed_training.py WORDS."""
 
 import os
 import signal
@@ -16,15 +13,18 @@ from mobileone_mm import cli
 from mobileone_mm.commands import train
 
 
+@HOOKS.register_module()
 class Kill(Hook):  # type: ignore[misc]
-    """Ends the process as the system would for want of memory: nothing is written or closed."""
+    """Ends the process after a step, as the system would for want of memory: nothing is written or closed."""
 
     priority = 'VERY_LOW'
 
+    def __init__(self, step: int) -> None:
+        self._step = step
+
     def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
-        if runner.iter + 1 == int(sys.argv[1]):
+        if runner.iter + 1 == self._step:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-HOOKS.register_module(module=Kill)
-sys.exit(cli.run(train.main, sys.argv[2:]))
+sys.exit(cli.run(train.main, sys.argv[1:]))

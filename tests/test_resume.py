@@ -168,7 +168,6 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], t
 @pytest.mark.parametrize(
     ('name', 'stop', 'workers'),
     [
-        ('detector', {'step': 4}, 0),
         ('detector', {'epoch': 1}, 2),
         ('segmenter', {'step': 3}, 2),
         ('segmenter', {'epoch': 2}, 1),
@@ -191,3 +190,21 @@ def test_resumed_it_ends_as_if_it_had_not_been_stopped(
     assert last(tmp_path)['meta']['iter'] < last(expected)['meta']['iter']
     run(config, tmp_path, workers, resume=True)
     assert_same(tmp_path, expected)
+
+
+def test_killed_without_a_seed_it_goes_on_with_the_one_it_drew(tmp_path: Path) -> None:
+    path, work = write_detector(tmp_path), tmp_path / 'work'
+    killed = tmp_path / 'killed.py'
+    killed.write_text("_base_ = 'detector.py'; custom_hooks = [*_base_.custom_hooks, dict(type='Kill', step=4)]")
+    program = [sys.executable, str(Path(__file__).with_name('killed_training.py'))]
+    options = ['--cfg-options', 'default_hooks.logger.interval=1']
+    options += ['train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False']
+    for config, resume, status in ((killed, [], -signal.SIGKILL), (path, ['--resume'], 0)):
+        command = [*program, str(config), '--work-dir', str(work), *resume, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+        assert done.returncode == status, done.stderr[-3000:]
+    assert 'goes on after epoch 1' in done.stderr
+    seed = last(work)['meta']['seed']
+    expected = configs.load_config(path)
+    run(expected, tmp_path / 'other', 0, **{'randomness.seed': seed, 'default_hooks.logger.interval': 1})
+    assert_same(work, tmp_path / 'other')

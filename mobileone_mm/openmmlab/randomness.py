@@ -1,4 +1,4 @@
-"""What is random in a training follows from its seed and from the sample or the step it is drawn for, from nothing else.
+"""What is random in a training follows from its seed and the sample or the step it is drawn for, from nothing else.
 
 So a resumed training draws what the uninterrupted one would have drawn, with any number of workers: neither depends on
 what a process has drawn before.

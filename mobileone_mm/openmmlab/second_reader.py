@@ -18,10 +18,10 @@ from mobileone_mm.openmmlab.randomness import seed_step, seeded_batches
 def first_batches(runner: Runner, count: int) -> Iterator[Iterator[Any]]:
     """The first batches that training sees, from a loader of its own; at most `count`.
 
-    They are augmented as training has them where RandomnessHook seeds it, and for each this process is seeded as for its
-    step. The run's own loader cannot be read twice: an InfiniteSampler holds one generator, which is closed with the
-    first iterator over it, and loops that count steps have opened their iterator before any hook is called. Only the
-    data set is shared, and every random state of this process is put back at the end. All ranks have to read.
+    They are augmented as RandomnessHook has training augment them, and for each this process is seeded as for its step.
+    The run's own loader cannot be read twice: an InfiniteSampler holds one generator, which is closed with the first
+    iterator over it, and loops that count steps have opened their iterator before any hook is called. Only the data set
+    is shared, and every random state of this process is put back at the end. All ranks have to read.
 
     Args:
         runner: with its training loop built.
