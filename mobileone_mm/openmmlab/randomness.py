@@ -26,7 +26,7 @@ DEFAULT_SAMPLER = {'type': 'DefaultSampler', 'shuffle': True}
 def seed_step(seed: int, step: int) -> None:
     """Seed what a process draws for a training step: dropout, Mixup and CutMix; on its GPUs too."""
     drawn = _seed_process(seed, STEP, step)
-    if torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.manual_seed_all(drawn)
 
 
@@ -133,7 +133,7 @@ def seeded_batches(runner: Runner, start: int | None = None) -> SeededBatches:
         copy.deepcopy(configured.get('sampler', DEFAULT_SAMPLER)),
         default_args={'dataset': loader.dataset, 'seed': seed},
     )
-    size = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
+    size = int(loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1))
     batches: Any = BatchSampler(order, size, loader.drop_last)
     if configured.get('batch_sampler'):
         batches = DATA_SAMPLERS.build(

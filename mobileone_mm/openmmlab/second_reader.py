@@ -35,7 +35,7 @@ def _read(runner: Runner, count: int) -> Iterator[Any]:
     loader: DataLoader[Any] = runner.train_dataloader
     second = DataLoader(
         loader.dataset,
-        batch_sampler=seeded_batches(runner),
+        batch_sampler=seeded_batches(runner),  # type: ignore[arg-type]  # no lists, but as good to it
         num_workers=loader.num_workers,  # what a data set opened in this process, the workers of training would share
         collate_fn=loader.collate_fn,
         worker_init_fn=loader.worker_init_fn,
