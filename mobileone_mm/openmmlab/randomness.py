@@ -133,7 +133,7 @@ def seeded_batches(runner: Runner, start: int | None = None) -> SeededBatches:
         copy.deepcopy(configured.get('sampler', DEFAULT_SAMPLER)),
         default_args={'dataset': loader.dataset, 'seed': seed},
     )
-    size = int(loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1))
+    size: Any = loader.batch_size or getattr(loader.batch_sampler, 'batch_size', 1)
     batches: Any = BatchSampler(order, size, loader.drop_last)
     if configured.get('batch_sampler'):
         batches = DATA_SAMPLERS.build(
