@@ -13,6 +13,7 @@ custom_hooks = [
     dict(type='mobileone_mm.FuseForTestHook'),
     dict(type='mobileone_mm.SaveFusedHook'),
     dict(type='mobileone_mm.PlainCheckpointHook'),
+    dict(type='mobileone_mm.RandomnessHook'),
 ]
 env_cfg = dict(
     cudnn_benchmark=True,

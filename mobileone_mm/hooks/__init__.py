@@ -4,6 +4,14 @@ from mobileone_mm.hooks.expand import ExpandHook
 from mobileone_mm.hooks.fuse_for_test import FuseForTestHook
 from mobileone_mm.hooks.invalid_loss import StopOnInvalidLoss
 from mobileone_mm.hooks.plain_checkpoint import PlainCheckpointHook
+from mobileone_mm.hooks.randomness import RandomnessHook
 from mobileone_mm.hooks.save_fused import SaveFusedHook
 
-__all__ = ['ExpandHook', 'FuseForTestHook', 'PlainCheckpointHook', 'SaveFusedHook', 'StopOnInvalidLoss']
+__all__ = [
+    'ExpandHook',
+    'FuseForTestHook',
+    'PlainCheckpointHook',
+    'RandomnessHook',
+    'SaveFusedHook',
+    'StopOnInvalidLoss',
+]

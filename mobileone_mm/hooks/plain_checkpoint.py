@@ -4,12 +4,17 @@ import os
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.hooks import CheckpointHook, Hook
+from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights.intact import require_intact
 from mobileone_mm.weights.plain import plain
+
+CURVES = 'curves'  # in a checkpoint's message_hub
+LONGEST = 1000  # values of a curve; a line of the log is the mean of the last `log_processor.window_size`, 50 or so
 
 
 @HOOKS.register_module()
@@ -17,7 +22,8 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     """Makes checkpoints that load with `weights_only=True`: in `mim test`, with `--resume`, in our tools, everywhere.
 
     mmengine 0.10.7 stores the histories of its logger as objects, which torch 2.6 and later refuse to load. Kept are
-    the plain values (best score, last checkpoint, ...); the curves stay in the log files.
+    the plain values (best score, last checkpoint, ...) and, as tensors, the end of each curve, from which a resumed run
+    goes on averaging; whole curves are in the log files.
 
     A damaged checkpoint is refused before it is loaded. mmengine remembers its checkpoints by absolute paths: in a copy
     of a work folder, a resumed run would read those of the original, and delete the original's best one as soon as it
@@ -45,9 +51,27 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         info = plain(checkpoint['message_hub']['runtime_info'])
-        # Marked to be stored again by a resumed run, or the best score would be forgotten at the second --resume.
-        checkpoint['message_hub'] = {'log_scalars': {}, 'runtime_info': info, 'resumed_keys': dict.fromkeys(info, True)}
+        curves = {name: _end(curve) for name, curve in checkpoint['message_hub']['log_scalars'].items()}
+        checkpoint['message_hub'] = {
+            'log_scalars': {},  # mmengine warns of whatever is no object of its own
+            'runtime_info': info,
+            # Marked to be stored again by a resumed run, or the best score would be forgotten at the second --resume.
+            'resumed_keys': dict.fromkeys(info, True),
+            CURVES: curves,
+        }
         checkpoint['meta'] = plain(checkpoint['meta'])
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        hub = checkpoint.get('message_hub') if runner._resume else None
+        if isinstance(hub, dict) and isinstance(hub.get(CURVES), dict):
+            ends = {name: [part.cpu().numpy() for part in end] for name, end in hub[CURVES].items()}
+            hub['log_scalars'] = {name: HistoryBuffer(*end) for name, end in ends.items()}
+            hub['resumed_keys'].update(dict.fromkeys(ends, True))
+
+
+def _end(curve: HistoryBuffer) -> list[torch.Tensor]:
+    """The last values of a curve, and how many each is the sum of."""
+    return [torch.tensor(part[-LONGEST:], dtype=torch.float64) for part in curve.data]
 
 
 def _last(runner: Runner) -> str | None:

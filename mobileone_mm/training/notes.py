@@ -15,6 +15,7 @@ NOISE = (
     'Reach the end of the dataloader',
     '`self.param_schedulers` is None',
     'The draw is False',
+    'Advance dataloader',  # mmengine, of a resumed loop of iterations: no picture is loaded for it
     'Image shapes are different in the batch',  # mmseg, of the pictures before they were resized
 )
 COLOURS = re.compile(r'\x1b\[[\d;]*m')

@@ -15,7 +15,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.cli import fact
 from mobileone_mm.errors import MobileOneError, interrupted
-from mobileone_mm.hooks import PlainCheckpointHook
+from mobileone_mm.hooks import PlainCheckpointHook, RandomnessHook
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
@@ -77,8 +77,7 @@ def train(word: str, options: Options) -> Trained:
         try:
             runner = _runner(settings.training_config(word, options), face, log)
             _prepare_model(runner)
-            if not any(isinstance(hook, PlainCheckpointHook) for hook in runner.hooks):
-                runner.register_hook(PlainCheckpointHook())  # or neither --resume nor a test could read a checkpoint
+            _add_hooks(runner)
             runner.train()
         except (Exception, KeyboardInterrupt) as error:
             if not interrupted(error):
@@ -114,6 +113,7 @@ def train_plainly(word: str, options: Options) -> None:
     """Train with mmengine's own output and errors."""
     runner = _plain_runner(settings.training_config(word, options))
     _prepare_model(runner)
+    _add_hooks(runner)
     runner.train()
     ranks.leave()
 
@@ -166,6 +166,13 @@ def _prepare_model(runner: Runner) -> None:
     require_usable_class_weights(model)
     if runner._resume and (runner._load_from or find_latest_checkpoint(runner.work_dir)):
         leave_out_files(model)
+
+
+def _add_hooks(runner: Runner) -> None:
+    """What `--resume` needs of any config: checkpoints that torch loads, and randomness that goes on where it was."""
+    for kind in (PlainCheckpointHook, RandomnessHook):
+        if not any(isinstance(hook, kind) for hook in runner.hooks):
+            runner.register_hook(kind())
 
 
 def _saved(runner: Runner) -> Path | None:
