@@ -6,7 +6,7 @@ Letters: B norms, O channels of each, M values per channel (pictures times pixel
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
@@ -51,18 +51,30 @@ def joined(own: Statistics, norms: Sequence[_BatchNorm]) -> Statistics:
 
 
 def _joined(own: Statistics, group: distributed.ProcessGroup | None) -> Statistics:
-    from torch.distributed.nn.functional import all_reduce
-
     mine = torch.stack([own.mean, own.var, torch.full_like(own.mean, float(own.values))])
     slots = mine.new_zeros(distributed.get_world_size(group), *mine.shape)
     slots[distributed.get_rank(group)] = mine
-    everyone = all_reduce(slots, group=group or distributed.group.WORLD)  # type: ignore[no-untyped-call]
-    means, variances, counts = everyone.unbind(1)
+    means, variances, counts = _SumOverProcesses.apply(slots, group).unbind(1)
     total = counts[:, 0, 0].sum()
     share = counts / total
     mean = (share * means).sum(0)
     var = (share * (variances + (means - mean).square())).sum(0)
     return Statistics(mean, var, total)
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """The loss is the sum of all processes' losses, so a gradient is the sum of all processes' gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: distributed.ProcessGroup | None) -> Tensor:
+        ctx.group = group
+        x = x.clone()
+        distributed.all_reduce(x, group=group)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _SumOverProcesses.apply(gradient, ctx.group), None
 
 
 @torch.no_grad()

@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
 PART = 2**22  # numbers: pictures are taken together up to so many taps, 16 MB in float32
+BAND = 256  # pixels: products that are added up one after the other, in float32
 
 
 class Window(NamedTuple):
@@ -84,15 +85,32 @@ def _centred_parts(x: Tensor, centre: Tensor, window: Window) -> Iterator[Tensor
 def _sums(z: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """Sums of u (G, T) and u u^T (G, T, T) over all output pixels of padded pictures."""
     if _by_tap(z, window):
-        channels, k = z.shape[1], window.kernel_size
-        views = _views(z, window)
-        first = torch.stack([view.sum((0, 2, 3)) for view in views], 1)
-        # sum over pixels of u_s u_t, for all s at once: what a weight's gradient is where u_t is the output's
-        shape = torch.Size((channels, 1, k, k))
-        rows = [kernel_gradient(z, shape, view, window, padding=0).reshape(channels, k * k) for view in views]
-        return first, torch.stack(rows, 2)
+        return _sums_by_tap(z, window)
     taps = _taps(z, window)
     return taps.sum((0, 3)), (taps @ taps.mT).sum(0)
+
+
+def _sums_by_tap(z: Tensor, window: Window) -> tuple[Tensor, Tensor]:
+    """As `_sums`, where every channel is a group.
+
+    The sum of u_s u_t, for all s at once, is the gradient of a depthwise kernel where that of the output is u_t. Bands
+    of a few rows are convolved as channels of their own: oneDNN adds one product after the other, and over all pixels
+    of the batch float32 would lose three digits of what BN, which adds up in float64, keeps.
+    """
+    k, views = window.kernel_size, _views(z, window)
+    height, width = views[0].shape[2:]
+    rows = max(1, min(height, BAND // width))
+    missing = -height % rows
+    reach = (rows - 1) * window.stride + (k - 1) * window.dilation + 1
+    padded = functional.pad(z, [0, 0, 0, missing * window.stride])
+    bands = padded.unfold(2, reach, rows * window.stride).mT.reshape(1, -1, reach, z.shape[3])
+    banded = window._replace(groups=bands.shape[1])
+    sums = []
+    for view in views:
+        gradient = functional.pad(view, [0, 0, 0, missing]).reshape(1, -1, rows, width)
+        found = kernel_gradient(bands, torch.Size((bands.shape[1], 1, k, k)), gradient, banded, padding=0)
+        sums.append(found.reshape(*z.shape[:2], -1, k * k).sum((0, 2)))
+    return torch.stack([view.sum((0, 2, 3)) for view in views], 1), torch.stack(sums, 2)
 
 
 def _spread(z: Tensor, matrix: Tensor, offset: Tensor, window: Window) -> Tensor:
