@@ -164,7 +164,8 @@ class MobileOneBlock(nn.Module):
         first: Any = self.rbr_conv[0]
         if self.train_impl == 'moments' or not uses_batch(first.bn):
             return True
-        return moments_pay(x, self._window(), self.out_channels, len(self.rbr_conv))
+        convs = len(self.rbr_conv)
+        return moments_pay(x, self._window(), self.out_channels, convs, len(self._branch_modules()) - convs)
 
     def _branch_modules(self) -> list[nn.Module]:
         return [*self.rbr_conv, *(branch for branch in (self.rbr_scale, self.rbr_skip) if branch is not None)]

@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
 PART = 2**22  # numbers: pictures are taken together up to so many taps, 16 MB in float32
-BAND = 256  # pixels: products that are added up one after the other, in float32
+BAND = 512  # pixels: products that are added up one after the other, in float32
 
 
 class Window(NamedTuple):
@@ -99,16 +99,18 @@ def _sums_by_tap(z: Tensor, window: Window) -> tuple[Tensor, Tensor]:
     """
     k, views = window.kernel_size, _views(z, window)
     height, width = views[0].shape[2:]
-    rows = max(1, min(height, BAND // width))
-    missing = -height % rows
+    count = -(-height * width // BAND)
+    rows = -(-height // count)
+    missing = -height % rows  # of the last band; zeros add nothing
+    padded = functional.pad(z, [0, 0, 0, missing * window.stride]) if missing else z
     reach = (rows - 1) * window.stride + (k - 1) * window.dilation + 1
-    padded = functional.pad(z, [0, 0, 0, missing * window.stride])
     bands = padded.unfold(2, reach, rows * window.stride).mT.reshape(1, -1, reach, z.shape[3])
+    kernels = torch.Size((bands.shape[1], 1, k, k))
     banded = window._replace(groups=bands.shape[1])
     sums = []
     for view in views:
-        gradient = functional.pad(view, [0, 0, 0, missing]).reshape(1, -1, rows, width)
-        found = kernel_gradient(bands, torch.Size((bands.shape[1], 1, k, k)), gradient, banded, padding=0)
+        gradient = (functional.pad(view, [0, 0, 0, missing]) if missing else view).reshape(1, -1, rows, width)
+        found = kernel_gradient(bands, kernels, gradient, banded, padding=0)
         sums.append(found.reshape(*z.shape[:2], -1, k * k).sum((0, 2)))
     return torch.stack([view.sum((0, 2, 3)) for view in views], 1), torch.stack(sums, 2)
 
