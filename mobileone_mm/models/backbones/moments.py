@@ -135,8 +135,8 @@ def _folded(
         scale, shift = scale * gamma, shift * gamma + torch.stack([norm.bias for norm in norms])
     kernel = (scale[: len(kernels), :, None, None, None] * kernels).sum(0)
     if has_identity:
-        identity = fold.identity_kernel(x.shape[1], window.groups, norms[-1]).to(kernel)
-        kernel = kernel + _full(identity, window) * scale[-1].reshape(-1, 1, 1, 1)
+        identity = torch.eye(kernel.shape[1], dtype=dtype, device=x.device).repeat(window.groups, 1)
+        kernel = kernel + _full(identity[..., None, None], window) * scale[-1].reshape(-1, 1, 1, 1)
     return fold.Affine(kernel, shift.sum(0))
 
 
