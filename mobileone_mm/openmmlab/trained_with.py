@@ -27,7 +27,7 @@ CURE = 'give the config it was trained with, or `config_wins` where yours is mea
 
 # What may differ: it is for training alone, says where the training began, or is the user's to choose afterwards.
 FREE = re.compile(
-    r'_.*|init_cfg|pretrained|train_cfg|test_cfg|teachers|hard_label_weight|loss.*|.*_loss|with_cp|norm_eval|'
+    r'_.*|init_cfg|pretrained|train_cfg|test_cfg|teachers|hard_label_weight|loss.*|.*_loss|with_cp|norm_eval|train_impl|'
     r'frozen_stages|drop.*|.*_drop|auxiliary_head|sampler|ignore_index|cal_acc|topk|momentum|requires_grad|inplace|'
     # of a data preprocessor: how pictures of one batch are brought to one size, and labels to tensors
     r'batch_augments|pad_.*|seg_pad_val|mask_pad_val|bgr_to_rgb_mask|size|size_divisor|boxtype2tensor|non_blocking|to_onehot'

@@ -106,6 +106,7 @@ def freely(config: Config) -> None:
     """All that may differ, at once."""
     model = config.model
     model.backbone.update(init_cfg={'type': 'Pretrained', 'checkpoint': '/a/b.pth'}, norm_eval=True, with_cp=True)
+    model.backbone.train_impl = 'auto'
     model.backbone.update(frozen_stages=1)
     model.train_cfg = {'assigner': {'type': 'MaxIoUAssigner', 'pos_iou_thr': 0.5, 'neg_iou_thr': 0.5}}
     model.test_cfg.update(score_thr=0.3, nms={'type': 'nms', 'iou_threshold': 0.6})

@@ -16,11 +16,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm.errors import ConfigError, FuseError
-from mobileone_mm.models.backbones import fold
+from mobileone_mm.models.backbones import fold, moments
+from mobileone_mm.models.backbones.batch_statistics import uses_batch
+from mobileone_mm.models.backbones.costs import moments_pay
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
+from mobileone_mm.models.backbones.taps import Window
 
 Cfg = Mapping[str, Any]
 
+TRAIN_IMPLS = ('branches', 'moments', 'auto')
 TRAIN_REFUSED = (
     'a fused MobileOne has no branches and no BatchNorm left and cannot be trained: train the trained form '
     '(deploy=False) and fuse afterwards, or start from fused weights with '
@@ -49,9 +53,12 @@ class MobileOneBlock(nn.Module):
         norm_cfg: mm config of the branch norms, BN or SyncBN.
         act_cfg: mm config of the activation, or None.
         deploy: build the fused form.
+        train_impl: how the trained form computes the sum of its branches: one after the other ('branches'), as one
+            convolution (`moments`), or in whichever of the two ways takes less time ('auto').
 
     Raises:
-        ConfigError: an even kernel_size, or a skip branch where input and output differ in shape.
+        ConfigError: an even kernel_size, a skip branch where input and output differ in shape, or a `train_impl` that
+            there is not, or not for these convolutions or norms.
     """
 
     def __init__(
@@ -70,8 +77,11 @@ class MobileOneBlock(nn.Module):
         norm_cfg: Cfg = {'type': 'BN'},  # noqa: B006 - never written to, and what mm configs print as the default
         act_cfg: Cfg | None = {'type': 'ReLU'},  # noqa: B006
         deploy: bool = False,
+        train_impl: str = 'branches',
     ) -> None:
         super().__init__()
+        if train_impl not in TRAIN_IMPLS:
+            raise ConfigError(f'train_impl={train_impl!r} given, expected one of {", ".join(TRAIN_IMPLS)}')
         if kernel_size % 2 == 0:
             raise ConfigError(f'kernel_size={kernel_size} given, expected an odd number: branches share their centre')
         if use_skip and (stride != 1 or in_channels != out_channels):
@@ -86,6 +96,7 @@ class MobileOneBlock(nn.Module):
         self.dilation = dilation
         self.groups = groups
         self.conv_cfg = conv_cfg
+        self.train_impl = train_impl
         self.se = nn.Identity() if se_cfg is None else SqueezeExcite(out_channels, **se_cfg)
         self.activation = nn.Identity() if act_cfg is None else build_activation_layer(dict(act_cfg))
         if deploy:
@@ -100,6 +111,11 @@ class MobileOneBlock(nn.Module):
             # stem's 3 channels, torch (2.13 to 2.15, CPU, channels_last) corrupts the heap in its weight gradient.
             self.rbr_scale = self._conv_norm(self._conv(1, 1, bias=False), norm_cfg)
         self.rbr_skip: _BatchNorm | None = build_norm_layer(dict(norm_cfg), in_channels)[1] if use_skip else None
+        if train_impl == 'moments' and not moments.can_fold(self._branch_modules()):
+            raise ConfigError(
+                f"train_impl='moments' with conv_cfg={conv_cfg!r} and norm_cfg={norm_cfg!r} given; expected Conv2d "
+                "that pads with zeros, and BN or SyncBN: use train_impl='branches', or 'auto', which then does the same"
+            )
 
     def _conv(self, kernel_size: int, stride: int, bias: bool) -> nn.Conv2d:
         """The one constructor of this block's convolutions: branches and fused form cannot drift apart."""
@@ -128,6 +144,8 @@ class MobileOneBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.is_fused:
             out = self.reparam_conv(x)
+        elif self._is_summed_first(x):
+            out = moments.convolve(x, self._branches(), self._window())
         else:
             out = self.rbr_conv[0](x)
             for branch in self.rbr_conv[1:]:
@@ -138,6 +156,27 @@ class MobileOneBlock(nn.Module):
                 out = out + self.rbr_skip(x)
         activated: Tensor = self.activation(self.se(out))
         return activated
+
+    def _is_summed_first(self, x: Tensor) -> bool:
+        """Whether the branches are summed to one kernel, rather than their outputs."""
+        if self.train_impl == 'branches' or not moments.can_fold(self._branch_modules()):
+            return False
+        first: Any = self.rbr_conv[0]
+        if self.train_impl == 'moments' or not uses_batch(first.bn):
+            return True
+        convs = len(self.rbr_conv)
+        return moments_pay(x, self._window(), self.out_channels, convs, len(self._branch_modules()) - convs)
+
+    def _branch_modules(self) -> list[nn.Module]:
+        return [*self.rbr_conv, *(branch for branch in (self.rbr_scale, self.rbr_skip) if branch is not None)]
+
+    def _branches(self) -> list[moments.Branch]:
+        linear: list[Any] = [*self.rbr_conv, *([] if self.rbr_scale is None else [self.rbr_scale])]
+        branches = [moments.Branch(branch.conv.weight, branch.bn) for branch in linear]
+        return branches if self.rbr_skip is None else [*branches, moments.Branch(None, self.rbr_skip)]
+
+    def _window(self) -> Window:
+        return Window(self.kernel_size, self.stride, self.dilation, self.groups)
 
     @torch.no_grad()
     def fused_kernel(self) -> fold.Affine:

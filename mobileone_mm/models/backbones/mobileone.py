@@ -61,6 +61,9 @@ class MobileOne(BlockBackbone):
         with_cp: recompute each block's activations in the backward pass to save memory.
         output_stride: 32; 16 or 8 keep the last one or two stages at stride 16 or 8 and dilate them instead. Weights
             for 32 fit: where both have a pixel, they compute the same (squeeze-excite apart, which averages the map).
+        train_impl: how blocks sum their branches before they are fused: 'branches', one after the other; 'moments', as
+            one convolution, with the same results at a cost that hardly depends on k; 'auto', block by block whichever
+            is expected to be faster. With the last two, evaluation costs as little as in the fused form.
 
     Raises:
         ConfigError: an argument that does not fit; the message names it.
@@ -82,6 +85,7 @@ class MobileOne(BlockBackbone):
         *,
         with_cp: bool = False,
         output_stride: int = 32,
+        train_impl: str = 'branches',
     ) -> None:
         super().__init__(init_cfg or [_init('Kaiming', 'Conv2d'), _init('Constant', '_BatchNorm', val=1)])
         self.arch = _checked_arch(arch)
@@ -103,6 +107,7 @@ class MobileOne(BlockBackbone):
             norm_cfg=norm_cfg,
             act_cfg=act_cfg,
             deploy=deploy,
+            train_impl=train_impl,
         )
         channels = min(STEM_MAX_CHANNELS, int(BASE_CHANNELS[0] * self.arch['width_factor'][0]))
         self.stage0 = block(in_channels, channels, 3, stride=2)

@@ -1,0 +1,158 @@
+"""The sum of a block's branches in training, as one convolution: batch statistics from moments of the input.
+
+Up to its norm every branch is a linear map of the same numbers: the taps u (T,) that lie under the kernel at an output
+pixel, zero padding included. So the mean and variance that its BN takes of the batch follow from those of the taps:
+
+    m = E[u],  S = E[u u^T] - m m^T;  for a row w of the kernel,  mean = w . m,  var = w^T S w.
+
+Knowing them, all branches fold into one kernel before anything is convolved. Gradients flow back through m and S and
+are exactly those of the branches, while the cost hardly depends on how many branches there are.
+
+Letters: N batch, C channels, H and W height and width, L output pixels of a picture, G groups, O output channels, I
+input channels per group, k kernel size, T = I k^2 taps, B branches.
+
+Source: paper section 3.2 (arXiv 2206.04040) for the branches; the rest is linearity.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+from torch.nn.grad import conv2d_input
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from mobileone_mm.models.backbones import fold
+from mobileone_mm.models.backbones.batch_statistics import Statistics, joined, kept, update_running, uses_batch
+from mobileone_mm.models.backbones.taps import Moments, Window, kernel_gradient
+
+NORMS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)  # of whatever subclass: mmengine has its own of each
+HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
+
+
+class Branch(NamedTuple):
+    """A kernel, (O, I, k, k) or (O, I, 1, 1) at the centre, or None for the identity; and the norm behind it."""
+
+    kernel: Tensor | None
+    norm: _BatchNorm
+
+
+def convolve(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
+    """The sum of the branches' outputs, (N, C, H, W) -> (N, O, H / stride, W / stride); moves running statistics.
+
+    Args:
+        x: input.
+        branches: at most one identity, as the last; all norms in the same mode.
+        window: of the kernels.
+
+    Raises:
+        ValueError: the norms train on a single value per channel, which BN refuses too.
+    """
+    device = x.device.type
+    with torch.autocast(device, enabled=False):
+        moments = Moments.apply(x, window) if uses_batch(branches[0].norm) else None
+        kernel, bias = _folded(x, branches, window, moments)
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+    out: Tensor = Convolution.apply(x, kernel, bias, window, dtype)
+    return out
+
+
+class Convolution(torch.autograd.Function):
+    """A convolution in `dtype` whose kernel and bias have gradients of their own precision.
+
+    In half precision that matters: through the statistics, most of the kernel's gradient cancels in those of the
+    branches. BN takes that part out before the gradient of a kernel is rounded to half precision, here it is still in.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor, window: Window, dtype: torch.dtype) -> Tensor:
+        """(N, C, H, W) -> (N, O, H / stride, W / stride)."""
+        ctx.window = window
+        ctx.save_for_backward(x, kernel)
+        return functional.conv2d(x.to(dtype), kernel.to(dtype), bias.to(dtype), *window.arguments())
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the input, the kernel and the bias."""
+        x, kernel = ctx.saved_tensors
+        of_input = of_kernel = of_bias = None
+        if ctx.needs_input_grad[0]:
+            of_input = input_gradient(x, kernel.to(gradient), gradient, ctx.window).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            sums = (x.to(kernel.dtype), kernel.shape, gradient.to(kernel.dtype))
+            of_kernel = kernel_gradient(*sums, ctx.window, ctx.window.padding)
+            of_bias = gradient.sum((0, 2, 3), dtype=kernel.dtype)
+        return of_input, of_kernel, of_bias, None, None
+
+
+def input_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, window: Window) -> Tensor:
+    """Of a convolution of `x`, whose output has `gradient`."""
+    found: Tensor = conv2d_input(x.shape, kernel, gradient, *window.arguments())  # type: ignore[no-untyped-call]
+    return found
+
+
+def can_fold(branches: Sequence[nn.Module]) -> bool:
+    """Whether branches, norms or sequences of `conv` and `bn`, are what this module computes.
+
+    Not if a convolution does more than convolve, if norms differ in mode, or if a hook waits for what a branch gives.
+    """
+    modules = [module for branch in branches for module in branch.modules()]
+    convs = [module for module in modules if isinstance(module, nn.Conv2d)]
+    norms = [module for module in modules if isinstance(module, _BatchNorm)]
+    return (
+        len(norms) == len(branches)
+        and all(type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' for conv in convs)
+        and all(type(norm).forward in NORMS for norm in norms)
+        and len({(norm.training, norm.running_mean is None) for norm in norms}) == 1
+        and not any(getattr(module, hooks) for module in modules for hooks in HOOKS)
+    )
+
+
+def _folded(
+    x: Tensor, branches: Sequence[Branch], window: Window, moments: tuple[Tensor, Tensor] | None
+) -> fold.Affine:
+    """One kernel (O, I, k, k) and bias (O,), in float32 or float64; without moments by running statistics."""
+    dtype = torch.promote_types(x.dtype, torch.float32)
+    norms = [branch.norm for branch in branches]
+    kernels = torch.stack(
+        [_full(branch.kernel, window).to(dtype) for branch in branches if branch.kernel is not None]
+    )  # (B, O, I, k, k) without the identity
+    has_identity = len(kernels) < len(branches)
+    if moments is None:
+        mean, var = kept(norms, dtype)
+    else:
+        own = Statistics(*_of_branches(*moments, kernels, has_identity), x.shape[0] * window.pixels(x))
+        statistics = joined(own, norms)
+        update_running(norms, statistics)
+        mean, var = statistics.mean, statistics.var
+    scale = torch.stack([each + norm.eps for each, norm in zip(var, norms, strict=True)]).rsqrt()
+    shift = -mean * scale
+    if norms[0].affine:
+        gamma = torch.stack([norm.weight for norm in norms])
+        scale, shift = scale * gamma, shift * gamma + torch.stack([norm.bias for norm in norms])
+    kernel = (scale[: len(kernels), :, None, None, None] * kernels).sum(0)
+    if has_identity:
+        identity = torch.eye(kernel.shape[1], dtype=dtype, device=x.device).repeat(window.groups, 1)
+        kernel = kernel + _full(identity[..., None, None], window) * scale[-1].reshape(-1, 1, 1, 1)
+    return fold.Affine(kernel, shift.sum(0))
+
+
+def _full(kernel: Tensor, window: Window) -> Tensor:
+    return kernel if kernel.shape[-1] == window.kernel_size else fold.pad_pointwise(kernel, window.kernel_size)
+
+
+def _of_branches(mean: Tensor, covariance: Tensor, kernels: Tensor, has_identity: bool) -> tuple[Tensor, Tensor]:
+    """Means and variances (B, O) that BN would measure behind each kernel and, last, behind the identity."""
+    groups, taps = mean.shape
+    rows = kernels.reshape(len(kernels), groups, -1, taps)  # (B, G, O / G, T)
+    means = (rows @ mean[..., None]).reshape(len(kernels), -1)
+    variances = ((rows @ covariance) * rows).sum(-1).reshape(len(kernels), -1)
+    if has_identity:
+        per_channel = kernels.shape[-1] ** 2
+        centre = slice(per_channel // 2, None, per_channel)
+        means = torch.cat([means, mean[:, centre].reshape(1, -1)])
+        variances = torch.cat([variances, covariance.diagonal(dim1=1, dim2=2)[:, centre].reshape(1, -1)])
+    return means, variances.clamp_min(0)  # which rounding could miss where an output hardly varies

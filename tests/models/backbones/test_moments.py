@@ -1,0 +1,269 @@
+"""Branches summed before they convolve, against branches one after the other: outputs, gradients, statistics."""
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.flop_counter import FlopCounterMode
+
+from mobileone_mm.errors import ConfigError
+from mobileone_mm.models.backbones import taps
+from mobileone_mm.models.backbones.block import MobileOneBlock
+
+LIMIT = 1e-9  # relative, float64; what is found is below 1e-12
+# in, out, kernel, stride, dilation, groups, k, scale, skip
+GEOMETRIES = {
+    'stem': (3, 8, 3, 2, 1, 1, 1, True, False),
+    'dense, dilation 2, skip': (5, 5, 3, 1, 2, 1, 2, True, True),
+    'dense 5x5, stride 3': (4, 6, 5, 3, 1, 1, 2, True, False),
+    'depthwise, skip': (6, 6, 3, 1, 1, 6, 4, True, True),
+    'depthwise, a single branch': (6, 6, 3, 1, 1, 6, 1, False, False),
+    'depthwise, stride 2': (6, 6, 3, 2, 1, 6, 3, True, False),
+    'depthwise, dilation 2, skip': (6, 6, 3, 1, 2, 6, 2, True, True),
+    'depthwise, dilation 4, no scale': (6, 6, 3, 1, 4, 6, 2, False, True),
+    'depthwise, stride 2, dilation 2': (6, 6, 3, 2, 2, 6, 2, True, False),
+    'depthwise 5x5, skip': (6, 6, 5, 1, 1, 6, 2, True, True),
+    'depthwise, wider': (4, 8, 3, 1, 1, 4, 2, True, False),
+    'grouped, skip': (6, 6, 3, 1, 1, 2, 2, True, True),
+    'pointwise, wider': (6, 9, 1, 1, 1, 1, 4, True, False),
+    'pointwise, skip': (6, 6, 1, 1, 1, 1, 4, True, True),
+    'pointwise, grouped, stride 2': (6, 6, 1, 2, 1, 2, 2, True, False),
+}
+KINDS = ('stem', 'depthwise, skip', 'depthwise, stride 2', 'pointwise, skip')  # what MobileOne is made of
+Geometry = tuple[int, int, int, int, int, int, int, bool, bool]
+every_geometry = pytest.mark.parametrize('geometry', GEOMETRIES.values(), ids=GEOMETRIES.keys())
+every_kind = pytest.mark.parametrize('geometry', [GEOMETRIES[kind] for kind in KINDS], ids=KINDS)
+
+
+def make_block(geometry: Geometry, **options: Any) -> MobileOneBlock:
+    in_channels, out_channels, kernel, stride, dilation, groups, k, scale, skip = geometry
+    return MobileOneBlock(
+        in_channels, out_channels, kernel, stride, dilation, groups, k, use_scale=scale, use_skip=skip, **options
+    )
+
+
+def pair(geometry: Geometry, **options: Any) -> tuple[MobileOneBlock, MobileOneBlock]:
+    """A block in both ways, with the same random weights and statistics, float64."""
+    branches = make_block(geometry, **options).double()
+    for tensor in (*branches.parameters(), *branches.buffers()):
+        if tensor.dim() == 4:
+            nn.init.normal_(tensor)
+        elif tensor.is_floating_point():
+            nn.init.uniform_(tensor, 0.5, 1.5)
+    moments = make_block(geometry, train_impl='moments', **options).double()
+    moments.load_state_dict(branches.state_dict(), strict=True)
+    return branches, moments
+
+
+def images(geometry: Geometry, size: tuple[int, int, int] = (3, 11, 8)) -> Tensor:
+    return torch.randn(size[0], geometry[0], *size[1:], dtype=torch.float64) + 0.5
+
+
+def step(block: nn.Module, x: Tensor, autocast: torch.dtype | None = None) -> dict[str, Tensor]:
+    """Output, gradients and buffers after a step, whose loss weights every output differently."""
+    x = x.detach().requires_grad_()
+    block.zero_grad()
+    with torch.autocast('cpu', autocast, enabled=autocast is not None):
+        out = block(x)
+    weights = torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape)
+    (out.double() * weights).sum().backward()
+    assert x.grad is not None
+    found = {'output': out.detach(), 'gradient of the input': x.grad}
+    found |= {f'gradient of {name}': p.grad for name, p in block.named_parameters() if p.grad is not None}
+    return found | {name: buffer.clone() for name, buffer in block.named_buffers()}
+
+
+def distance(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> float:
+    """The largest difference of any entry, relative to the largest number in it; of gradients, in any of them.
+
+    A gradient may be zero but for rounding: what a branch adds to all of a channel, its norm takes away.
+    """
+    assert expected.keys() == found.keys()
+    steepest = max(float(value.abs().max()) for name, value in expected.items() if name.startswith('gradient'))
+    worst = 0.0
+    for name, value in expected.items():
+        assert value.shape == found[name].shape, name
+        assert found[name].isfinite().all(), name
+        scale = (steepest if name.startswith('gradient') else float(value.abs().max())) or 1.0
+        worst = max(worst, float((value.double() - found[name].double()).abs().max()) / scale)
+    return worst
+
+
+@every_geometry
+@pytest.mark.parametrize('size', [(3, 11, 8), (1, 5, 7), (2, 2, 1)], ids=str)
+def test_a_step_is_that_of_the_branches(geometry: Geometry, size: tuple[int, int, int]) -> None:
+    branches, moments = pair(geometry)
+    for _ in range(2):  # the second from where the first left the running statistics
+        x = images(geometry, size)
+        assert distance(step(branches, x), step(moments, x)) < LIMIT
+
+
+def own_eps(block: MobileOneBlock) -> None:
+    for index, norm in enumerate(m for m in block.modules() if isinstance(m, _BatchNorm)):
+        norm.eps = 10.0 ** -(index + 1)
+
+
+def still_norms(block: MobileOneBlock) -> None:
+    for module in block.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+
+
+def frozen(block: MobileOneBlock) -> None:
+    block.eval().requires_grad_(False)
+
+
+@every_kind
+@pytest.mark.parametrize(
+    ('norm', 'change'),
+    [
+        ({'momentum': 0.3}, None),
+        ({'momentum': None}, None),
+        ({'momentum': 0.0}, None),
+        ({'eps': 0.5}, None),
+        ({'affine': False}, None),
+        ({'track_running_stats': False}, None),
+        ({'track_running_stats': False}, still_norms),
+        ({'type': 'SyncBN'}, None),  # alone
+        ({}, own_eps),
+        ({}, still_norms),  # norm_eval
+        ({}, frozen),
+    ],
+)
+def test_norms_do_what_batch_norm_does(geometry: Geometry, norm: dict[str, Any], change: Any) -> None:
+    both = pair(geometry, norm_cfg={'type': 'BN', **norm})
+    for block in both:
+        if change is not None:
+            change(block)
+    for _ in range(2):
+        x = images(geometry)
+        assert distance(*(step(block, x) for block in both)) < LIMIT
+
+
+@every_kind
+@pytest.mark.parametrize('layout', [torch.channels_last, torch.contiguous_format], ids=str)
+@pytest.mark.parametrize('part', [1, 2000])
+def test_neither_layout_nor_parts_of_the_batch_matter(
+    geometry: Geometry, layout: torch.memory_format, part: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(taps, 'PART', part)
+    branches, moments = pair(geometry)
+    x = images(geometry).contiguous(memory_format=layout)
+    assert distance(step(branches, x), step(moments.to(memory_format=layout), x)) < LIMIT
+    # float32 takes other ways through torch, some of which have crashed in channels_last
+    assert distance(step(branches.float(), x.float()), step(moments.float(), x.float())) < 1e-4
+
+
+@every_kind
+def test_squeeze_excite_and_activation_follow(geometry: Geometry) -> None:
+    branches, moments = pair(geometry, se_cfg={'ratio': 2}, act_cfg={'type': 'LeakyReLU'})
+    x = images(geometry)
+    assert distance(step(branches, x), step(moments, x)) < LIMIT
+
+
+# By how much a float32 step may be wrong, beside three times as much as with branches. A channel without variance is
+# amplified 1 / sqrt(eps) = 316 times, and with it what rounding leaves of its mean.
+ROUNDING = 1e-6
+INPUTS: dict[str, tuple[Callable[[Tensor], Tensor], float]] = {
+    'constant channels': (lambda x: (x * 0 + 1) * torch.arange(x.shape[1]).reshape(-1, 1, 1), 316 * ROUNDING),
+    'dead channels': (lambda x: x * (torch.arange(x.shape[1]).reshape(-1, 1, 1) % 2), ROUNDING),
+    'nothing at all': (torch.zeros_like, ROUNDING),
+    'a large mean': (lambda x: 1000 + 0.01 * x, ROUNDING),
+    'one picture': (lambda x: x[:1], ROUNDING),
+}
+
+
+@every_kind
+@pytest.mark.parametrize(('change', 'rounding'), INPUTS.values(), ids=INPUTS.keys())
+def test_variances_keep_their_sign_and_their_digits(
+    geometry: Geometry, change: Callable[[Tensor], Tensor], rounding: float
+) -> None:
+    reference, moments = pair(geometry, norm_cfg={'type': 'BN', 'momentum': 1.0})
+    branches = copy.deepcopy(reference).float()
+    x = change(images(geometry)).float()
+    expected, usual, found = step(reference, x.double()), step(branches, x), step(moments.float(), x)
+    for norm in (m for m in moments.modules() if isinstance(m, _BatchNorm)):
+        assert norm.running_var is not None
+        assert norm.running_var.min() >= 0
+    assert distance(expected, found) <= 3 * distance(expected, usual) + rounding
+
+
+@every_kind
+@pytest.mark.parametrize('dtype', [torch.bfloat16, torch.float16])
+def test_mixed_precision_is_as_close_as_with_branches(geometry: Geometry, dtype: torch.dtype) -> None:
+    """Statistics are those of float32. Without an activation, whose mask a last digit can turn over in either way."""
+    reference, moments = pair(geometry, act_cfg=None)
+    branches, moments = copy.deepcopy(reference).float(), moments.float()
+    x = images(geometry, (4, 16, 16)).to(dtype)
+    expected, usual, found = step(reference, x.double()), step(branches, x, dtype), step(moments, x, dtype)
+    assert found['output'].dtype == usual['output'].dtype == dtype
+    for name, value in expected.items():
+        if name in dict(moments.named_buffers()):
+            torch.testing.assert_close(found[name].double(), value.double(), rtol=1e-5, atol=1e-5)
+        else:
+            more = 1.3 if name == 'gradient of the input' else 1.1  # biases are summed alike, within 1e-4
+            assert rms(found[name], value) <= more * rms(usual[name], value) + 1e-4 * float(value.abs().max()), name
+
+
+def rms(found: Tensor, expected: Tensor) -> float:
+    return float((found.double() - expected.double()).square().mean().sqrt())
+
+
+def test_a_single_value_per_channel_is_refused_as_by_batch_norm() -> None:
+    for block in pair(GEOMETRIES['pointwise, skip']):
+        with pytest.raises(ValueError, match=r'(?i)expected more than 1 value per channel when training'):
+            block(images(GEOMETRIES['pointwise, skip'], (1, 1, 1)))
+
+
+def test_modes_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ConfigError, match="train_impl='fast' given, expected one of branches, moments, auto"):
+        make_block(GEOMETRIES['stem'], train_impl='fast')
+    conv_cfg = {'type': 'Conv2d', 'padding_mode': 'reflect'}
+    with pytest.raises(
+        ConfigError, match=r"train_impl='moments' with conv_cfg=.*reflect.* given; expected Conv2d that"
+    ):
+        make_block(GEOMETRIES['stem'], train_impl='moments', conv_cfg=conv_cfg)
+
+
+def weighty(block: MobileOneBlock) -> None:
+    torch.nn.utils.parametrizations.weight_norm(block.rbr_conv[0].conv)
+
+
+def watched(block: MobileOneBlock) -> None:
+    block.rbr_conv[0].bn.register_forward_hook(lambda _norm, _given, output: 2 * output)
+
+
+def half_still(block: MobileOneBlock) -> None:
+    block.rbr_conv[0].bn.eval()
+
+
+@pytest.mark.parametrize('change', [weighty, watched, half_still])
+@every_kind
+def test_where_branches_are_not_plain_they_run_themselves(geometry: Geometry, change: Any) -> None:
+    torch.manual_seed(0)
+    both = pair(geometry)
+    for block in both:
+        change(block)
+    x = images(geometry)
+    assert distance(*(step(block, x) for block in both)) == 0
+
+
+def convolved(block: nn.Module, x: Tensor) -> int:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        block(x)
+    return int(counter.get_total_flops())
+
+
+@every_kind
+def test_evaluation_is_one_convolution_and_equals_the_fused_form(geometry: Geometry) -> None:
+    branches, moments = (block.eval() for block in pair(geometry))
+    x = images(geometry)
+    fused = copy.deepcopy(branches)
+    fused.switch_to_deploy()
+    with torch.no_grad():
+        torch.testing.assert_close(moments(x), fused(x), rtol=1e-12, atol=1e-12)
+    assert convolved(moments, x) == convolved(fused, x) < convolved(branches, x)
