@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError, interrupted, printable
 from mobileone_mm.flags import FLAGS
+from mobileone_mm.locks import holding
 from mobileone_mm.outputs import REPORT, report_text
 
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
@@ -49,7 +50,7 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')  # file names are no text, and terminals do not know all
-    with _printed_log():
+    with _printed_log(), holding():
         try:
             return main(argv)
         except (Exception, KeyboardInterrupt) as error:
