@@ -80,7 +80,8 @@ def _locked(file: Path, path: str | Path) -> int | None:
         try:
             said = os.pread(lock, LONGEST, 0) if stat.S_ISREG(os.fstat(lock).st_mode) else b'no file'
             if said and not OWNER.fullmatch(said):
-                return _closed(lock)
+                os.close(lock)
+                return None
             # Not flock(2): a worker that a killed process leaves behind for a moment would hold that on.
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -95,10 +96,6 @@ def _locked(file: Path, path: str | Path) -> int | None:
             os.pwrite(lock, f'mobileone_mm: process {os.getpid()} on {platform.node()}\n'.encode(), 0)
             return lock
         os.close(lock)  # its owner has removed it in between
-
-
-def _closed(lock: int) -> None:
-    os.close(lock)
 
 
 def _owner(said: bytes) -> str:
