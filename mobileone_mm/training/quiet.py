@@ -106,7 +106,7 @@ class Log(io.TextIOBase):
         if self._folder is None:
             return None
         path = self._folder / f'rank{ranks.rank()}.log'
-        path.write_text(''.join(traceback.format_exception(error)))
+        path.write_text(''.join(traceback.format_exception(error)), 'utf-8', 'backslashreplace')
         return path
 
 
