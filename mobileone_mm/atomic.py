@@ -1,32 +1,24 @@
-"""Files and folders that appear whole or not at all: written beside their final path, then moved into place.
+"""Files and folders that appear whole or not at all, alone or several together: written beside their paths, then moved.
 
-What is written lies in a *room*: a hidden folder beside the path, with a lock that the writing process holds and the
-system takes from it when it ends, however it ends. So a killed process leaves a room without a holder, which the next
-run for the same path clears away. Where a file system knows no locks, or keeps them to one machine while several write
-to it, rooms have to be removed by hand, or may be cleared too early.
+What is written lies in a hidden folder beside its path (`rooms`), which goes with the process that made it.
 """
 
 import ctypes
 import errno
-import fcntl
 import os
-import re
 import shutil
 import stat
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError, UsageError
+from mobileone_mm.rooms import ASIDE, RETIRED, no_space, scratch
 
-# What a room holds: a folder for what is written, the folder that stepped aside, and the lock.
-FRESH, ASIDE, LOCK = 'new', 'old', 'lock'
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
 PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
-SPARE = 2**20  # bytes that a disk takes which is not full
 HERE = -100  # AT_FDCWD of linux/fcntl.h: relative paths begin at the working directory
 RENAME_EXCHANGE = 2  # linux/fs.h
 RENAME_SWAP = 2  # sys/stdio.h of macOS
@@ -108,6 +100,9 @@ def _status(path: Path) -> os.stat_result | None:
         return None
 
 
+Output = tuple[str | Path, Kind | None]
+
+
 @contextmanager
 def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
     """Yield a path beside `path` to write a file or folder of `kind` to; move it into place after the block.
@@ -126,23 +121,92 @@ def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
         UsageError: as `require_writable`.
         MobileOneError: the disk is full.
     """
-    path = Path(path)
-    require_writable(path, kind)
-    target = Path(os.path.realpath(path))
-    with _made(target.parent), scratch(target) as folder:
-        fresh = folder / path.name
-        try:
-            yield fresh
+    with replacing_together([(path, kind)]) as (fresh,):
+        yield fresh
+
+
+@contextmanager
+def replacing_together(outputs: Sequence[Output]) -> Iterator[list[Path]]:
+    """Yield a path beside each of several, as `replacing` does; all are moved after the block, or none.
+
+    No system renames two things at once. So the old ones go first, all but the first, then that is replaced, then the
+    others come: a process killed in between, a matter of microseconds, leaves the first, old or new, without the
+    others, and never beside one of another writing. When a move fails, all are as they were before the block.
+
+    Raises:
+        UsageError: as `require_writable`.
+        MobileOneError: a disk is full.
+    """
+    for path, kind in outputs:
+        require_writable(path, kind)
+    with beside([Path(path) for path, _ in outputs]) as places:
+        yield [place.fresh for place in places]
+        for place in places:
+            flush(place.fresh)
+        for path, kind in outputs:
             require_writable(path, kind)  # a long block leaves time for something else to appear there
-            _flush(fresh)
-            _put(fresh, target, folder.with_name(ASIDE))
+        _move(places)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where something is written before it is moved, and where to.
+
+    Attributes:
+        fresh: the path beside.
+        path: the final path, links resolved.
+    """
+
+    fresh: Path
+    path: Path
+
+    def put(self) -> Callable[[], object]:
+        """Move what was written into place, in one step; returns what takes that back."""
+        return _put(self.fresh, self.path, self.fresh.parent.with_name(ASIDE))
+
+    def retire(self) -> Callable[[], object]:
+        """Take away what stands there; returns what takes that back."""
+        retired = self.fresh.parent.with_name(RETIRED)
+        try:
+            self.path.rename(retired)
+        except FileNotFoundError:
+            return lambda: None
+        return lambda: retired.rename(self.path)
+
+
+@contextmanager
+def beside(paths: Sequence[Path]) -> Iterator[list[Place]]:
+    """Yield a place for each path to write to, in folders that are made for it and go after the block.
+
+    Raises:
+        MobileOneError: the block failed, and a disk is full.
+    """
+    with ExitStack() as stack:
+        places = []
+        for path in paths:
+            target = Path(os.path.realpath(path))
+            stack.enter_context(_made(target.parent))
+            places.append(Place(stack.enter_context(scratch(target)) / path.name, target))
+        try:
+            yield places
         except (OSError, RuntimeError) as error:  # libraries have many words for a full disk
-            reason = no_space(folder)
-            if reason is None:
-                raise
-            raise MobileOneError(
-                f'{path}: cannot be written: {reason}; make room there, or choose another path'
-            ) from error
+            for path, place in zip(paths, places, strict=True):
+                if (reason := no_space(place.fresh.parent)) is not None:
+                    raise MobileOneError(
+                        f'{path}: cannot be written: {reason}; make room there, or choose another path'
+                    ) from error
+            raise
+
+
+def _move(places: Sequence[Place]) -> None:
+    first, *others = places
+    with ExitStack() as undo:
+        for place in reversed(others):
+            undo.callback(place.retire())
+        undo.callback(first.put())
+        for place in others:
+            undo.callback(place.put())
+        undo.pop_all()
 
 
 @contextmanager
@@ -159,32 +223,7 @@ def _made(folder: Path) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def scratch(path: Path) -> Iterator[Path]:
-    """Yield an empty folder in a room beside `path`, which goes after the block; a killed run's, with the next one."""
-    _clear_abandoned_rooms(path)
-    room, lock = _new_room(path)
-    try:
-        folder = room / FRESH
-        folder.mkdir()
-        yield folder
-    finally:
-        _remove(room, lock)
-
-
-def no_space(folder: str | Path) -> str | None:
-    """Why nothing more can be written to a folder: disk full, quota, limit; None where there is room."""
-    try:
-        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
-            written = 0
-            while written < SPARE:
-                written += file.write(bytes(SPARE - written))
-    except OSError as error:
-        return error.strerror
-    return None
-
-
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Wait until the disk holds a file, or a folder with all it holds."""
     for entry in [*path.rglob('*'), path]:
         if entry.is_symlink():
@@ -199,18 +238,29 @@ def _flush(path: Path) -> None:
             os.close(descriptor)
 
 
-def _put(fresh: Path, path: Path, aside: Path) -> None:
-    """Move a file or folder to `path`, in place of what stands there."""
-    while not (_moved(fresh, path) or _exchanged(fresh, path)):
+def _put(fresh: Path, path: Path, aside: Path) -> Callable[[], object]:
+    """Move a file or folder to `path`, in place of what stands there; returns what takes that back."""
+    if not fresh.is_dir():
+        stood = os.path.lexists(path)
+        with suppress(OSError):  # some file systems have no links: there, there is no way back
+            os.link(path, aside)
+        fresh.replace(path)
+        if stood:
+            return lambda: aside.replace(path) if aside.exists() else None
+        return lambda: path.rename(fresh)
+    while not _moved(fresh, path):
+        if _exchanged(fresh, path):
+            return lambda: _exchanged(fresh, path)
         with suppress(FileNotFoundError):  # another run has just taken it aside
             path.rename(aside)
         try:
             if _moved(fresh, path):
-                return
+                return lambda: (path.rename(fresh), aside.rename(path))
         except OSError:
             aside.rename(path)
             raise
         shutil.rmtree(aside, ignore_errors=True)  # another run's stands there by now, and is the old one
+    return lambda: path.rename(fresh)
 
 
 def _moved(source: Path, path: Path) -> bool:
@@ -237,61 +287,3 @@ def _exchanged(one: Path, other: Path) -> bool:
         return bool(libc.renameat2(HERE, paths[0], HERE, paths[1], RENAME_EXCHANGE) == 0)
     except AttributeError:  # an old or other libc
         return False
-
-
-def _new_room(path: Path) -> tuple[Path, int]:
-    while True:
-        room = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
-        # Another run may take it for abandoned as long as nobody holds its lock.
-        with suppress(FileNotFoundError):
-            lock = os.open(room / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            if _taken(lock) is not False:
-                return room, lock
-            os.close(lock)
-
-
-def _taken(lock: int) -> bool | None:
-    """Whether this process holds a lock file from now on; None where the file system has no locks."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:
-        return None
-    return os.fstat(lock).st_nlink > 0  # else its room was removed in between
-
-
-def _clear_abandoned_rooms(path: Path) -> None:
-    room_name = re.compile(rf'\.{re.escape(path.name)}\.[a-z0-9_]{{8}}')  # as tempfile makes them
-    try:
-        rooms = [entry for entry in path.parent.iterdir() if room_name.fullmatch(entry.name)]
-    except PermissionError:  # a folder may be writable and not readable
-        return
-    for room in rooms:
-        try:
-            lock = os.open(room / LOCK, os.O_RDWR)
-        except OSError:
-            with suppress(OSError):
-                room.rmdir()  # its process died before it made the lock; nothing that holds something goes
-            continue
-        if not _taken(lock):
-            os.close(lock)
-            continue
-        try:
-            if os.path.isdir(room / ASIDE) and not os.path.lexists(path):
-                _moved(room / ASIDE, path)  # its process died with the old one aside and the new one not in place
-        except OSError:
-            os.close(lock)
-            raise
-        _remove(room, lock)
-
-
-def _remove(room: Path, lock: int) -> None:
-    """Remove a room whose lock this process holds: the lock last, so that no part of it is ever without one."""
-    for name in (FRESH, ASIDE):
-        shutil.rmtree(room / name, ignore_errors=True)
-    with suppress(OSError):
-        os.unlink(room / LOCK)
-    os.close(lock)
-    with suppress(OSError):
-        room.rmdir()

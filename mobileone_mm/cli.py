@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import MobileOneError, interrupted, printable
 from mobileone_mm.flags import FLAGS
+from mobileone_mm.locks import holding
 from mobileone_mm.outputs import REPORT, report_text
 
 INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
@@ -29,7 +30,8 @@ CLEAR_REST = '\033[K'  # erases from the cursor to the end of the terminal's lin
 SCRIPT, MODULE = 'mobileone', 'mobileone_mm'  # the console script, and what `python -m` and loggers know it by
 OPTION = re.compile('`([a-z][a-z0-9_]*)`')  # how the library names an option
 
-TRACEBACKS = 'MOBILEONE_MM_TRACEBACKS'  # environment variable
+TRACEBACKS = 'MOBILEONE_MM_TRACEBACKS'  # environment variable that does what `TRACEBACK` does, for all that is started
+TRACEBACK = '--traceback'  # an option of every command
 
 Item = TypeVar('Item')
 
@@ -41,15 +43,15 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     """Call a command's `main` and turn what it raises into one line on stderr and an exit status.
 
     Status 0: done; 1: failed; 2: wrong usage (`UsageError`, argparse); 130: stopped. What is neither a
-    `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised where the environment
-    variable `TRACEBACKS` is set or `keep_tracebacks` was called. What the library logs is printed while `main` runs.
-    Options that it names in backticks are printed as their flags.
+    `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised with `TRACEBACK` among the
+    words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called. What the library logs is
+    printed while `main` runs. Options that it names in backticks are printed as their flags.
     """
-    _KEPT.set(bool(os.environ.get(TRACEBACKS)))
+    _KEPT.set(bool(os.environ.get(TRACEBACKS)) or TRACEBACK in (sys.argv if argv is None else argv))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')  # file names are no text, and terminals do not know all
-    with _printed_log():
+    with _printed_log(), holding():
         try:
             return main(argv)
         except (Exception, KeyboardInterrupt) as error:
@@ -70,7 +72,7 @@ def _status_of(error: BaseException) -> int:
     if _KEPT.get():
         raise error
     what = ' '.join([f'{type(error).__name__}:', *str(error).split()])
-    say(f'error: {what} (a defect; {TRACEBACKS}=1 before the command shows where)')
+    say(f'error: {what} (a defect; {TRACEBACK} shows where)')
     return 1
 
 
@@ -99,6 +101,9 @@ def parser(verb: str, text: str) -> argparse.ArgumentParser:
         usage=argparse.SUPPRESS,
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument(
+        TRACEBACK, action='store_true', help='where an error comes from that nobody expected, if there is one'
     )
     _PARSER.set(made)
     return made

@@ -21,6 +21,7 @@ from urllib.parse import unquote, urlsplit
 from mobileone_mm import __version__
 from mobileone_mm.atomic import Kind, require_writable
 from mobileone_mm.errors import UsageError
+from mobileone_mm.locks import take
 
 AUTHOR = 'mobileone_mm'
 SIGNATURE = f'written by {AUTHOR}'.encode()
@@ -48,7 +49,7 @@ Output = tuple[str | Path | None, Kind]
 
 
 def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> None:
-    """Refuse, before anything is loaded, what would cost the user a file.
+    """Refuse, before anything is loaded, what would cost the user a file; and lock what is to be written (`locks`).
 
     Args:
         outputs: paths with what is to be written there; None for an option that was not given.
@@ -57,7 +58,8 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
 
     Raises:
         UsageError: an input is neither a file nor a folder, an output is an input or holds one, two outputs are the
-            same, something stands there that none of our tools wrote, or a report is to be no .json file.
+            same, something stands there that none of our tools wrote, a report is to be no .json file, or another
+            process is writing one of them.
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]
@@ -69,14 +71,20 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
         if os.path.realpath(one) == os.path.realpath(other) or _same(one, other):
             raise UsageError(f'{other}: named for two outputs; choose another path for one of them')
     for path, kind in given:
-        for source in read:
-            if _same(path, source):
-                raise UsageError(f'{path}: would replace {source}, which is read; choose another path')
-            if kind.folder and any(_same(path, folder) for folder in Path(os.path.realpath(source)).parents):
-                raise UsageError(f'{path}: holds {source}, which is read; choose another folder')
+        _require_no_input(path, kind, read)
         require_writable(path, kind)
         if kind is REPORT and path.suffix != REPORT_ENDING:
             raise UsageError(f'`report` {path}: ending {path.suffix!r} given, expected {REPORT_ENDING}')
+    for path, _ in given:
+        take(path)
+
+
+def _require_no_input(path: Path, kind: Kind, read: Sequence[Path]) -> None:
+    for source in read:
+        if _same(path, source):
+            raise UsageError(f'{path}: would replace {source}, which is read; choose another path')
+        if kind.folder and any(_same(path, folder) for folder in Path(os.path.realpath(source)).parents):
+            raise UsageError(f'{path}: holds {source}, which is read; choose another folder')
 
 
 def _on_disk(given: str | Path) -> Path:

@@ -1,14 +1,17 @@
-"""Kills a process that replaces a folder at each of its calls to the system in turn, and looks at what is left.
+"""Kills a process that replaces what stands at a path at each of its calls to the system in turn.
 
-python tests/killed_writer.py FOLDER exchange|aside
+python tests/killed_writer.py FOLDER exchange|aside|together
 
-Prints one line a kill: what the path holds then, and what it holds after the next run for it (one that fails).
+Prints one line a kill: what the path holds then, and what it holds after the next run for it (one that fails). With
+`together` there are a folder and two files: one line a kill with what each of them holds.
 """
 
 import os
 import shutil
 import signal
 import sys
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
 from pathlib import Path
 
@@ -43,8 +46,16 @@ def replace(path: Path) -> None:
         write(fresh, 'new')
 
 
-def killed_at(call: int, path: Path) -> bool:
-    """Replace in a child that is killed before a certain call to the system; False where it ends before."""
+def replace_together(paths: Sequence[Path]) -> None:
+    kinds = (OURS, None, None)
+    with atomic.replacing_together(list(zip(paths, kinds, strict=True))) as (folder, *files):
+        write(folder, 'new')
+        for file in files:
+            file.write_text('new')
+
+
+def killed_at(call: int, action: Callable[[], None]) -> bool:
+    """Do something in a child that is killed before a certain call to the system; False where it ends before."""
     child = os.fork()
     if child == 0:
         calls = count()
@@ -54,7 +65,7 @@ def killed_at(call: int, path: Path) -> bool:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         sys.addaudithook(hook)
-        replace(path)
+        action()
         os._exit(0)
     return os.waitpid(child, 0)[1] == signal.SIGKILL
 
@@ -65,7 +76,7 @@ def main(folder: Path, method: str) -> None:
         atomic._exchanged = lambda one, other: False  # what it says on a system that cannot
     for call in count():
         write(path, 'old')
-        killed = killed_at(call, path)
+        killed = killed_at(call, partial(replace, path))
         found = content(path)
         try:
             with atomic.replacing(path, OURS):
@@ -78,5 +89,18 @@ def main(folder: Path, method: str) -> None:
             return
 
 
+def together(folder: Path) -> None:
+    paths = [folder / name for name in ('d.mlpackage', 'd.html', 'd.json')]
+    for call in count():
+        write(paths[0], 'old')
+        for path in paths[1:]:
+            path.write_text('old')
+        killed = killed_at(call, partial(replace_together, paths))
+        print(content(paths[0]), *(path.read_text() if path.exists() else 'nothing' for path in paths[1:]))
+        shutil.rmtree(paths[0])
+        if not killed:
+            return
+
+
 if __name__ == '__main__':
-    main(Path(sys.argv[1]), sys.argv[2])
+    together(Path(sys.argv[1])) if sys.argv[2] == 'together' else main(Path(sys.argv[1]), sys.argv[2])

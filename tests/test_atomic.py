@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm import atomic
-from mobileone_mm.atomic import Kind, replacing, require_writable
+from mobileone_mm.atomic import Kind, replacing, replacing_together, require_writable
 from mobileone_mm.errors import MobileOneError, UsageError
 
 Write = Callable[[Path, str], None]
@@ -283,6 +283,75 @@ def test_a_process_killed_at_any_call_to_the_system_leaves_one_version(tmp_path:
     between = [] if method == 'exchange' and platform.system() == 'Linux' else ['nothing old']
     assert min(old, new) > 10
     assert lines in (['old old'] * old + between + ['new new'] * new, ['old old'] * old + ['new new'] * new)
+
+
+def test_of_several_replaced_together_no_kill_leaves_an_old_one_beside_a_new_one(tmp_path: Path) -> None:
+    script = Path(__file__).with_name('killed_writer.py')
+    command = [sys.executable, str(script), str(tmp_path), 'together']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    states = done.stdout.splitlines()
+    assert min(states.count('old old old'), states.count('new new new')) > 10
+    assert set(states) <= {
+        'old old old',
+        'old old nothing',
+        'old nothing nothing',
+        'new nothing nothing',
+        'new new nothing',
+        'new new new',
+    }
+
+
+@pytest.mark.parametrize('stood', [True, False])
+@pytest.mark.parametrize('method', ['exchange', 'aside'])
+@pytest.mark.parametrize('fails', [0, 1, 2])
+def test_when_one_of_several_cannot_be_moved_all_are_as_they_were(
+    fails: int, method: str, stood: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if method == 'aside':
+        monkeypatch.setattr(atomic, '_exchanged', cannot_exchange)
+    paths = [tmp_path / 'd.mlpackage', tmp_path / 'd.html', tmp_path / 'other' / 'd.json']
+    paths[2].parent.mkdir()
+    if stood:
+        write_folder(paths[0], 'old')
+        for path in paths[1:]:
+            write_file(path, 'old')
+
+    def run() -> None:
+        with replacing_together(list(zip(paths, (OURS, None, None), strict=True))) as fresh:
+            write_folder(fresh[0], 'new')
+            for path in fresh[1:]:
+                write_file(path, 'new')
+            monkeypatch.setattr(atomic, 'flush', lambda path: gone(fresh[fails]))
+
+    def gone(path: Path) -> None:  # by another hand, and after all was written
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+
+    with pytest.raises(FileNotFoundError):
+        run()
+    assert [text_of(path) for path in paths if path.exists()] == ['old'] * 3 * stood
+    left = {'d.mlpackage', 'd.html', 'other'} if stood else {'other'}
+    assert {path.name for path in tmp_path.iterdir()} == left
+
+
+def test_all_of_several_appear_or_none(tmp_path: Path) -> None:
+    paths = [(tmp_path / 'a', None), (tmp_path / 'new/b', None)]
+
+    def fail() -> None:
+        with replacing_together(paths) as fresh:
+            write_file(fresh[0], 'new')
+            raise RuntimeError('half way')
+
+    with pytest.raises(RuntimeError, match='half way'):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+    for text in ('first', 'second'):
+        with replacing_together(paths) as fresh:
+            for path in fresh:
+                write_file(path, text)
+        assert [text_of(path) for path, _ in paths] == [text] * 2
+    assert sorted(path.name for path in tmp_path.rglob('*')) == ['a', 'b', 'new']
 
 
 @pytest.mark.skipif(platform.system() != 'Linux', reason='on macOS the file system decides')

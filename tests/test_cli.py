@@ -48,11 +48,29 @@ def test_what_nobody_foresaw_is_one_line_too(
 ) -> None:
     monkeypatch.delenv('MOBILEONE_MM_TRACEBACKS', raising=False)
     assert cli.run(raising(ZeroDivisionError('by\nnothing'))) == 1
-    where = 'MOBILEONE_MM_TRACEBACKS=1 before the command shows where'
-    assert capsys.readouterr() == ('', f'error: ZeroDivisionError: by nothing (a defect; {where})\n')
+    assert capsys.readouterr() == ('', 'error: ZeroDivisionError: by nothing (a defect; --traceback shows where)\n')
+    with pytest.raises(ZeroDivisionError):
+        cli.run(raising(ZeroDivisionError()), ['x', '--traceback'])
+    assert cli.run(raising(ZeroDivisionError()), ['x']) == 1
     monkeypatch.setenv('MOBILEONE_MM_TRACEBACKS', '1')
     with pytest.raises(ZeroDivisionError):
         cli.run(raising(ZeroDivisionError()))
+
+
+@pytest.mark.parametrize('words', [[], ['--traceback']])
+@pytest.mark.parametrize('error', ['ZeroDivisionError()', 'MemoryError()', 'RecursionError()', 'StopIteration()'])
+def test_what_nobody_foresaw_never_ends_with_status_0(words: list[str], error: str) -> None:
+    code = f"""
+from mobileone_mm import cli
+
+def main(argv):
+    cli.parser('verify', 'example: x').parse_args(argv)
+    raise {error}
+
+raise SystemExit(cli.run(main))
+"""
+    done = subprocess.run([sys.executable, '-c', code, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, 'Traceback' in done.stderr) == (1, bool(words))
 
 
 def test_a_command_may_keep_its_tracebacks_and_the_next_one_has_none() -> None:

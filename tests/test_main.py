@@ -1,5 +1,6 @@
 """The console script: which verbs there are, what each says of itself, and what is said of a word that is none."""
 
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -15,8 +16,10 @@ HERE = [verb for verb in VERBS if find_spec(module_of(verb)) is not None]
 
 
 def typed(*words: str, cwd: Path) -> 'subprocess.CompletedProcess[str]':
+    """As at a terminal that knows ASCII alone."""
     command = [sys.executable, '-m', 'mobileone_mm', *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
+    environment = {**os.environ, 'LC_ALL': 'C', 'PYTHONIOENCODING': 'ascii:strict'}
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
 
 
 def test_every_verb_has_its_module() -> None:

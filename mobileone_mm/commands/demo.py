@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     demo = DEMOS[args.task]()
     done = list(steps.run_steps(root, demo.steps, cli.say))
     demo.draw(folder / 'pictures.png', folder)
-    (folder / 'summary.md').write_text(summary(demo, root, done))
+    (folder / 'summary.md').write_text(summary(demo, root, done), encoding='utf-8')
     for title, rows in ('done', facts(demo, root, done)), ('to look at', _shown(demo.package)):
         cli.result(f'\n{title}')
         for name, text in rows.items():

@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         track=cli.progress,
         keep_failed=args.keep_failed,
         config_wins=args.config_wins,
+        report=args.report,
     )
     for sentence in answer(done):
         cli.result(paragraph(sentence))
@@ -69,8 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(done.scores.table())
         if weak := weak_at(done):
             cli.result(paragraph(weak))
-    if args.report:
-        cli.write_report(args.report, done.as_dict())
     if done.info.failed:
         cli.next_command(cli.command('train', args.config))
         return 1

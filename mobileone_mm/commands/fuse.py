@@ -3,18 +3,17 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, CHECKPOINT, beside, require_kind
 from mobileone_mm.errors import CheckpointError, UsageError, shown
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, file_sha256, require_outputs
+from mobileone_mm.outputs import FUSED_CONFIG, REPORT, WEIGHTS, require_outputs
 
 if TYPE_CHECKING:
     from mmengine.config import Config
 
-    from mobileone_mm.openmmlab.fused_file import FusedFile
     from mobileone_mm.weights.checkpoint import Checkpoint
 
 HELP = """example: %(prog)s ssd_mobileone_s2 work_dirs/ssd_mobileone_s2/epoch_200.pth --out ssd_s2_fused.pth
@@ -52,13 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UsageError(f'{source}, so there is nothing to fuse')
     _require_each_once(config, source)
     before = sum(parameter.numel() for parameter in model.parameters())
-    written = write_fused(model, source, config, out)
+    written = write_fused(model, source, config, out, args.report)
     cli.result(f'{written.path}: {written.parity}')
     cli.result(f'parameters: {before:,} trained, {written.parameters:,} fused')
     if written.fault:
         cli.say(f'warning: {written.fault}')
-    if args.report:
-        cli.write_report(args.report, _report(source, written, before))
     cli.next_command(cli.command('export', written.config or args.config, out))
     return 0
 
@@ -70,17 +67,3 @@ def _require_each_once(config: 'Config', source: 'Checkpoint') -> None:
     names = Counter(task_for(config).export.as_named(source.classes or ()))
     if twice := sorted(name for name, count in names.items() if count > 1):
         raise CheckpointError(f'{source.path}: its meta names {shown(twice)} for more than one class')
-
-
-def _report(source: 'Checkpoint', written: 'FusedFile', before: int) -> dict[str, Any]:
-    return {
-        'source': str(source.path),
-        'source_sha256': source.sha256,
-        'out': str(written.path),
-        'out_sha256': file_sha256(written.path),
-        'config': None if written.config is None else str(written.config),
-        'max_abs': written.parity.max_abs,
-        'relative': written.parity.relative,
-        'parameters_trained': before,
-        'parameters_fused': written.parameters,
-    }

@@ -10,6 +10,7 @@ from mobileone_mm import cli
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
 from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import UsageError
+from mobileone_mm.locks import take
 from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_class_folders, is_voc
 from mobileone_mm.openmmlab.shipped import config
@@ -36,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Parse, write the config, say what is left to fill in; returns the exit status."""
     args = _parser().parse_args(argv)
     out = config_path(args.name)
+    take(out)
     if os.path.lexists(out):
         raise UsageError(f'{out}: is there already, and a config of yours is never replaced; choose another name')
     if args.data and not os.path.isdir(args.data):

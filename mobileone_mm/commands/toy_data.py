@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.datasets.toy_options import BATCH, ToyOptions
+from mobileone_mm.locks import take
 
 HELP = """example: %(prog)s shapes --images 300 --val 60
          %(prog)s shapes --masks
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--size', type=int, default=default.size, help='side of a picture in pixels (%(default)s)')
     parser.add_argument('--seed', type=int, default=default.seed, help='another seed, other pictures (%(default)s)')
     args = parser.parse_args(argv)
+    take(args.out)
     options = ToyOptions(images=args.images, val=args.val, size=args.size, seed=args.seed)
     write = _with_masks if args.masks else _in_class_folders if args.class_folders else _with_boxes
     shown, command = write(args.out, options)

@@ -99,7 +99,7 @@ def _run(root: Path, what: str, words: str, log: Path, say: Say) -> None:
     command = [sys.executable, '-m', 'mobileone_mm', *shlex.split(words)]
     environment = {**os.environ, 'PYTHONUNBUFFERED': '1'}
     last = ''
-    with (root / log).open('w') as file:
+    with (root / log).open('w', encoding='utf-8', errors='backslashreplace') as file:
         process = subprocess.Popen(
             command, cwd=root, env=environment, stdout=file, stderr=subprocess.PIPE, text=True, errors='replace'
         )

@@ -4,7 +4,7 @@ import logging
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,15 +13,13 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from mmengine.config import Config
-
 from mobileone_mm import __version__
 from mobileone_mm.artifact import ladder
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import size_of
 from mobileone_mm.artifact.runner import Outputs, Runner
-from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import ConfigError, UsageError, printable
+from mobileone_mm.atomic import replacing_together
+from mobileone_mm.errors import UsageError, printable
 from mobileone_mm.evaluation import scoring
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.evaluation.scoring import Session
@@ -32,23 +30,22 @@ from mobileone_mm.exporter.page import write_page
 from mobileone_mm.exporter.page_pictures import Pair
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.exporter.saving import KEEP_IT, save_checked, verdict_on
+from mobileone_mm.exporter.source import Source, loaded
+from mobileone_mm.locks import holding
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.inputs import require_size
-from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.outputs import PAGE, page_of, require_outputs
+from mobileone_mm.outputs import PAGE, REPORT, page_of, report_text, require_outputs
 from mobileone_mm.pictures.drawing import supervision
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.reparam import fuse
 from mobileone_mm.targets.by_ending import target_to_write
 from mobileone_mm.targets.target import Described, Draft
-from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Framed, Size, Task, run_graph
+from mobileone_mm.tasks.task import Size, Task, run_graph
 from mobileone_mm.track import Track, untracked
-from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
 
 
+@holding()
 def export(
     config_path: str | Path,
     checkpoint_path: str | Path,
@@ -62,11 +59,13 @@ def export(
     track: Track = untracked,
     keep_failed: bool = False,
     config_wins: bool = False,
+    report: str | Path | None = None,
 ) -> Report:
     """Write a checked artifact from a config and its checkpoint, trained or fused; the ending of `out` is the format.
 
     What stood at `out` before is replaced only when every check has passed, or with `keep_failed`: then the file itself
-    says that it failed, and so does the page about it, which is written beside it.
+    says that it failed, and so does the page about it, which is written beside it. The file, the page and `report`
+    appear together at the very end: when one of them cannot be written, or the scoring fails, nothing was changed.
 
     Args:
         config_path: of an mmdet, mmseg or mmpretrain model.
@@ -81,9 +80,10 @@ def export(
         track: says how far the scoring is.
         keep_failed: write the file although a check failed, to try how fast it is, say.
         config_wins: take this config although the checkpoint says that it was trained with another one.
+        report: a .json file to write, with what was measured.
 
     Raises:
-        UsageError: `out` or an option is wrong.
+        UsageError: `out` or an option is wrong, or another process is writing one of the files.
         ConfigError: the config is unreadable, for a model that is not exported, or has no fixed input size.
         CheckpointError: the checkpoint is unreadable or belongs to something else.
         DataError: a picture cannot be read.
@@ -98,13 +98,14 @@ def export(
     out = Path(out)
     target = target_to_write(out)
     check_options(out.suffix, options)
-    require_outputs([(out, target.kind), (page_of(out), PAGE)], [config_path, checkpoint_path, *images])
+    outputs = [(out, target.kind), (page_of(out), PAGE), *([] if report is None else [(report, REPORT)])]
+    require_outputs(outputs, [config_path, checkpoint_path, *images])
     clock = _Clock()
     with clock.station('load', announce=False):  # what is refused is refused here, in one line
         made_with = target.made_with()
         supervision()  # draws the page
         options_of = partial(split_options, ending=out.suffix, given=options)
-        source = _loaded(config_path, checkpoint_path, input_size, options_of, config_wins)
+        source = loaded(config_path, checkpoint_path, input_size, options_of, config_wins)
         task, task_options, target_options = source.task, source.frame.options, source.target_options
         target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
         session = scoring.open_session(source.config, limit) if evaluate else None
@@ -120,108 +121,41 @@ def export(
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
         lost = [rung for rung in checked.rungs if not math.isfinite(rung.value or 0)]
         ladder.require_rungs(lost if keep_failed else checked.rungs, '' if lost else KEEP_IT)
-    with ExitStack() as room:
-        with clock.station('convert'):
-            draft = room.enter_context(target.convert(checked.graph, task, source.classes, settings, target_options))
-        card = _card(source, draft, described, settings, checked, _versions(task, made_with))
-        with clock.station('save and check'), replacing(out, target.kind) as fresh:
-            saved = save_checked(target, draft, card, fresh, checked, pictures, keep_failed)
-            card, runner = saved.card, saved.opened.runner
-    pairs = _found(source.task, examples, card, runner, fused.trained)
-    scores = None
-    if session is not None:
-        with clock.station('score'):
-            scores = _scores(session, source, out, card, runner, track)
-    report = Report(
-        artifact=out,
-        info=card,
-        rungs=(*checked.rungs, *saved.rungs),
-        facts=task.export.facts(draft.shapes),
-        operations=draft.operations,
-        bytes=size_of(out),
-        seconds=clock.seconds,
-        scores=scores,
-        pictures=examples.source,
-    )
-    with clock.station('report', announce=False):
-        write_page(page_of(out), report, pairs, target.snippet(out, card), examples.lacking)
-    return report
-
-
-@dataclass(frozen=True)
-class _Source:
-    """What is exported, and what it is looked at with.
-
-    Attributes:
-        task: of the model.
-        config: the config.
-        config_path: as it was given.
-        checkpoint: the weight file.
-        model: trained or fused.
-        classes: in the order of its outputs.
-        frame: the task's options, and how pictures are brought to what the export takes.
-        target_options: of the format.
-    """
-
-    task: Task
-    config: Config
-    config_path: str
-    checkpoint: Checkpoint
-    model: Any
-    classes: tuple[str, ...]
-    frame: Framed
-    target_options: Any
-
-    @property
-    def size(self) -> Size:
-        """(width, height) in pixels."""
-        return self.frame.size
-
-
-def _loaded(
-    config_path: str | Path,
-    checkpoint_path: str | Path,
-    input_size: Size | None,
-    options_of: Callable[[str], tuple[Any, Any]],
-    config_wins: bool,
-) -> _Source:
-    """What the files hold; `options_of` gives the options of a task, by its name, and of the format."""
-    with configs.quiet():  # mmengine says on stdout which variables a config reads
-        config = configs.load_config(config_path)
-    task = task_for(config)
-    task_options, target_options = options_of(task.name)
-    frame = None
-
-    def require(model: Any) -> None:
-        nonlocal frame
-        # Before the weights and the size: of another model's config, it is the first thing to be said.
-        try:
-            task.export.require(model)
-        except ConfigError as error:
-            raise ConfigError(f'{config_path}: {error}') from error
-        frame = task.export.framed(task_options, config, input_size)
-        require_size(model, frame.size)
-        task.export.require_options(frame.options, model, frame.size)
-
-    model, checkpoint = open_model(config, checkpoint_path, require, config_wins)
-    assert frame is not None, 'with its model'
-    classes = _classes(config, task, model, checkpoint)
-    return _Source(task, config, str(config_path), checkpoint, model, classes, frame, target_options)
-
-
-def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tuple[str, ...]:
-    classes, count = task.export.class_names(config, source.classes), task.export.class_count(model)
-    if len(set(classes)) != len(classes):
-        raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
-    if unseen := [name for name in classes if not name or printable(name) != name]:
-        raise ConfigError(f'{config.filename}: class names {unseen!r}, expected texts without control characters')
-    if len(classes) != count:
-        raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
-    return classes
+    with replacing_together(outputs) as (fresh, fresh_page, *fresh_report):
+        with ExitStack() as room:
+            with clock.station('convert'):
+                draft = room.enter_context(
+                    target.convert(checked.graph, task, source.classes, settings, target_options)
+                )
+            card = _card(source, draft, described, settings, checked, _versions(task, made_with))
+            with clock.station('save and check'):
+                saved = save_checked(target, draft, card, fresh, checked, pictures, keep_failed)
+                card, runner = saved.card, saved.opened.runner
+        pairs = _found(source.task, examples, card, runner, fused.trained)
+        scores = None
+        if session is not None:
+            with clock.station('score'):
+                scores = _scores(session, source, out, card, runner, track)
+        done = Report(
+            artifact=out,
+            info=card,
+            rungs=(*checked.rungs, *saved.rungs),
+            facts=task.export.facts(draft.shapes),
+            operations=draft.operations,
+            bytes=size_of(fresh),
+            seconds=clock.seconds,
+            scores=scores,
+            pictures=examples.source,
+        )
+        with clock.station('report', announce=False):
+            write_page(fresh_page, done, pairs, target.snippet(out, card), examples.lacking)
+        for path in fresh_report:
+            path.write_text(report_text(done.as_dict()))
+    return done
 
 
 def _card(
-    source: _Source,
+    source: Source,
     draft: Draft,
     described: Described,
     settings: Mapping[str, Any],
@@ -263,7 +197,7 @@ def _found(task: Task, examples: Examples, card: Card, runner: Runner, trained: 
     return pairs
 
 
-def _scores(session: Session, source: _Source, out: Path, card: Card, runner: Runner, track: Track) -> Scores:
+def _scores(session: Session, source: Source, out: Path, card: Card, runner: Runner, track: Track) -> Scores:
     name = f'{source.checkpoint.form} model ({source.checkpoint.path.name})'
     candidates = [
         *scoring.of_model(session, source.model.float(), name),

@@ -10,13 +10,11 @@ from string import Template
 
 from mobileone_mm.artifact.card import CROPS, EXPERIMENTAL
 from mobileone_mm.artifact.verdict import checks_of
-from mobileone_mm.atomic import replacing
 from mobileone_mm.exporter.page_checks import checks_section
 from mobileone_mm.exporter.page_parts import bars, begun, fold, plain, prose, section, small
 from mobileone_mm.exporter.page_pictures import Pair, pictures_section
 from mobileone_mm.exporter.page_scores import scored, scores_section
 from mobileone_mm.exporter.report import Report, answer, weak_at
-from mobileone_mm.outputs import PAGE
 from mobileone_mm.tasks.by_name import task_named
 
 SHORT_HASH = 12  # hex digits
@@ -27,15 +25,13 @@ def write_page(path: Path, report: Report, pairs: Sequence[Pair], snippet: tuple
     """Write the page about an export.
 
     Args:
-        path: the page, ending in .html.
+        path: the page, ending in .html; one that nobody reads yet (`atomic`).
         report: what was written and measured.
         pairs: pictures with what was found in them before and after; those that differ are shown first.
         snippet: what to do with the file, and the lines of code for it.
         lacking: why the pictures are no real ones; empty where they are.
     """
-    html = page(report, pairs, snippet, lacking)
-    with replacing(path, PAGE) as fresh:
-        fresh.write_text(html, encoding='utf-8')
+    path.write_text(page(report, pairs, snippet, lacking), encoding='utf-8')
 
 
 def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str], lacking: str = '') -> str:

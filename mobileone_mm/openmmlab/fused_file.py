@@ -15,21 +15,24 @@ from mmengine.config import Config
 from torch import Tensor, nn
 
 from mobileone_mm import __version__, reparam
-from mobileone_mm.atomic import replacing
+from mobileone_mm.atomic import replacing_together
 from mobileone_mm.errors import CheckpointError, ConfigError
+from mobileone_mm.locks import holding
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import example_images
 from mobileone_mm.outputs import (
     FUSED_CONFIG,
+    REPORT,
     WEIGHTS,
     file_sha256,
     fused_config_text,
+    report_text,
     require_outputs,
     weights_digest_in,
 )
 from mobileone_mm.parity import Parity
 from mobileone_mm.weights import matching
-from mobileone_mm.weights.checkpoint import BLOCK, FORMAT_VERSION, Checkpoint, save_checkpoint
+from mobileone_mm.weights.checkpoint import BLOCK, FORMAT_VERSION, Checkpoint, write_weights
 
 # Max abs error / range, float32. Rounding alone reaches 5e-5 in an untrained detector, and a module that may not be
 # fused (one whose convolution is read before its norm) passes 1e-2. float64 would part them wider, but takes torch a
@@ -56,18 +59,22 @@ class FusedFile:
     parameters: int
 
 
-def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path) -> FusedFile:
+@holding()
+def write_fused(
+    model: nn.Module, source: Checkpoint, config: Config, out: Path, report: str | Path | None = None
+) -> FusedFile:
     """Fuse a copy of `model` (on the CPU, holding the weights of `source`), check it, and write it as `out` (.pth).
 
-    Beside it, `out` with the ending .py is the config that loads it. It is written last and names the SHA-256 of the
-    .pth, so that one without the other, as a killed process may leave them, is noticed: `require_one_writing`.
+    Beside it, `out` with the ending .py is the config that loads it, and `report`, if it is given, a .json file with
+    what was measured. All of them appear, or none. The config names the SHA-256 of the .pth, so that one that was
+    copied without the other is noticed: `require_one_writing`.
 
     Raises:
-        UsageError: something stands at one of the two that was not written so.
+        UsageError: something stands at one of them that was not written so, or another process is writing it.
         FuseError: the model cannot be fused.
         ParityError: the fused model does not compute what `model` computes; nothing is written.
     """
-    require_outputs([(out, WEIGHTS), (out.with_suffix('.py'), FUSED_CONFIG)], [source.path])
+    require_outputs([(out, WEIGHTS), (out.with_suffix('.py'), FUSED_CONFIG), (report, REPORT)], [source.path])
     fused, parity = reparam.fuse_checked(model, example_images(config), WRONG_FUSE_LIMIT)
     state = fused.state_dict()
     described, path, fault = config, None, ''
@@ -84,11 +91,33 @@ def write_fused(model: nn.Module, source: Checkpoint, config: Config, out: Path)
         'parity': parity.relative,
         'version': __version__,
     }
-    save_checkpoint(out, state, {**source.meta, 'cfg': described.pretty_text, BLOCK: block})
-    if path is not None:
-        with replacing(path, FUSED_CONFIG) as fresh:
-            fresh.write_text(fused_config_text(described.pretty_text, out), encoding='utf-8')
-    return FusedFile(out, path, fault, parity, sum(parameter.numel() for parameter in fused.parameters()))
+    written = FusedFile(out, path, fault, parity, _parameters(fused))
+    beside = [(one, kind) for one, kind in ((path, FUSED_CONFIG), (report, REPORT)) if one is not None]
+    with replacing_together([(out, WEIGHTS), *beside]) as (fresh, *others):
+        write_weights(fresh, state, {**source.meta, 'cfg': described.pretty_text, BLOCK: block})
+        if path is not None:
+            others[0].write_text(fused_config_text(described.pretty_text, fresh), encoding='utf-8')
+        if report is not None:
+            others[-1].write_text(report_text(_report(source, written, file_sha256(fresh), _parameters(model))))
+    return written
+
+
+def _report(source: Checkpoint, written: FusedFile, sha256: str, parameters_trained: int) -> dict[str, Any]:
+    return {
+        'source': str(source.path),
+        'source_sha256': source.sha256,
+        'out': str(written.path),
+        'out_sha256': sha256,
+        'config': None if written.config is None else str(written.config),
+        'max_abs': written.parity.max_abs,
+        'relative': written.parity.relative,
+        'parameters_trained': parameters_trained,
+        'parameters_fused': written.parameters,
+    }
+
+
+def _parameters(model: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def require_one_writing(config: Config, path: Path, sha256: str | None = None) -> None:

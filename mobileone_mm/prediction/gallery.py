@@ -9,14 +9,15 @@ from typing import Any
 
 import cv2
 
-from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.locks import holding
 from mobileone_mm.openmmlab.classes import require_same_classes
-from mobileone_mm.outputs import DRAWING, REPORT, mark_folder, report_text, signed_jpeg
+from mobileone_mm.outputs import report_text, signed_jpeg
 from mobileone_mm.pictures.drawing import beside, resized
 from mobileone_mm.pictures.reading import Picture, channels_swapped, read_picture
+from mobileone_mm.prediction.folder import written_whole
 from mobileone_mm.prediction.predictors import Predictor
-from mobileone_mm.prediction.sources import LIST, MARK, earlier, out_paths, require_room
+from mobileone_mm.prediction.sources import LIST, out_paths, require_room
 from mobileone_mm.track import Track, untracked
 
 LEAST_SIDE = 480  # px of the longer side of a drawn picture; on a smaller one, labels would hide what they name
@@ -39,6 +40,7 @@ class Outcome:
     compared: Any
 
 
+@holding()
 def predict(
     predictor: Predictor,
     other: Predictor | None,
@@ -47,27 +49,30 @@ def predict(
     out: Path,
     track: Track = untracked,
 ) -> Outcome:
-    """Write every picture with what was found in it, and `predictions.json`, to the folder `out`, which is made.
+    """Write every picture with what was found in it, and `predictions.json`, to the folder `out`, all at the end.
 
     Drawn pictures have the size of their files, small ones at least `LEAST_SIDE`; the list is in px of the files. With
     `other`, what both find is side by side, under the same rules, and what differs is marked.
 
     Raises:
-        UsageError: `out` is another's folder, or holds something of another's under a name that is to be written.
+        UsageError: `out` is another's folder, or holds something of another's under a name that is to be written; or
+            another process is writing it.
         ConfigError: the two have different classes, or are for different tasks.
         DataError: a picture cannot be read; then nothing was written.
-
-    Pictures and the list of an earlier run go first, so that nothing old passes for new.
     """
     if other:
         _require_comparable(predictor, other)
     require_room(out, files, [predictor.path, *([other.path] if other else [])])
     for file in files:
         read_picture(file)  # a broken one shall not be found out after hours
-    out.mkdir(parents=True, exist_ok=True)
-    mark_folder(out, MARK)  # first: a run that is stopped leaves a folder that the next one knows
-    for path in earlier(out):
-        path.unlink()
+    with written_whole(out, files) as fresh:
+        return _drawn(predictor, other, files, rules, fresh, track)
+
+
+def _drawn(
+    predictor: Predictor, other: Predictor | None, files: Sequence[Path], rules: Any, out: Path, track: Track
+) -> Outcome:
+    """What `predict` does, in a folder that nobody sees yet."""
     look, classes = predictor.task.look, predictor.classes
     entries, agreements, counts = [], [], Counter[str]()
     for file, target in track(list(zip(files, out_paths(files, out), strict=True)), 'pictures'):
@@ -94,8 +99,7 @@ def predict(
             _write(target, look.draw(canvas, found, classes))
         entries.append(entry)
     total = look.total(agreements) if other else None
-    with replacing(out / LIST, REPORT) as fresh:
-        fresh.write_text(report_text(_list(predictor, other, rules, entries, total)))
+    (out / LIST).write_text(report_text(_list(predictor, other, rules, entries, total)))
     return Outcome(len(files), counts, look.counted(counts), total)
 
 
@@ -122,8 +126,7 @@ def _write(path: Path, picture: Picture) -> None:
     done, jpeg = cv2.imencode(path.suffix, channels_swapped(picture))
     if not done:
         raise OSError(f'{path}: cannot be written')
-    with replacing(path, DRAWING) as fresh:
-        fresh.write_bytes(signed_jpeg(jpeg.tobytes()))
+    path.write_bytes(signed_jpeg(jpeg.tobytes()))
 
 
 def _list(

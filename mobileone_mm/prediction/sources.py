@@ -109,9 +109,18 @@ def require_room(out: Path, files: Sequence[Path], detectors: Iterable[str]) -> 
     """
     require_outputs([(out, PREDICTIONS)], [*detectors, *files])
     if out.is_dir():  # none of the inputs lies in it
-        for path in out_paths(files, out):
-            require_writable(path, DRAWING)
-        require_writable(out / LIST, REPORT)
+        require_names(out, files)
+
+
+def require_names(out: Path, files: Sequence[Path]) -> None:
+    """Refuse a folder that holds something of another's under a name that is to be written.
+
+    Raises:
+        UsageError: with what stands there.
+    """
+    for path in out_paths(files, out):
+        require_writable(path, DRAWING)
+    require_writable(out / LIST, REPORT)
 
 
 def earlier(out: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from mmengine.logging import MMLogger
 from mmengine.logging.logger import FilterDuplicateWarning
 from mmengine.registry import RUNNERS
 from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
+from torch import Tensor
 
 from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError
@@ -29,6 +30,7 @@ from mobileone_mm.weights import matching
 from mobileone_mm.weights.checkpoint import read_checkpoint
 from mobileone_mm.weights.download import local_file
 from mobileone_mm.weights.intact import require_intact
+from mobileone_mm.weights.nesting import require_end
 
 READ_URLS = ('file://', 'http://', 'https://')
 PREFIX = re.compile(r'^module\.')  # as mmengine takes it off
@@ -104,7 +106,7 @@ class Log(io.TextIOBase):
         if self._folder is None:
             return None
         path = self._folder / f'rank{ranks.rank()}.log'
-        path.write_text(''.join(traceback.format_exception(error)))
+        path.write_text(''.join(traceback.format_exception(error)), 'utf-8', 'backslashreplace')
         return path
 
 
@@ -193,6 +195,7 @@ def _intact(filename: str) -> str:
         return filename
     path = local_file(filename)
     require_intact(path)
+    require_end(path)
     return str(path)
 
 
@@ -209,12 +212,19 @@ def require_fit(runner: Runner, filename: str, checkpoint: Mapping[str, Any]) ->
     mmengine prints what does not fit, and goes on.
 
     Raises:
-        CheckpointError: an entry of the model that is to be tested is missing, or has another shape.
+        CheckpointError: an entry of the model that is to be tested is missing, or has another shape; or one is no dense
+            array of real numbers, which mmengine leaves out, or a part of which it reads.
     """
     expected, given = (
         {PREFIX.sub('', key): value for key, value in state.items()}
         for state in (unwrapped(runner.model).state_dict(), checkpoint.get('state_dict', checkpoint))
     )
+    if Path(filename).is_file():
+        try:
+            tensors = {key: value for key, value in given.items() if isinstance(value, Tensor)}
+            matching.require_dense(tensors, Path(filename).stat().st_size)
+        except CheckpointError as error:
+            raise CheckpointError(f'{filename}: {error}') from error
     training = isinstance(runner._train_loop, BaseLoop)
     # A model may leave out what only training needs, such as an auxiliary head.
     faults = matching.faults(expected, given if training else {key: given[key] for key in given if key in expected})

@@ -15,6 +15,7 @@ from mmengine.registry import DATASETS
 from mmengine.runner import Runner
 
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
+from mobileone_mm.locks import take
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.data_sets import LOADERS, sets_of
 from mobileone_mm.openmmlab.shipped import find_config
@@ -120,6 +121,8 @@ def _config(word: str, options: Options, trains: bool) -> Config:
         config.work_dir = os.path.join('work_dirs', find_config(word).stem)
     if ranks.rank() == 0:  # others may find what it made
         require_work_dir(Path(config.work_dir), Path(config.filename), trains and options.resume is None)
+        if trains:
+            take(config.work_dir)
     if config.default_scope == 'mmpretrain':
         _fill_loaders(config)
     if config.default_scope == 'mmdet' and config.get('compile'):

@@ -116,16 +116,22 @@ def read_checkpoint(source: str | Path) -> Checkpoint:
 def save_checkpoint(path: str | Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any] | None) -> None:
     """Write a weight file that loads with `weights_only=True`; it appears whole or not at all.
 
-    Tensors are stored on the CPU; what is not plain data in `meta` is left out. Without `meta` the file is a bare state
-    dict, as Apple and timm publish theirs.
-
     Raises:
         UsageError: something stands at `path` that was not written so.
     """
-    state = {key: value.detach().cpu() for key, value in state_dict.items()}
     with replacing(path, WEIGHTS) as fresh:
-        torch.save(state if meta is None else {'meta': plain(meta), 'state_dict': state}, fresh)
-        sign_weights(fresh)
+        write_weights(fresh, state_dict, meta)
+
+
+def write_weights(path: Path, state_dict: Mapping[str, Tensor], meta: Mapping[str, Any] | None) -> None:
+    """Write a weight file to a path that nobody reads yet (`atomic`).
+
+    Tensors are stored on the CPU; what is not plain data in `meta` is left out. Without `meta` the file is a bare state
+    dict, as Apple and timm publish theirs.
+    """
+    state = {key: value.detach().cpu() for key, value in state_dict.items()}
+    torch.save(state if meta is None else {'meta': plain(meta), 'state_dict': state}, path)
+    sign_weights(path)
 
 
 def load_weights(model: nn.Module, path: str | Path) -> Checkpoint:

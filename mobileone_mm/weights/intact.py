@@ -35,6 +35,12 @@ def doubt(path: Path) -> str | None:
     wrote: 0.01 s for 50 MB, and 0.04 s with the SHA-256. Some files have neither: those written with
     `torch.serialization.set_crc32_options(False)`, and those of the format before torch 1.6.
 
+    The checkpoints of a training, which mmengine writes, have the checksums alone. They are enough to tell damage: the
+    names, sizes and places of the records, which no checksum covers, lead torch to all of them or to an error. Of a
+    checkpoint of 5.8 kB, each of the 8,328 bits of the archive's directory was flipped in turn, and none made another
+    state dict or meta. A SHA-256 would tell nothing more, but of several changes whose checksum is the same by chance
+    (one in 4 thousand million) or on purpose, and whoever changes a file on purpose can write another digest as well.
+
     Raises:
         CheckpointError: it is neither an archive nor a pickle, or it is cut, damaged or compressed.
     """

@@ -10,6 +10,7 @@ import torch
 
 from mobileone_mm.errors import CheckpointError, printable, shown
 from mobileone_mm.weights.intact import require_intact
+from mobileone_mm.weights.nesting import require_end
 
 # What mmengine's loggers leave in the `message_hub` of a training checkpoint. Where a file names nothing but these,
 # each is read as an inert `_Discarded`, and the message hub is thrown away.
@@ -48,6 +49,7 @@ def read(path: Path) -> Any:
     """
     try:
         require_intact(path)
+        require_end(path)
         try:
             return _loaded(path)
         except UnpicklingError as error:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -192,7 +192,7 @@ def test_every_argument_is_in_the_tables_above(verb: str, capsys: pytest.Capture
     parser = cli._PARSER.get()
     assert parser is not None
     outputs = OUTPUTS.get(verb, {})
-    assert {action.dest for action in parser._actions} - {'help'} == outputs.keys() | OTHERS[verb]
+    assert {action.dest for action in parser._actions} - {'help', 'traceback'} == outputs.keys() | OTHERS[verb]
     assert not outputs.keys() & OTHERS[verb]
     assert {one for options in outputs.values() for one in options} <= OPTIONS.keys()
 
@@ -437,3 +437,43 @@ print([option for option in names['OPTIONS'] if names['call'](option) != 2])
     # In a process of its own: conftest.py imports torch. A module that is None cannot be imported.
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, '[]\n'), done.stderr
+
+
+WAIT = 'wait until that has ended, or choose another path\n'
+HOLDER = """
+import sys, time
+from mobileone_mm.locks import holding, take
+with holding():
+    for path in sys.argv[1:]:
+        take(path)
+    print('held', flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def held_by(folder: Path) -> Iterator[int]:
+    """The number of a process that writes whatever an option of any command may write."""
+    paths = [*(place(option, folder) for option in OPTIONS), folder / 'work']
+    command = [sys.executable, '-c', HOLDER, *map(str, paths)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == 'held\n'
+        yield process.pid
+        process.kill()
+
+
+def test_what_another_process_is_writing_is_refused(
+    held_by: int, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(folder)
+    for option in OPTIONS:
+        assert call(option) == 2, option
+        out, err = capsys.readouterr()
+        assert out == ''
+        assert re.fullmatch(rf'error: \S+: process {held_by} is writing it; {WAIT}', err)
+    (folder / 'train.py').write_text("default_scope = 'mmdet'\nmodel = dict(type='a')\n")
+    assert run('train', 'train.py', '--work-dir', 'work') == 2
+    assert f'error: work: process {held_by} is writing it; {WAIT}' in capsys.readouterr().err
+    (folder / 'train.py').unlink()
+    assert contents(folder) == before

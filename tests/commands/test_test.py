@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from mmengine.logging import HistoryBuffer
 
 from mobileone_mm import cli
 from mobileone_mm.commands import test as command
+from mobileone_mm.commands import train
 
 from ..conftest import forget_hosts  # noqa: TID252
 
@@ -74,6 +76,26 @@ def test_a_damaged_checkpoint_is_refused(folder: Path, capsys: pytest.CaptureFix
     Path('epoch_1.pth').write_bytes(damaged)
     assert run('tiny.py', 'epoch_1.pth') == 1
     assert re.search(r'\nerror: epoch_1\.pth: this file is damaged \(its checksum says so', capsys.readouterr().err)
+
+
+@pytest.mark.filterwarnings('ignore:.*sparse')
+@pytest.mark.parametrize(
+    ('change', 'what'),
+    [(lambda bias: bias.to('meta'), 'without data'), (lambda bias: bias.to_sparse(), 'sparse')],
+)
+def test_a_tensor_that_mmengine_would_leave_out_is_refused(
+    change: Callable[[torch.Tensor], torch.Tensor], what: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = 'backbone.stage0.rbr_conv.0.bn.bias'
+    content = torch.load('epoch_1.pth', weights_only=True)  # noqa: TID251 - written above
+    content['state_dict'][key] = change(content['state_dict'][key])
+    torch.save(content, 'odd.pth')
+    message = f'error: odd.pth: 1 key ({key}) {what}; expected dense tensors of real numbers'
+    assert run('tiny.py', 'odd.pth') == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(message)
+    forget_hosts()
+    assert cli.run(train.main, ['tiny.py', '--resume', 'odd.pth', '--work-dir', 'other']) == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith(message)
 
 
 @pytest.mark.parametrize(

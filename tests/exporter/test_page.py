@@ -10,7 +10,6 @@ import pytest
 from page_reader import ALIKE, EVIL, ONE_MISSES, SNIPPET, Reader, html_of
 
 from mobileone_mm.artifact.ladder import Rung, plain_name
-from mobileone_mm.errors import UsageError
 from mobileone_mm.evaluation.scores import Row, Scores
 from mobileone_mm.exporter.page import page, write_page
 from mobileone_mm.exporter.report import Report
@@ -181,15 +180,3 @@ def test_a_weak_model_is_warned_of_beside_a_faithful_export(shown: Report) -> No
 def test_weights_are_named(weights: str, said: str, shown: Report) -> None:
     texts = Reader(html_of(shown, info=replace(shown.info, weights=weights))).texts
     assert f'computes in float16, weights {said}' in texts
-
-
-def test_an_older_page_is_replaced_and_nothing_else(shown: Report, tmp_path: Path) -> None:
-    path = tmp_path / 'report.html'
-    write_page(path, shown, [], SNIPPET)
-    write_page(path, shown, [], SNIPPET)
-    path.write_text('<!DOCTYPE html><title>my own</title>')
-    with pytest.raises(
-        UsageError, match=r'report\.html: this file is not a page about an export written by mobileone_mm'
-    ):
-        write_page(path, shown, [], SNIPPET)
-    assert 'my own' in path.read_text()

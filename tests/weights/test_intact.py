@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from mmengine.runner.checkpoint import save_checkpoint as save_by_mmengine
 
 from mobileone_mm.errors import CheckpointError
 from mobileone_mm.weights import checkpoint, safe_load
@@ -78,6 +79,33 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(save: Callable[[Path], None
             refused.append(str(error))
     assert len(refused) >= FLIPS // 10
     assert all(message.startswith(f'{path}: ') and '\n' not in message for message in refused)
+
+
+def test_of_a_checkpoint_of_a_training_the_checksums_are_enough(tmp_path: Path) -> None:
+    """mmengine writes no digest of it; test and `--resume` read it all the same."""
+    path = tmp_path / 'epoch_1.pth'
+    weights = {
+        key: value.clone().requires_grad_() if value.is_floating_point() else value for key, value in STATE.items()
+    }
+    optimizer = torch.optim.SGD([value for value in weights.values() if value.requires_grad], 0.1, momentum=0.9)
+    contents = {'meta': {'epoch': 3}, 'state_dict': STATE, 'optimizer': optimizer.state_dict()}
+    save_by_mmengine(contents, str(path))
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        directory = archive.start_dir  # names, sizes and places, which no checksum covers
+        assert archive.comment == b''
+    places = [random.randrange(len(whole)) for _ in range(200)]
+    places += [random.randrange(directory, len(whole)) for _ in range(200)]
+    refused = 0
+    for place in places:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << random.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            assert holds_the_same(path), f'byte {place} of {len(whole)}'
+        except CheckpointError:
+            refused += 1
+    assert refused > 200
 
 
 def test_the_record_that_is_damaged_is_named(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from mobileone_mm.atomic import no_space, scratch
 from mobileone_mm.errors import ExportError, one_line
+from mobileone_mm.rooms import no_space, scratch
 
 INSTALL = "install it: pip install 'mobileone-mm[export]'"
 COMPRESSED = 'constexpr_'  # what operations that unpack a constant are called

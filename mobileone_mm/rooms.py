@@ -1,0 +1,105 @@
+"""Hidden folders beside a path, in which is written what will stand there, and which no killed process leaves for long.
+
+Such a *room* has a lock that the writing process holds and the system takes from it when it ends, however it ends. So a
+killed process leaves a room without a holder, which the next run for the same path clears away. Where a file system
+knows no locks, or keeps them to one machine while several write to it, rooms have to be removed by hand, or may be
+cleared too early.
+"""
+
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+# What a room holds: a folder for what is written, what stepped aside for it, what went before it, and the lock.
+FRESH, ASIDE, RETIRED, LOCK = 'new', 'old', 'gone', 'lock'
+SPARE = 2**20  # bytes that a disk takes which is not full
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Yield an empty folder in a room beside `path`, which goes after the block; a killed run's, with the next one."""
+    _clear_abandoned_rooms(path)
+    room, lock = _new_room(path)
+    try:
+        folder = room / FRESH
+        folder.mkdir()
+        yield folder
+    finally:
+        _remove(room, lock)
+
+
+def no_space(folder: str | Path) -> str | None:
+    """Why nothing more can be written to a folder: disk full, quota, limit; None where there is room."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            written = 0
+            while written < SPARE:
+                written += file.write(bytes(SPARE - written))
+    except OSError as error:
+        return error.strerror
+    return None
+
+
+def _new_room(path: Path) -> tuple[Path, int]:
+    while True:
+        room = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
+        # Another run may take it for abandoned as long as nobody holds its lock.
+        with suppress(FileNotFoundError):
+            lock = os.open(room / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            if _taken(lock) is not False:
+                return room, lock
+            os.close(lock)
+
+
+def _taken(lock: int) -> bool | None:
+    """Whether this process holds a lock file from now on; None where the file system has no locks."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return os.fstat(lock).st_nlink > 0  # else its room was removed in between
+
+
+def _clear_abandoned_rooms(path: Path) -> None:
+    room_name = re.compile(rf'\.{re.escape(path.name)}\.[a-z0-9_]{{8}}')  # as tempfile makes them
+    try:
+        rooms = [entry for entry in path.parent.iterdir() if room_name.fullmatch(entry.name)]
+    except PermissionError:  # a folder may be writable and not readable
+        return
+    for room in rooms:
+        try:
+            lock = os.open(room / LOCK, os.O_RDWR)
+        except OSError:
+            with suppress(OSError):
+                room.rmdir()  # its process died before it made the lock; nothing that holds something goes
+            continue
+        if not _taken(lock):
+            os.close(lock)
+            continue
+        try:
+            if os.path.isdir(room / ASIDE) and not os.path.lexists(path):
+                (room / ASIDE).rename(path)  # its process died with the old one aside and the new one not in place
+        except OSError:
+            os.close(lock)
+            raise
+        _remove(room, lock)
+
+
+def _remove(room: Path, lock: int) -> None:
+    """Remove a room whose lock this process holds: the lock last, so that no part of it is ever without one."""
+    for name in (FRESH, ASIDE, RETIRED):
+        shutil.rmtree(room / name, ignore_errors=True)
+        with suppress(OSError):
+            os.unlink(room / name)  # what is no folder
+    with suppress(OSError):
+        os.unlink(room / LOCK)
+    os.close(lock)
+    with suppress(OSError):
+        room.rmdir()
