@@ -1,4 +1,4 @@
-"""The files that pin what is installed: the hashed locks hold the versions of constraints.txt, and no place to take them from."""
+"""The files that pin what is installed: the locks hold the versions of constraints.txt, each with its hashes, and no host."""
 
 import re
 from pathlib import Path
