@@ -2,9 +2,10 @@
 
 Changes command lines, configs, annotations, pictures, checkpoints, packages and ONNX files at random, kills commands
 while they write and lets disks run full, and looks at what comes of each try: *right*, the result is that of the
-unchanged input, by another reader, or what the change asks for; *refused*, one line says why, names the file or the key,
-and nothing was left or changed; *failed*, anything else. Prints a table, and for each failure the line that repeats it;
-status 1 if there was one. Everything in a try follows from the seed, its kind and its number.
+unchanged input, by another reader, or what the change asks for; *refused*, one line says why, names the file or the
+key, and nothing was left or changed; *failed*, anything else. Prints a table, and for each failure the line that
+repeats it; status 1 if there was one. Everything in a try follows from the seed, its kind and its number
+(benchmarks/attack.md).
 """
 
 import argparse
@@ -15,12 +16,13 @@ import tempfile
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from itertools import count
 from pathlib import Path
 from random import Random
 
-import hostile.imports  # noqa: F401 - before all else: it sets how many threads there are
 from hostile import configs, data, exported, lines, weights, writing
 from hostile.bases import Bases
+from hostile.imports import import_all
 from hostile.trial import FAILED, OUTCOMES, Plan, Room, Verdict, attempt
 from measured import table, write_results
 from mobileone_mm import cli
@@ -38,12 +40,12 @@ KINDS: dict[str, Kind] = {
     'kills': writing.killed,
     'disks': writing.full_disk,
 }
-SHOWN = 30  # characters of a reason by which failures are counted as one
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Try until the time is up, print the table; returns the exit status."""
     args = _parser().parse_args(argv)
+    import_all()
     kinds = args.only or list(KINDS)
     found: dict[str, list[tuple[int, Verdict]]] = defaultdict(list)
     folder = Path(tempfile.mkdtemp(prefix='attack.'))  # a TemporaryDirectory would go with the first child that ends
@@ -55,8 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 verdict = tried(kind, args.number, args.seed, room, bases)
                 print(f'{kind} {args.number}: {verdict.outcome}: {verdict.what}\n  {verdict.command}\n  {verdict.why}')
             return int(verdict.outcome == FAILED)
-        end, number = time.monotonic() + 60 * args.minutes, 0
-        while (number < args.tries) if args.tries else time.monotonic() < end:
+        end = time.monotonic() + 60 * args.minutes
+        for number in range(args.tries) if args.tries else count():
             for kind in kinds:
                 if not args.tries and time.monotonic() > end:
                     break
@@ -64,7 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 found[kind].append((number, verdict))
                 if verdict.outcome == FAILED:
                     _say_failure(kind, number, args.seed, verdict)
-            number += 1
+            else:
+                continue
+            break
+    except KeyboardInterrupt:
+        cli.say('stopped')  # what was tried counts
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     text = counted(found)

@@ -1,4 +1,4 @@
-"""The files that pin what is installed: the locks hold the versions of constraints.txt, each with its hashes, and no host."""
+"""The files that pin what is installed: locks with the versions of constraints.txt, the hashes, and no host."""
 
 import re
 from pathlib import Path

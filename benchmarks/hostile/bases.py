@@ -127,7 +127,11 @@ class Bases:
         photos.mkdir()
         for path in (room.here / DATA).rglob('*'):
             parts = path.relative_to(room.here).parts
-            if 'val' in parts and 'masks' not in parts and path.suffix in ('.png', '.jpg'):
+            if (
+                ('val' in parts or path.name.startswith('val_'))
+                and 'masks' not in parts
+                and path.suffix in ('.png', '.jpg')
+            ):
                 shutil.copyfile(path, photos / path.name)
         _run(room, 'predict', PACKAGE, PHOTOS, '--out', EXPECTED)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from hostile.bases import CONFIG, DATA, FUSED, TASKS, WEIGHTS, Bases, write_config
+from hostile.bases import CONFIG, DATA, FUSED, PHOTOS, TASKS, WEIGHTS, Bases, write_config
 from hostile.damage import odd_value, typo
 from hostile.measures import readable, same_tensors
 from hostile.trial import LOGGED, Plan, Room
@@ -17,7 +17,7 @@ COMMANDS = (
     *(('fuse', CONFIG, WEIGHTS, '--out', 'f.pth'),) * 3,
     *(('test', CONFIG, WEIGHTS, '--work-dir', 'w'),) * 3,
     *(('train', CONFIG, '--work-dir', 'w'),) * 3,
-    ('predict', CONFIG, WEIGHTS, DATA, '--out', 'found'),
+    ('predict', CONFIG, WEIGHTS, PHOTOS, '--out', 'found'),
     ('export', CONFIG, WEIGHTS, '--out', 'new.onnx'),
 )
 FEW = ('default_hooks', 'env_cfg', 'log_processor', 'custom_hooks', 'visualizer', 'vis_backends')  # mmengine's own
@@ -26,7 +26,7 @@ FEW = ('default_hooks', 'env_cfg', 'log_processor', 'custom_hooks', 'visualizer'
 def plan(random: Random, room: Room, bases: Bases) -> Plan:
     """One key of a config that trains is changed, and a command that reads it is run."""
     task, command = random.choice(TASKS), random.choice(COMMANDS)
-    bases.put(task, room, DATA, WEIGHTS)
+    bases.put(task, room, DATA, WEIGHTS, *([PHOTOS] if PHOTOS in command else []))
     values = values_of(bases.get(task, CONFIG))
     places = list(_places(values))
     while (place := random.choice(places))[0] in FEW and random.random() < 0.8:  # long, and not ours

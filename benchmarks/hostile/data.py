@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
-from hostile.bases import BOXES, CONFIG, DATA, EXPECTED, FOLDERS, MASKS, PACKAGE, TASKS, WEIGHTS, XML, Bases
+from hostile.bases import BOXES, CONFIG, DATA, EXPECTED, FOLDERS, MASKS, PACKAGE, TASKS, XML, Bases
 from hostile.configs import _places, change
 from hostile.damage import damaged, typo
 from hostile.measures import boxes_in_coco, counted_as, readable, same_predictions
@@ -27,7 +27,7 @@ TEXTS = ('', 'x', '-1', '0', '1e9', 'nan', '2.5', '\u0662', 'ä', '99999', ' 7 '
 
 
 def plan_annotations(random: Random, room: Room, bases: Bases) -> Plan:
-    """Something is changed in the annotations of the training set; it is checked, and trained on if that finds nothing."""
+    """Something is changed in the annotations of the training set: it is checked, and at times trained on."""
     task = random.choice(TASKS)
     bases.put(task, room, DATA, CONFIG)
     changed = {BOXES: _coco, XML: _voc, MASKS: _mask, FOLDERS: _folder}[task](room.here / DATA, random)
@@ -171,7 +171,7 @@ def _mask_count(folder: Path) -> Mapping[str, int]:
 
 
 def _folder_count(folder: Path) -> Mapping[str, int]:
-    endings = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp', '.gif')
+    endings = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp')
     return {
         one.name: sum(path.suffix.lower() in endings for path in one.iterdir())
         for one in (folder / DATA / 'train').iterdir()

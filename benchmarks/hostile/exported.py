@@ -90,6 +90,12 @@ def _change_package(path: Path, random: Random) -> str:
         file.write_bytes(data)
         return f'{file.name}: {said}'
     kind = random.choice(['gone', 'twice', 'a link', 'a folder', 'one more', 'a pipe', 'all in another', 'a file'])
+    _other_files(path, file, kind)
+    return f'{file.name}: {kind}'
+
+
+def _other_files(path: Path, file: Path, kind: str) -> None:
+    """Change which files a package has."""
     if kind in ('gone', 'a link', 'a folder', 'a pipe'):
         file.unlink()
     if kind == 'a link':
@@ -109,7 +115,6 @@ def _change_package(path: Path, random: Random) -> str:
     elif kind == 'a file':
         shutil.rmtree(path)
         path.write_text('x')
-    return f'{file.name}: {kind}'
 
 
 def _change_onnx(path: Path, random: Random) -> str:
@@ -134,7 +139,7 @@ def changed_field(message: Any, random: Random) -> str:
             break
         field, value = random.choice(fields)
         way.append(field.name)
-        repeated = hasattr(value, 'append') or hasattr(value, 'MergeFrom') and hasattr(value, '__len__')
+        repeated = hasattr(value, 'append') or (hasattr(value, 'MergeFrom') and hasattr(value, '__len__'))
         if field.type != field.TYPE_MESSAGE:
             return f'{".".join(way)}: {_other_value(message, field, value, random)}'
         if repeated and hasattr(value, 'keys'):  # a map

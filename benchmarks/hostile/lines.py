@@ -7,7 +7,7 @@ from importlib import import_module
 from random import Random
 from unittest.mock import patch
 
-from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, FUSED, ONNX, PACKAGE, WEIGHTS, Bases
+from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, ONNX, PACKAGE, WEIGHTS, Bases
 from hostile.damage import typo
 from hostile.measures import readable
 from hostile.trial import LOGGED, Plan, Room

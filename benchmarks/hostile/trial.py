@@ -17,7 +17,7 @@ SECONDS = 300.0  # by the clock, on a machine that others use too; see `children
 HERE, LOG, TEMPORARY, HOME = 'here', 'log', 'tmp', 'home'
 RIGHT, REFUSED, FAILED = OUTCOMES = ('right', 'refused', 'failed')
 TRACEBACK = 'Traceback (most recent call last)'
-UNFORESEEN = re.compile(r'\(a defect; |the traceback is in ')
+UNFORESEEN = re.compile(r'\(a defect; ')
 ERROR = re.compile(r'^(?:.*?: )?error: ', re.MULTILINE)
 LOGGED = ('work_dirs', 'work_dirs/*', 'w', 'w/*')  # where training and testing keep their log, whatever comes of them
 

@@ -1,6 +1,5 @@
 """Commands that are killed while they write, and disks that are full: what stood there is whole, or what comes is."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -9,8 +8,8 @@ from pathlib import Path
 from random import Random
 
 from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, PACKAGE, WEIGHTS, Bases
-from hostile.measures import READERS, predictions, readable
-from hostile.trial import FAILED, REFUSED, RIGHT, Plan, Room, Verdict, attempt, badly_refused, files_in, last_line
+from hostile.measures import READERS, readable
+from hostile.trial import FAILED, REFUSED, RIGHT, Room, Verdict, badly_refused, files_in, last_line
 
 LARGEST = 150_000  # bytes: about what the largest output here has
 PAGES = 4096  # bytes: of memory that a file system in memory gives out at once
@@ -54,6 +53,9 @@ def killed(random: Random, room: Room, bases: Bases) -> Verdict:
     ended = room.run(writer.words, killed_after=moment)
     what = f'killed after {moment:.2f} s' + (', an earlier run there' if old else '')
     found = files_in(room.here)
+    if writer.earlier is None:  # what it never replaces
+        for name in writer.outputs:
+            (room.here / name).unlink(missing_ok=True)
     again = room.run(writer.words)
     left = [name for name in files_in(room.here) if Path(name).parts[0].startswith('.')]
     wrong = _mixed(writer, found, old, new, room.here)
@@ -82,7 +84,7 @@ def _before(random: Random, room: Room, bases: Bases) -> tuple[Writer, Mapping[s
 def _mixed(writer: Writer, found: Mapping[str, str], old: Mapping[str, str], new: Mapping[str, str], here: Path) -> str:
     """What is neither the old nor the new, whole; empty where nothing is."""
     shown = {name: digest for name, digest in found.items() if Path(name).parts[0] in writer.outputs}
-    for name, digest in old.items():
+    for name in old:
         if name not in shown and Path(name).parts[0] == name:
             return f'{name} is gone'
     for name, digest in shown.items():
