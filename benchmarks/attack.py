@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 
 from hostile import configs, data, exported, lines, weights, writing
-from hostile.bases import Bases
+from hostile.bases import TASKS, Bases
 from hostile.imports import import_all
 from hostile.trial import FAILED, OUTCOMES, Plan, Room, Verdict, attempt
 from measured import table, write_results
@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     found: dict[str, list[tuple[int, Verdict]]] = defaultdict(list)
     folder = Path(tempfile.mkdtemp(prefix='attack.'))  # a TemporaryDirectory would go with the first child that ends
     try:
-        bases = Bases(Path(args.bases).resolve() if args.bases else folder / 'bases')
+        bases = Bases(Path(args.bases).resolve() if args.bases else folder / 'bases', args.tasks)
         if args.number is not None:
             room = Room(Path(args.keep).resolve() if args.keep else folder / 'try')
             for kind in kinds:
@@ -65,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 verdict = tried(kind, number, args.seed, Room(folder / 'try'), bases)
                 found[kind].append((number, verdict))
                 if verdict.outcome == FAILED:
-                    _say_failure(kind, number, args.seed, verdict)
+                    _say_failure(kind, number, args, verdict)
             else:
                 continue
             break
@@ -89,8 +89,9 @@ def tried(kind: str, number: int, seed: int, room: Room, bases: Bases) -> Verdic
     return attempt(made, room) if isinstance(made, Plan) else made
 
 
-def _say_failure(kind: str, number: int, seed: int, verdict: Verdict) -> None:
-    again = f'python benchmarks/attack.py --seed {seed} --only {kind} --try {number} --keep DIR'
+def _say_failure(kind: str, number: int, args: argparse.Namespace, verdict: Verdict) -> None:
+    tasks = '' if tuple(args.tasks) == TASKS else f' --tasks {" ".join(args.tasks)}'
+    again = f'python benchmarks/attack.py --seed {args.seed} --only {kind} --try {number} --keep DIR{tasks}'
     cli.say(f'failed: {kind}: {verdict.what}\n  {verdict.command}\n  {verdict.why}\n  again: {again}')
 
 
@@ -117,6 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--minutes', type=float, default=2, help='how long to go on (%(default)s)')
     parser.add_argument('--tries', type=int, help='of each kind, instead of a time')
     parser.add_argument('--only', choices=KINDS, nargs='+', metavar='KIND', help=f'of {", ".join(KINDS)}')
+    parser.add_argument('--tasks', choices=TASKS, nargs='+', default=TASKS, help='sets and models of these (all)')
     parser.add_argument('--try', dest='number', type=int, metavar='N', help='this try alone')
     parser.add_argument('--keep', metavar='DIR', help='with --try: leave its folder here')
     parser.add_argument('--bases', metavar='DIR', help='keep what tries start from, and take it from there again')

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 from xml.etree import ElementTree
 
@@ -48,11 +49,16 @@ class Bases:
 
     Args:
         folder: to make them in.
+        tasks: that tries are of.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, tasks: Sequence[str] = TASKS) -> None:
+        self._folder, self._tasks = folder, tasks
         self._runs: dict[tuple[str, ...], tuple[Mapping[str, str], float]] = {}
+
+    def one_of(self, tasks: Sequence[str], random: Random) -> str:
+        """One of these tasks that tries are of, else any that they are of."""
+        return random.choice([task for task in tasks if task in self._tasks] or list(self._tasks))
 
     def put(self, task: str, room: Room, *names: str) -> None:
         """Copy what is named of a task's base into a try's folder."""
@@ -127,11 +133,8 @@ class Bases:
         photos.mkdir()
         for path in (room.here / DATA).rglob('*'):
             parts = path.relative_to(room.here).parts
-            if (
-                ('val' in parts or path.name.startswith('val_'))
-                and 'masks' not in parts
-                and path.suffix in ('.png', '.jpg')
-            ):
+            of_val = 'val' in parts or path.name.startswith('val_')
+            if of_val and 'masks' not in parts and path.suffix in ('.png', '.jpg'):
                 shutil.copyfile(path, photos / path.name)
         _run(room, 'predict', PACKAGE, PHOTOS, '--out', EXPECTED)
 

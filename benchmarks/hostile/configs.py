@@ -25,7 +25,7 @@ FEW = ('default_hooks', 'env_cfg', 'log_processor', 'custom_hooks', 'visualizer'
 
 def plan(random: Random, room: Room, bases: Bases) -> Plan:
     """One key of a config that trains is changed, and a command that reads it is run."""
-    task, command = random.choice(TASKS), random.choice(COMMANDS)
+    task, command = bases.one_of(TASKS, random), random.choice(COMMANDS)
     bases.put(task, room, DATA, WEIGHTS, *([PHOTOS] if PHOTOS in command else []))
     values = values_of(bases.get(task, CONFIG))
     places = list(_places(values))

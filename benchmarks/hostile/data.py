@@ -28,7 +28,7 @@ TEXTS = ('', 'x', '-1', '0', '1e9', 'nan', '2.5', '\u0662', 'ä', '99999', ' 7 '
 
 def plan_annotations(random: Random, room: Room, bases: Bases) -> Plan:
     """Something is changed in the annotations of the training set: it is checked, and at times trained on."""
-    task = random.choice(TASKS)
+    task = bases.one_of(TASKS, random)
     bases.put(task, room, DATA, CONFIG)
     changed = {BOXES: _coco, XML: _voc, MASKS: _mask, FOLDERS: _folder}[task](room.here / DATA, random)
     what, names = changed
@@ -181,7 +181,7 @@ def _folder_count(folder: Path) -> Mapping[str, int]:
 
 def plan_pictures(random: Random, room: Room, bases: Bases) -> Plan:
     """One of the pictures is not what it was; a package looks at all, or a config's data are checked."""
-    task = random.choice([BOXES, MASKS, FOLDERS])
+    task = bases.one_of([BOXES, MASKS, FOLDERS], random)
     bases.put(task, room, DATA)
     photos = [path for path in _photos(room.here / DATA) if 'val' in path.parts]
     if random.random() < 0.7:

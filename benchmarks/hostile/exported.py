@@ -26,7 +26,7 @@ def plan_onnx(random: Random, room: Room, bases: Bases) -> Plan:
 
 
 def _plan(name: str, random: Random, room: Room, bases: Bases) -> Plan:
-    task = random.choice([BOXES, BOXES, MASKS, FOLDERS])
+    task = bases.one_of([BOXES, BOXES, MASKS, FOLDERS], random)
     bases.put(task, room, name)
     what = (_change_package if name == PACKAGE else _change_onnx)(room.here / name, random)
     command = random.choice(['verify', 'predict', 'predict', 'evaluate'])

@@ -22,7 +22,7 @@ FUSE = ('fuse', CONFIG, WEIGHTS, '--out', 'f.pth')
 
 def plan(random: Random, room: Room, bases: Bases) -> Plan:
     """A checkpoint is changed, and a command reads it."""
-    task = random.choice(TASKS)
+    task = bases.one_of(TASKS, random)
     bases.put(task, room, CONFIG, DATA, WEIGHTS)
     path = room.here / WEIGHTS
     kind, what = random.choice(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, PACKAGE, WEIGHTS, Bases
+from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, PACKAGE, PHOTOS, WEIGHTS, Bases
 from hostile.measures import READERS, readable
 from hostile.trial import FAILED, REFUSED, RIGHT, Room, Verdict, badly_refused, files_in, last_line
 
@@ -35,7 +35,7 @@ class Writer:
 DRAW = ('toy-data', 'shapes', '--images', '6', '--val', '3', '--size', '48')
 WRITERS = (
     Writer(('fuse', CONFIG, WEIGHTS, '--out', 'f.pth'), (CONFIG, DATA, WEIGHTS), (), ('f.pth', 'f.py')),
-    Writer(('predict', PACKAGE, DATA, '--out', 'found'), (PACKAGE, DATA), ('--score-threshold', '0.9'), ('found',)),
+    Writer(('predict', PACKAGE, PHOTOS, '--out', 'found'), (PACKAGE, PHOTOS), ('--score-threshold', '0.9'), ('found',)),
     Writer(('convert', BACKBONE, 'out.pth', '--to', 'timm'), (BACKBONE,), ('--to', 'mmpretrain'), ('out.pth',)),
     Writer(('check', CONFIG, '--out', 'looked'), (CONFIG, DATA), ('--seed', '7'), ('looked',)),
     Writer(DRAW, (), ('--seed', '7'), ('shapes',)),
