@@ -64,6 +64,10 @@ def _program(path: Path) -> Any:
         user = spec.description.metadata
         for field in ('author', 'license', 'versionString', 'shortDescription'):
             user.ClearField(field)
+        for key in [key for key in user.userDefined if not key.startswith('mobileone_mm')]:
+            del user.userDefined[key]
+        for one in (*spec.description.input, *spec.description.output):
+            one.ClearField('shortDescription')
         weights = (path / 'Data/com.apple.CoreML/weights/weight.bin').read_bytes()
         return spec.SerializeToString(deterministic=True), weights
     import onnx

@@ -12,6 +12,7 @@ from hostile.measures import READERS, readable
 from hostile.trial import FAILED, REFUSED, RIGHT, Room, Verdict, badly_refused, files_in, last_line
 
 LARGEST = 150_000  # bytes: about what the largest output here has
+LEAST = 8192  # bytes: what the command says goes into a file too
 PAGES = 4096  # bytes: of memory that a file system in memory gives out at once
 
 
@@ -126,7 +127,8 @@ def full_disk(random: Random, room: Room, bases: Bases) -> Verdict:
             return _on_full(writer, room, old, None, f'{free:,} bytes left on the disk')
         finally:
             subprocess.run(['umount', '-l', str(room.here)], check=False)
-    return _on_full(writer, room, old, max(1, free), f'no file of more than {free:,} bytes')
+    limit = max(LEAST, free)
+    return _on_full(writer, room, old, limit, f'no file of more than {limit:,} bytes')
 
 
 def _on_full(writer: Writer, room: Room, old: Mapping[str, str], limit: int | None, what: str) -> Verdict:
