@@ -71,7 +71,8 @@ def odd_value(value: Any, random: Random) -> Any:
     if isinstance(value, bool):
         choices += [not value]
     elif isinstance(value, int | float):
-        choices += [-value, value + 1, value * 1000, float(value), str(value), [value], None]
+        choices += [-value, value + 1, value * (4 if isinstance(value, int) else 1000)]  # more takes long, rightly
+        choices += [float(value), str(value), [value], None]
     elif isinstance(value, str):
         choices += [typo(value, random), value.upper(), [value], {'type': value}, value + '/', None, 0]
     elif isinstance(value, list | tuple):
