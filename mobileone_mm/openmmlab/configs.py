@@ -14,8 +14,9 @@ from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from mobileone_mm.errors import ConfigError
+from mobileone_mm.errors import ConfigError, one_line
 from mobileone_mm.openmmlab.own_config import require_input_size
+from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.shipped import find_config
 
 TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
@@ -68,7 +69,8 @@ def build_model(config: Config) -> nn.Module:
             model: nn.Module = MODELS.build(copy.deepcopy(config.model))
     except Exception as error:
         raise ConfigError(
-            f'{config.filename}: {PACKAGES[config.default_scope]} cannot build the model: {error}'
+            f'{config.filename}: {PACKAGES[config.default_scope]} cannot build {place_of(config, error, "model")}: '
+            f'{one_line(error)}'
         ) from error
     return model.eval()
 

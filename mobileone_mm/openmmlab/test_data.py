@@ -12,9 +12,10 @@ from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.registry import DATASETS, EVALUATOR
 
-from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError
+from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError, one_line
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
 from mobileone_mm.openmmlab.data_sets import explained
+from mobileone_mm.openmmlab.places import place_of
 
 
 def test_dataset(config: Config) -> Mapping[str, Any] | None:
@@ -115,7 +116,8 @@ def _built(what: str, config: Config) -> Iterator[None]:
     except OSError as error:
         raise DataError(f'{config.filename}: {what} cannot be read: {error}; set its paths in the config') from error
     except Exception as error:  # whatever a host raises about its config is the user's to read
-        raise ConfigError(f'{config.filename}: {what} cannot be built: {error}') from error
+        place = place_of(config, error, what)
+        raise ConfigError(f'{config.filename}: {place} cannot be built: {one_line(error)}') from error
 
 
 def read_sample(samples: Samples, index: int) -> Mapping[str, Any]:

@@ -41,9 +41,10 @@ def decoded(path: str | os.PathLike[str]) -> Decoded:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            orientation, mode, kind = _orientation(image), image.mode, image.format
+            mode, kind = image.mode, image.format
             image.draft('RGB', (max(1, int(width * SIDE)), max(1, int(height * SIDE))))
             image.load()
+            orientation = _orientation(image)  # of a PNG, reading it loads: an error there is not one of EXIF data
         read = kind in SURE or cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) is not None
     except Exception as error:  # of any kind, for a file that is no picture
         raise ValueError(reason(error)) from error

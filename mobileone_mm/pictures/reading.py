@@ -40,10 +40,10 @@ def read_picture(path: str | Path) -> Picture:
         decoded(path)
     except ValueError as error:
         raise DataError(f'{path}: cannot be decoded as a picture: {error}') from error
-    picture: Picture | None = mmcv.imread(str(path), channel_order='rgb')
-    if picture is None:
+    bgr: Picture | None = mmcv.imread(str(path))  # asked for RGB, it fails where OpenCV gives nothing
+    if bgr is None:
         raise DataError(f'{path}: cannot be decoded as a picture by OpenCV')
-    return picture
+    return channels_swapped(bgr)
 
 
 @dataclass(frozen=True)

@@ -50,12 +50,18 @@ class Log(io.TextIOBase):
     """The log file of a run, which takes what is printed as well; what is printed before it is open waits for it."""
 
     def __init__(self) -> None:
+        self.config: Config | None = None  # of the run, once it is read
         self._logger: MMLogger | None = None
         self._folder: Path | None = None
         self._screen = OnScreen()
         self._screen.addFilter(FilterDuplicateWarning())
         self._printed: list[str] = []
         self._unfinished = ''
+
+    def knows(self, config: Config) -> Config:
+        """Keep the config of the run, and give it back: an error is said to be of a part of it."""
+        self.config = config
+        return config
 
     @property
     def path(self) -> Path | None:

@@ -19,6 +19,7 @@ from mobileone_mm.hooks import PlainCheckpointHook, RandomnessHook
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
+from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.training import notes, quiet, ranks, settings
 from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
 from mobileone_mm.training.quiet import Log
@@ -75,7 +76,7 @@ def train(word: str, options: Options) -> Trained:
     face, runner = TrainingFace(), None
     with _reported() as log:
         try:
-            runner = _runner(settings.training_config(word, options), face, log)
+            runner = _runner(log.knows(settings.training_config(word, options)), face, log)
             _prepare_model(runner)
             _add_hooks(runner)
             runner.train()
@@ -103,7 +104,7 @@ def test(word: str, checkpoint: str, options: Options) -> Tested:
         MobileOneError: whatever went wrong, in a line; of what nobody expected, the log has the traceback.
     """
     with _reported() as log:
-        runner = _runner(settings.test_config(word, checkpoint, options), TestFace(), log)
+        runner = _runner(log.knows(settings.test_config(word, checkpoint, options)), TestFace(), log)
         done = Tested(configs.task_of(runner.cfg), quiet.kept_config(runner), dict(runner.test()))
     ranks.leave()
     return done
@@ -157,7 +158,7 @@ def _reported() -> Iterator[Log]:
                 raise KeyboardInterrupt from None
             file = log.keep(error)
             where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
-            raise MobileOneError(f'{_said(error)}; {where}') from error
+            raise MobileOneError(f'{_place(log.config, error)}{_said(error)}; {where}') from error
 
 
 def _prepare_model(runner: Runner) -> None:
@@ -181,6 +182,12 @@ def _saved(runner: Runner) -> Path | None:
         return None  # what is noted would be of an older run
     named = find_latest_checkpoint(runner.work_dir)
     return Path(named) if named and is_zipfile(named) else None
+
+
+def _place(config: Config | None, error: Exception) -> str:
+    """What an error begins with: the config, and which part of it was at work, where that can be told."""
+    place = place_of(config, error) if config else ''
+    return f'{config.filename}: {place}: ' if config and place else ''
 
 
 def _said(error: Exception) -> str:

@@ -184,8 +184,11 @@ def test_weights_that_fit_in_part_are_warned_of(
         ),
         (
             'model.backbone.type=NoNet',
-            r"KeyError: 'NoNet is not in the mmdet::model registry\..*; the traceback is in work_dirs/tiny/\S+\.log",
+            r"tiny\.py: model\.backbone: KeyError: 'NoNet is not in the mmdet::model registry\..*; "
+            r'the traceback is in work_dirs/tiny/\S+\.log',
         ),
+        ('optim_wrapper.optimizer.lr=x', r'tiny\.py: optim_wrapper\.optimizer: TypeError: .*; the traceback is in .*'),
+        ('default_hooks.timer=x', r'tiny\.py: default_hooks: TypeError: hook should be .*; the traceback is in .*'),
     ],
 )
 def test_the_error_comes_last_and_soon(

@@ -53,7 +53,7 @@ def test_a_missing_config_is_named(tmp_path):
 
 def test_a_model_that_its_host_cannot_build_is_named(tmp_path):
     config = config_of(tmp_path, "default_scope = 'mmpretrain'\nmodel = dict(type='NoSuchModel')")
-    with pytest.raises(ConfigError, match=r'mmpretrain cannot build the model: .*NoSuchModel'):
+    with pytest.raises(ConfigError, match=r'mmpretrain cannot build model: .*NoSuchModel'):
         build_model(config)
 
 

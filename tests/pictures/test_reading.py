@@ -43,6 +43,17 @@ def test_a_picture_that_was_cut_short_is_refused(ending: str, tmp_path: Path) ->
         read_picture(path)
 
 
+def test_a_picture_with_damage_inside_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / 'a.png'
+    write_picture(path, np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2
+    data[half : half + 512] = bytes(512)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match=r'a\.png: cannot be decoded as a picture: '):
+        read_picture(path)
+
+
 def test_a_pipe_is_no_picture(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / 'a.jpg')
     with pytest.raises(DataError, match=r'a\.jpg: cannot be decoded as a picture: no regular file'):

@@ -1,0 +1,125 @@
+"""The campaign of hostile tries: a short one finds nothing, and what it is meant to find, it finds."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from hostile import children, damage, exported, trial
+
+ROOT = Path(__file__).parents[2]
+KINDS = (
+    *('lines', 'configs', 'annotations', 'pictures', 'checkpoints', 'backbones', 'packages', 'onnx', 'kills', 'disks'),
+)
+
+
+def test_a_short_run_finds_no_failure(tmp_path: Path) -> None:
+    pytest.importorskip('coremltools')
+    words = ['--seed', '5', '--tries', '2', '--tasks', 'boxes', '--out', str(tmp_path / 'results')]
+    command = [sys.executable, str(ROOT / 'benchmarks/attack.py'), *words]
+    environment = {**os.environ, 'PYTHONWARNINGS': 'ignore'}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    tries = json.loads((tmp_path / 'results/attack.json').read_text())['tries']
+    assert Counter(one['kind'] for one in tries) == dict.fromkeys(KINDS, 2)
+    assert {one['outcome'] for one in tries} <= {trial.RIGHT, trial.REFUSED}
+
+
+def ended(status: int = 1, err: str = '', out: str = '', late: bool = False) -> children.Ended:
+    return children.Ended(status, out, err, 1.0, late)
+
+
+@pytest.mark.parametrize(
+    ('end', 'outcome', 'why'),
+    [
+        (ended(0), trial.RIGHT, ''),
+        (ended(1, 'error: a.pth: cut\n'), trial.REFUSED, ''),
+        (ended(2, 'mobileone fuse: error: a.pth: cut\n'), trial.REFUSED, ''),
+        (ended(1, 'error: something is wrong\n'), trial.FAILED, 'names none of a.pth'),
+        (ended(1, ''), trial.FAILED, '0 error lines'),
+        (ended(1, 'error: a.pth\nerror: a.pth\n'), trial.FAILED, '2 error lines'),
+        (
+            ended(1, 'error: KeyError: a.pth (a defect; X=1 before the command shows where)'),
+            trial.FAILED,
+            'nobody foresaw',
+        ),
+        (ended(0, 'Traceback (most recent call last):\n  a.pth\n'), trial.FAILED, 'traceback'),
+        (ended(-11), trial.FAILED, 'signal 11'),
+        (ended(-9, late=True), trial.FAILED, 'hangs'),
+    ],
+    ids=str,
+)
+def test_what_counts_as_right_refused_and_failed(
+    end: children.Ended, outcome: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = trial.Room(tmp_path / 'try')
+    monkeypatch.setattr(trial.Room, 'run', lambda *_, **__: end)
+    verdict = trial.attempt(trial.Plan('a change', [['fuse']], names=['a.pth']), room)
+    assert verdict.outcome == outcome
+    assert why in verdict.why
+
+
+@pytest.mark.parametrize(
+    ('name', 'status', 'why'),
+    [
+        ('here/input', 0, 'changed what was there'),
+        ('here/.room', 0, 'left'),
+        ('here/unasked', 0, 'left'),
+        ('here/asked', 1, 'and left asked'),
+        ('tmp/x', 0, 'left elsewhere'),
+        ('x', 0, 'left elsewhere'),
+    ],
+)
+def test_what_a_command_leaves_or_changes_is_found(
+    name: str, status: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room = trial.Room(tmp_path / 'try')
+    (room.here / 'input').write_text('mine')
+
+    def run(*_: object, **__: object) -> children.Ended:
+        (room.folder / name).write_text('other')
+        return ended(status, 'error: x\n' if status else '')
+
+    monkeypatch.setattr(trial.Room, 'run', run)
+    verdict = trial.attempt(trial.Plan('a change', [['fuse']], outputs=['asked']), room)
+    assert verdict.outcome == trial.FAILED
+    assert why in verdict.why
+
+
+def test_a_child_is_stopped_when_its_time_is_up_and_its_output_is_kept(tmp_path: Path) -> None:
+    (tmp_path / 'log').mkdir()
+
+    def hang() -> None:
+        os.write(1, b'begun\n')  # pytest has taken what print() writes to
+        time.sleep(60)
+
+    late = children.run(hang, tmp_path, tmp_path / 'log', seconds=0.3)
+    assert (late.late, late.out) == (True, 'begun\n')
+    assert children.run(lambda: 3, tmp_path, tmp_path / 'log', seconds=30).status == 3
+
+
+def test_the_same_seed_does_the_same_damage_and_always_some() -> None:
+    data = bytes(range(256)) * 8
+    changed = [damage.damaged(data, Random(f'0 {number}')) for number in range(50)]
+    assert changed == [damage.damaged(data, Random(f'0 {number}')) for number in range(50)]
+    assert all(one != data for _, one in changed)
+    assert {what for what, _ in changed} == set(damage.BYTES)
+
+
+def test_a_field_somewhere_in_a_message_is_changed() -> None:
+    onnx = pytest.importorskip('onnx')
+    node = onnx.helper.make_node('Conv', ['a'], ['b'], kernel_shape=[3, 3])
+    info = onnx.helper.make_tensor_value_info('a', onnx.TensorProto.FLOAT, [1, 2])
+    model = onnx.helper.make_model(onnx.helper.make_graph([node], 'graph', [info], []))
+    before, ways = model.SerializeToString(), set()
+    for number in range(100):
+        copy = onnx.ModelProto.FromString(before)
+        ways.add(exported.changed_field(copy, Random(number)).partition(':')[0])
+        assert copy.SerializeToString() != before
+    assert len(ways) > 8
