@@ -11,6 +11,7 @@ import torch
 
 from mobileone_mm.errors import ExportError, ParityError
 from mobileone_mm.exporter import export as exporting
+from mobileone_mm.exporter import source
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.tasks.classification.graph import ClassifierGraph
 from mobileone_mm.weights import checkpoint
@@ -112,8 +113,8 @@ def test_a_graph_that_is_not_the_model_fails(
         export = dataclasses.replace(task.export, graph=lambda *args: mutated(task.export.graph(*args), mutate))
         return dataclasses.replace(task, export=export)
 
-    task_for = exporting.task_for
-    monkeypatch.setattr(exporting, 'task_for', wrong_task)
+    task_for = source.task_for
+    monkeypatch.setattr(source, 'task_for', wrong_task)
     with pytest.raises(ParityError, match='exported graph = trained'):
         export_classifier(models[name], tmp_path / 'c.onnx')
     assert not list(tmp_path.iterdir())

@@ -16,6 +16,7 @@ from torch import nn
 
 from mobileone_mm.errors import ParityError
 from mobileone_mm.exporter import export as exporting
+from mobileone_mm.exporter import source
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.tasks.detection.graph import DetectorGraph
 from mobileone_mm.weights import checkpoint
@@ -123,8 +124,8 @@ def test_a_graph_that_is_not_the_model_fails(
         export = dataclasses.replace(task.export, graph=lambda *args: mutated(task.export.graph(*args), mutate))
         return dataclasses.replace(task, export=export)
 
-    task_for = exporting.task_for
-    monkeypatch.setattr(exporting, 'task_for', wrong_task)
+    task_for = source.task_for
+    monkeypatch.setattr(source, 'task_for', wrong_task)
     with pytest.raises(ParityError, match='exported graph = trained'):
         export_tiny(models[name], tmp_path / 'd.onnx')
     assert not list(tmp_path.iterdir())

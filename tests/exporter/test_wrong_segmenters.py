@@ -21,6 +21,7 @@ from torch.nn import functional
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.errors import ExportError, ParityError
 from mobileone_mm.exporter import export as exporting
+from mobileone_mm.exporter import source
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.targets.target import Draft
 from mobileone_mm.tasks.segmentation.graph import LOGITS, SegmenterGraph, enlarged
@@ -222,8 +223,8 @@ def wrong_graph(monkeypatch: pytest.MonkeyPatch, mutate: Mutate) -> None:
         export = dataclasses.replace(task.export, graph=lambda *args: mutated(task.export.graph(*args), mutate))
         return dataclasses.replace(task, export=export)
 
-    task_for = exporting.task_for
-    monkeypatch.setattr(exporting, 'task_for', wrong_task)
+    task_for = source.task_for
+    monkeypatch.setattr(source, 'task_for', wrong_task)
 
 
 def wrong_file(monkeypatch: pytest.MonkeyPatch, mutate: Mutate) -> None:

@@ -118,7 +118,8 @@ def test_without_meta_a_bare_state_dict_is_written(trained: MobileOne, tmp_path:
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
-    path = save(tmp_path / 'a.pth', {'stage0.reparam_conv.bias': torch.zeros(1)})
+    path = tmp_path / 'a.pth'
+    checkpoint.save_checkpoint(path, {'stage0.reparam_conv.bias': torch.zeros(1)}, {})
     before = path.read_bytes()
     with pytest.raises(AttributeError):
         checkpoint.save_checkpoint(path, {'a': None}, {})  # type: ignore[dict-item]
