@@ -9,7 +9,7 @@ from typing import Any
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import UsageError, is_plain, printable
 from mobileone_mm.locks import take
 from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_class_folders, is_voc
@@ -160,7 +160,7 @@ def _say(folder: str, layout: Layout, classes: Sequence[str] | None) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     more = ' ...' if len(names) > MOST_LISTED else ''
-    return ', '.join(names[:MOST_LISTED]) + more
+    return ', '.join(map(printable, names[:MOST_LISTED])) + more
 
 
 def config_path(name: str) -> Path:
@@ -181,9 +181,11 @@ def split_classes(words: str) -> tuple[str, ...]:
     """The names between commas.
 
     Raises:
-        UsageError: one is empty or stands twice.
+        UsageError: one is empty, stands twice or has control characters.
     """
     names = tuple(name.strip() for name in words.split(','))
     if not all(names) or len(set(names)) < len(names):
         raise UsageError(f'`classes` {words!r}: expected names between commas, none empty and none twice')
+    if not all(map(is_plain, names)):
+        raise UsageError(f'`classes` {words!r}: expected names without control characters')
     return names

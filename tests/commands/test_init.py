@@ -112,6 +112,12 @@ def test_folders_without_classes_to_train_on_are_told(
     assert ('a folder val/' in last) == ('val/rose' not in folders)
 
 
+def test_what_moves_the_cursor_is_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    write(Path('photos'), 'a\nb/1.png', 'c\td/1.png')
+    assert cli.run(main, ['--data', 'photos', '--from', CLASSES]) == 0
+    assert r'found 2 classes: a\nb, c\td' in capsys.readouterr().err.splitlines()
+
+
 @pytest.mark.parametrize('folders', [('rose', 'daisy'), ('train/rose', 'train/daisy', 'val/rose', 'val/daisy')])
 def test_class_folders_need_their_own_template(folders: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     for folder in folders:
@@ -205,6 +211,7 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
         (['--classes', 'a,,b'], 2, "--classes 'a,,b': expected names between commas, none empty and none twice"),
         (['--classes', ''], 2, "--classes ''"),
         (['--classes', 'a,b,a'], 2, "--classes 'a,b,a'"),
+        (['--classes', 'a,b\tc'], 2, r"--classes 'a,b\tc': expected names without control characters"),
         (['mine.json'], 2, 'mine.json: a config ends in .py; did you mean mine.py?'),
         (['sub/best.pth'], 2, 'sub/best.pth: a config ends in .py; did you mean sub/best.py?'),
         (['d.mlpackage'], 2, 'd.mlpackage: a config ends in .py; did you mean d.py?'),
