@@ -28,6 +28,7 @@ COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES, *PICTURE_ENDINGS)
+PLACEHOLDERS = {MASKS: "'background' and 'thing'", CLASSES: "'cat' and 'dog'"}  # their classes
 MOST_LISTED = 10  # names in a line
 TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be split into
 HIGHEST = 255  # an id is a byte
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
     _say(args.data, layout, classes)
-    if template == MASKS and classes is None:
-        cli.say("warning: no `classes` given; 'background' and 'thing' hold their places in the config")
+    if template in PLACEHOLDERS and not (classes or layout.classes):
+        cli.say(f'warning: no --classes given; {PLACEHOLDERS[template]} hold their places in the config')
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
     cli.next_command(cli.command('check', out))
     return 0
