@@ -82,8 +82,8 @@ def class_layout(root: Path) -> Layout:
     elif train is not None:
         train = _class_root(root, train) or train
     if train is None:
-        lines = {} if val is None else {'val_folder': val.as_posix()}
-        return Layout(lines, (), (f'class folders to train on: {_too_few(root)}',))
+        only_val = {} if val is None else {'val_folder': val.as_posix()}
+        return Layout(only_val, (), (f'class folders to train on: {_too_few(root)}',))
     lines = {'train_folder': '' if train == Path() else train.as_posix(), 'val_folder': val and val.as_posix()}
     classes = tuple(_shown_folders(root / train))
     if val is not None:

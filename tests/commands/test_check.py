@@ -179,6 +179,7 @@ def test_a_shipped_config_without_its_data_says_where_they_go(name: str, capsys:
     for part, fault in zip(('train', 'val'), faults, strict=True):
         where = rf'data/\S+: no such folder, seen from {Path.cwd()}; {part}_dataloader expects in it '
         assert re.match(f'fault in {part}: {where}', fault)
+        assert '(docs/train.md, "The data of the shipped configs")' in fault
     assert not list(Path().iterdir())
 
 

@@ -34,6 +34,7 @@ def test_the_table_the_report_and_the_next_command(
     assert row.split()[:3] == ['ImageNet-A', '*', '1']
     assert notes[2] == '  ImageNet-A: 1 of 7500 pictures, 1 on disk, none of 199 of the 200 classes'
     assert last == f'next: {cli.command("export", imagenet.config, imagenet.weights)}'
+    assert re.search('^1 set, on ', err, re.MULTILINE)
     assert re.search('^1 of 1: ImageNet-A: top-1 ', err, re.MULTILINE)
     (measured,) = json.loads(report.read_text())['sets']
     assert (measured['set'], measured['pictures'], measured['whole']) == ('ImageNet-A', 1, False)
