@@ -148,7 +148,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for (name, seed), text in texts.items():
         results[name].append(trained(args.out, f'{name}_seed{seed}', text))
     begin = 'from scratch' if options.weights is None else f'from {options.weights.name}'
-    result = f'{begin}, {options.epochs} epochs at {options.size} px, seeds {", ".join(map(str, args.seeds))}'
+    epochs = '1 epoch' if options.epochs == 1 else f'{options.epochs} epochs'
+    seeds = f'{"seed" if len(args.seeds) == 1 else "seeds"} {", ".join(map(str, args.seeds))}'
+    result = f'{begin}, {epochs} at {options.size} px, {seeds}'
     result += f'\n\n{table_of(results)}'
     cli.result(result)
     with replacing(args.out / TABLE) as fresh:  # the folder is known to be ours

@@ -43,6 +43,7 @@ WHAT = 'latency'
 FILES = ('latency.md', 'latency.png', 'latency.json')
 MILLION = 1e6
 SEED = 0
+FEWEST_FOR_P = 10  # networks: scipy's p-value of a rank correlation is an approximation, and too small for fewer
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ NETWORKS = {
     'ShuffleNetV2-2.0': Entry(partial(_torchvision, 'shufflenet_v2_x2_0'), 74.9, 1.08),
 }
 # Table 1 of the paper: rank correlation and p-value of latency with FLOPs and with parameters.
-PAPERS_CORRELATIONS = {
+PAPERS_CORRELATIONS: Mapping[str, Mapping[str, tuple[float, float | None]]] = {
     "paper's phone": {'MACs': (0.47, 0.03), 'parameters': (0.30, 0.18)},
     "paper's CPU": {'MACs': (0.06, 0.80), 'parameters': (0.07, 0.77)},
 }
@@ -146,7 +147,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with TemporaryDirectory() as folder:
         by_name = engines(Path(folder), args.coreml)
         rows, settings = measure(_installed(names), by_name, args.rounds, args.runs)
-    text = '\n\n'.join(_sections(rows, settings))
+    text = '\n\n'.join(sections(rows, settings))
     cli.result(text)
     if args.out:
         report = {
@@ -185,10 +186,10 @@ def measure(
     return rows, settings
 
 
-def correlations(rows: Sequence[Row]) -> dict[str, dict[str, tuple[float, float]]]:
+def correlations(rows: Sequence[Row]) -> dict[str, dict[str, tuple[float, float | None]]]:
     """Spearman's rank correlation of each engine's fastest times with other columns, and its p-value.
 
-    Empty below three networks, which have no p-value.
+    Empty below three networks; no p-value (None) below ten.
     """
     from scipy.stats import spearmanr
 
@@ -199,11 +200,14 @@ def correlations(rows: Sequence[Row]) -> dict[str, dict[str, tuple[float, float]
         'parameters': [row.parameters for row in rows],
         "paper's phone": [row.phone for row in rows],
     }
-    found: dict[str, dict[str, tuple[float, float]]] = {}
+    found: dict[str, dict[str, tuple[float, float | None]]] = {}
     for engine in rows[0].times:
         times = [row.times[engine].fastest for row in rows]
         results = {name: spearmanr(times, values) for name, values in columns.items()}
-        found[engine] = {name: (float(result.statistic), float(result.pvalue)) for name, result in results.items()}
+        found[engine] = {
+            name: (float(result.statistic), float(result.pvalue) if len(rows) >= FEWEST_FOR_P else None)
+            for name, result in results.items()
+        }
     return found
 
 
@@ -219,7 +223,8 @@ def plot(rows: Sequence[Row]) -> bytes:
     return accuracy_against_latency(names, accuracies, panels)
 
 
-def _sections(rows: Sequence[Row], settings: Mapping[str, str]) -> list[str]:
+def sections(rows: Sequence[Row], settings: Mapping[str, str]) -> list[str]:
+    """What is printed: the settings, the table, and rank correlations where there are some."""
     by_engine = list(rows[0].times)
     lines = [
         [
@@ -237,14 +242,17 @@ def _sections(rows: Sequence[Row], settings: Mapping[str, str]) -> list[str]:
     found = correlations(rows)
     if found:
         columns = list(found[by_engine[0]])
-        every = {**found, **PAPERS_CORRELATIONS}
+        every: dict[str, Mapping[str, tuple[float, float | None]]] = {**found, **PAPERS_CORRELATIONS}
         cells = [[name, *(_correlation(row.get(column)) for column in columns)] for name, row in every.items()]
         sections.append(table(['rank correlation (p) of latency with', *columns], cells))
     return sections
 
 
-def _correlation(found: tuple[float, float] | None) -> str | None:
-    return None if found is None else f'{found[0]:.2f} ({found[1]:.2g})'
+def _correlation(found: tuple[float, float | None] | None) -> str | None:
+    if found is None:
+        return None
+    coefficient, p = found
+    return f'{coefficient:.2f}' if p is None else f'{coefficient:.2f} ({p:.2g})'
 
 
 def _installed(names: Sequence[str]) -> list[str]:

@@ -210,11 +210,12 @@ class Watch:
 
 def setting(rounds: int, runs: int, others: float | None, side: int = SIDE) -> dict[str, str]:
     """What a measurement depends on, in words."""
+    turns, do = '1 round' if rounds == 1 else f'{rounds} rounds', 'does' if runs == 1 else 'do'
     words = {
         'processor': f'{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.machine()}',
         'threads': str(THREADS),
         'input': f'1 x 3 x {side} x {side}, float32',
-        'runs': f'{rounds} rounds, in each 1 that does not count and {runs} that do, models in turn',
+        'runs': f'{turns}, in each 1 that does not count and {runs} that {do}, models in turn',
         'times': 'ms: fastest (median)',
         'versions': ', '.join([f'Python {platform.python_version()}', *_versions(PACKAGES)]),
     }

@@ -80,6 +80,11 @@ def printable(text: object, kept: str = '') -> str:
     return ''.join(one if is_shown(one) or one in kept else one.encode('unicode_escape').decode() for one in str(text))
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text shows as it is: without control characters."""
+    return printable(text) == text
+
+
 def is_shown(one: str) -> bool:
     """Whether a character is a letter, a sign or a space: nothing that moves a cursor or turns a line round."""
     return one.isprintable() or unicodedata.category(one) == 'Zs' or one in JOINERS

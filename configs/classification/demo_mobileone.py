@@ -2,7 +2,7 @@
 _base_ = ['../_base_/mobileone_classifier.py', '../_base_/classification_runtime.py', '../_base_/demo.py']
 data_root = 'demo/data/'
 classes = ('circle', 'square', 'triangle')
-input_size = 96  # px, width and height
+input_size = 96  # px, one number: the width, which is the height too
 model = dict(
     data_preprocessor=dict(num_classes=len(classes)),
     backbone=dict(arch=dict(_delete_=True, **_base_.arch)),

@@ -6,7 +6,7 @@ classes = ('cat', 'dog')  # the names of the class folders; their order is the o
 data_root = 'data/own/'
 train_folder = 'train'  # with a folder for each class
 val_folder = 'val'  # the same; None: a fifth of each class in train_folder is held out, always the same pictures
-input_size = 224  # px, width and height
+input_size = 224  # px, one number: the width, which is the height too
 
 # --- follows from the above ---
 max_epochs = 30

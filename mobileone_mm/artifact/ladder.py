@@ -36,6 +36,13 @@ PLAIN_NAMES: Mapping[str, str] = {
     PROBE_RUNG: 'saved file finds what its export found',
 }
 
+# Units that a reader of the table may not know.
+UNITS: Mapping[str, str] = {
+    'of range': 'as a fraction of the largest output minus the smallest',
+    'of max': "as a fraction of the layer's largest output",
+    'of number': 'as a fraction of each stored number',
+    'magnitude': 'the largest absolute value',
+}
 NO_NUMBER = 'NaN'  # and infinity, in the table
 REPORT_IT = 'unless a layer of your own is the cause, this is our defect: please report it, with the config'
 CONVERTER = 'the converter changed the model: another version of {} may not'
@@ -173,6 +180,12 @@ def table(rungs: Iterable[Rung]) -> str:
             lines.append(f'    {FAILED}')
         lines += wrapped(rung.note, '    ')
     return '\n'.join(lines)
+
+
+def legend(rungs: Iterable[Rung]) -> str:
+    """What the units of a ladder mean that do not say it themselves, in 80 columns; empty where there are none."""
+    units = dict.fromkeys(rung.unit for rung in rungs if rung.unit in UNITS)
+    return '\n'.join(wrapped('; '.join(f'{unit}: {UNITS[unit]}' for unit in units), '  ', '')) if units else ''
 
 
 def as_dicts(rungs: Iterable[Rung]) -> tuple[dict[str, Any], ...]:

@@ -77,7 +77,7 @@ def verdict(rungs: Sequence[Rung], stored: str, question: str = SAME) -> str:
         return '. '.join(filter(None, said))
     lossy = [] if stored.startswith('float') else [f'{stored} weights']
     lossy += dict.fromkeys(rung.rounding for rung in rungs if rung.rounding)
-    return ', as far as '.join(filter(None, [f'{question}: yes', ' and '.join(lossy)])) + (' can be' if lossy else '')
+    return f'{question}: yes' + (f', within the limits for {" and ".join(lossy)}' if lossy else '')
 
 
 def same_as_exported(rungs: Sequence[Rung], stored: str, failed: bool) -> str:

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if args.report:
         cli.write_report(args.report, report_of(found, args.config))
     if found.faults:
-        cli.say('error: the data cannot be trained on as they are; mend what is listed above')
+        cli.say('error: the data cannot be trained on as they are; fix the faults listed above')
         cli.next_command(cli.command('check', args.config))
         return 1
     cli.next_command(cli.command('train', args.config))

@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for sentence in answer(done):
         cli.result(paragraph(sentence))
     cli.result(ladder.table(done.rungs))
+    if meant := ladder.legend(done.rungs):
+        cli.result(meant)
     for line in summary(done).splitlines():
         cli.result(paragraph(line))
     cli.result(f'report: {page_of(done.artifact)}')

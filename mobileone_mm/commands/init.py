@@ -9,7 +9,7 @@ from typing import Any
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import UsageError, is_plain, printable
 from mobileone_mm.locks import take
 from mobileone_mm.openmmlab.own_config import own_config, templates
 from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_class_folders, is_voc
@@ -28,6 +28,7 @@ COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES, *PICTURE_ENDINGS)
+PLACEHOLDERS = {MASKS: "'background' and 'thing'", CLASSES: "'cat' and 'dog'"}  # their classes
 MOST_LISTED = 10  # names in a line
 TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be split into
 HIGHEST = 255  # an id is a byte
@@ -55,8 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
     _say(args.data, layout, classes)
-    if template == MASKS and classes is None:
-        cli.say("warning: no `classes` given; 'background' and 'thing' hold their places in the config")
+    if template in PLACEHOLDERS and not (classes or layout.classes):
+        cli.say(f'warning: no --classes given; {PLACEHOLDERS[template]} hold their places in the config')
     cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
     cli.next_command(cli.command('check', out))
     return 0
@@ -160,7 +161,7 @@ def _say(folder: str, layout: Layout, classes: Sequence[str] | None) -> None:
 
 def _listed(names: Sequence[str]) -> str:
     more = ' ...' if len(names) > MOST_LISTED else ''
-    return ', '.join(names[:MOST_LISTED]) + more
+    return ', '.join(map(printable, names[:MOST_LISTED])) + more
 
 
 def config_path(name: str) -> Path:
@@ -181,9 +182,11 @@ def split_classes(words: str) -> tuple[str, ...]:
     """The names between commas.
 
     Raises:
-        UsageError: one is empty or stands twice.
+        UsageError: one is empty, stands twice or has control characters.
     """
     names = tuple(name.strip() for name in words.split(','))
     if not all(names) or len(set(names)) < len(names):
         raise UsageError(f'`classes` {words!r}: expected names between commas, none empty and none twice')
+    if not all(map(is_plain, names)):
+        raise UsageError(f'`classes` {words!r}: expected names without control characters')
     return names

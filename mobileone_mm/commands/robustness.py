@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_outputs([(args.report, REPORT)], [config, args.model, *filter(None, read)])
     # After the options: a wrong one shall not wait for torch and mmengine.
     from mobileone_mm.robustness.measure import measure
-    from mobileone_mm.robustness.sets import Choice, Folders
+    from mobileone_mm.robustness.sets import Choice, Folders, first_folder
 
     clean, corrupted, adversarial, renditions, sketches = read
     folders = Folders(clean, corrupted, args.corrupt, adversarial, renditions, sketches)
@@ -57,7 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.write_report(args.report, results.as_dict())
     cli.result(results.table())
     if is_artifact(args.model):
-        cli.next_command(cli.command('evaluate', args.model, args.config))
+        # Of the pictures given: the test data of a shipped config, which `evaluate` reads, need not be on this machine.
+        cli.next_command(cli.command('predict', args.model, first_folder(results.parts[0].of)))
     else:
         cli.next_command(cli.command('export', args.config, args.model))
     return 0

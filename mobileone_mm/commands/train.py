@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         checkpoint = done.best.path
         cli.result(f'best      {run.shown(checkpoint)}: {done.best.metric} {done.best.value}')
     elif done.last:
-        cli.result(f'last      {run.shown(done.last)} (a best one is kept by validation and save_best)')
+        cli.result(f'last      {run.shown(done.last)} (no best checkpoint: that takes validation and save_best)')
     if checkpoint:
         named = str(run.shown(done.config)) if args.cfg_options else args.config
         path = str(run.shown(checkpoint))

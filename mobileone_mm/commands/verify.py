@@ -34,8 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(paragraph(f'{card.verdict}, when it was exported'))
     cli.result(paragraph(same_as_exported(rungs, card.weights, card.failed)))
     cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
-    cli.result(f'when it was exported:\n{ladder.table(ladder.Rung(**rung) for rung in card.parity)}')
+    exported = [ladder.Rung(**rung) for rung in card.parity]
+    cli.result(f'when it was exported:\n{ladder.table(exported)}')
     cli.result(f'now:\n{ladder.table(rungs)}')
+    if meant := ladder.legend([*exported, *rungs]):
+        cli.result(meant)
     if not card.failed:
         ladder.require_rungs(rungs)
     if args.report:

@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 
 from mobileone_mm.datasets import box_pictures
 from mobileone_mm.datasets.box_pictures import IGNORING, Annotated
-from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file
+from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file, require_plain
 from mobileone_mm.datasets.faults import require_none
 from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.errors import DataError, shown
@@ -40,6 +40,7 @@ class Checked:
     def checked_classes(self) -> tuple[str, ...]:
         """The set's classes, with a palette that is long enough for them."""
         classes = class_names(self._metainfo.get('classes'))
+        require_plain(classes)
         if len(self._metainfo.get('palette', ())) < len(classes):
             self._metainfo['palette'] = 'random'
         return classes

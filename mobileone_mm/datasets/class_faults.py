@@ -21,6 +21,10 @@ CURES = {
         'folders that are no class: name each in `classes`, which holds for training and validation, or move it out of '
         'the set'
     ),
+    'name with control characters': (
+        'names with control characters, such as tabs and line breaks: rename these folders, and change '
+        '`classes` to match'
+    ),
     'names that differ by case': 'names that differ by case: merge or rename them, as some file systems ignore case',
     'classes one level deeper': (
         'classes one level deeper: move their folders up, or name the folder that holds them (train_folder or '

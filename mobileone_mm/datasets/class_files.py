@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mobileone_mm.datasets.checks import nearest
 from mobileone_mm.datasets.faults import Fault
-from mobileone_mm.errors import DataError, shown
+from mobileone_mm.errors import DataError, is_plain, shown
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 # Names of folders that part a set, and are as a rule no classes.
@@ -47,6 +47,7 @@ def find_pictures(root: str, classes: Sequence[str]) -> Found:
     faults = [
         *_loose_pictures(root, [name for name in files if _is_picture(name)]),
         *_strange_folders(root, [name for name in folders if name not in classes], classes),
+        *_unprintable(root, classes),
         *_alike(root, classes),
         *_empty_classes(root, folders, pictures),
         *_misplaced_folders(root, [name for name in folders if name in classes], classes),
@@ -97,6 +98,13 @@ def _strange_folders(root: str, names: Sequence[str], classes: Sequence[str]) ->
         else:
             expected = f'expected only {shown(classes)}{nearest([name], classes)}'
             yield Fault(place, f'a folder that is no class; {expected}', 'folder that is no class')
+
+
+def _unprintable(root: str, classes: Sequence[str]) -> Iterator[Fault]:
+    """Classes whose names no screen and no exported model can show."""
+    for name in classes:
+        if not is_plain(name):
+            yield Fault(os.path.join(root, name), 'control characters in the name', 'name with control characters')
 
 
 def _alike(root: str, classes: Sequence[str]) -> Iterator[Fault]:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, printable
 
 FAULTS_SHOWN = 10
 
@@ -49,7 +49,7 @@ def fault_text(faults: Sequence[Fault], cures: Sequence[str], where: str, total:
     count = len(faults)
     first = f', the first {FAULTS_SHOWN} of them' if count > FAULTS_SHOWN else ''
     lines = [f'{_counted(faults, where, total)}{first}:']
-    lines += [f'  {fault.place}: {fault.text}' for fault in faults[:FAULTS_SHOWN]]
+    lines += [f'  {printable(fault.place)}: {fault.text}' for fault in faults[:FAULTS_SHOWN]]
     kinds = Counter(fault.kind for fault in faults)
     if count > FAULTS_SHOWN:
         lines.append(f'  in all: {", ".join(f"{number} x {kind}" for kind, number in kinds.most_common())}')
@@ -59,7 +59,8 @@ def fault_text(faults: Sequence[Fault], cures: Sequence[str], where: str, total:
 def _briefly(faults: Sequence[Fault], where: str, total: int) -> str:
     """A line that says enough where this process alone has the faults: its files may lie on another machine."""
     first = faults[0]
-    return f'{_counted(faults, where, total)}, one of them {first.place}: {first.text}; the first process lists its own'
+    place = printable(first.place)
+    return f'{_counted(faults, where, total)}, one of them {place}: {first.text}; the first process lists its own'
 
 
 def _counted(faults: Sequence[Fault], where: str, total: int) -> str:

@@ -9,7 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from mobileone_mm.datasets.checks import class_names
+from mobileone_mm.datasets.checks import class_names, require_plain
 from mobileone_mm.datasets.faults import require_none
 from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.mask_faults import Scan, scan
@@ -66,6 +66,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             raise DataError("backend_args given, expected files of this machine; use mmseg's BaseSegDataset for others")
         metainfo = dict(options.pop('metainfo', None) or {})
         classes = class_names(metainfo.get('classes'))
+        require_plain(classes)
         if len(classes) < 2:
             raise DataError(
                 f'{len(classes)} class given, expected two or more: what is none of them is a class too, as a rule the '

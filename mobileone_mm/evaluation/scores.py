@@ -110,8 +110,15 @@ class Scores:
             why = f': {self.rule_change}' if self.rule_change and seen else ''
             return f'{other.rule} instead of {one.rule}, in {one.name}{why}'
         if one.rule == other.rule:
-            return f'{other.name} instead of {one.name}, both with {one.rule}'
+            both = f', both with {one.rule}' if self._rule is None else ''
+            return f'{other.name} compared with {one.name}{both}'
         return 'in all, from the first row to the last'
+
+    @property
+    def _rule(self) -> str | None:
+        """The rule of all rows; None where they have several."""
+        rules = {row.rule for row in self.rows}
+        return rules.pop() if len(rules) == 1 else None
 
     def points(self, row: Row, metric: str) -> float | None:
         """A metric of a row in points of 100; None where it has none: COCO's are -1 where there is nothing to find."""
@@ -172,12 +179,13 @@ class Scores:
         titles = ''.join(f'{short(key):>{width}}' for key, width in columns.items())
         lines = wrapped(self.verdict, '  ', '') if self.verdict else []
         lines += wrapped('; '.join(filter(None, [f'{self.pictures} of {self.total} pictures', used])), '  ', '')
-        lines.append(f'{"":{rules}}{titles}  {SECONDS}')
+        lines.append(f'{self._rule or "":{rules}}{titles}  {SECONDS}')
         for name, rows in groupby(self.rows, lambda row: row.name):
             lines.append(name)
             for row in rows:
                 values = ''.join(f'{self.number(row, key):>{width}}' for key, width in columns.items())
-                lines.append(f'  {row.rule:{rules - 2}}{values}  {row.seconds:{len(SECONDS)}.3f}')
+                rule = '' if self._rule else row.rule
+                lines.append(f'  {rule:{rules - 2}}{values}  {row.seconds:{len(SECONDS)}.3f}')
         if self.differences:
             lines.append(f'points of {short(self.main)}:')
         for change in self.differences:

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.errors import ConfigError, printable
+from mobileone_mm.errors import ConfigError, is_plain
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.openmmlab.open_model import open_model
@@ -81,8 +81,11 @@ def _classes(config: Config, task: Task, model: Any, source: Checkpoint) -> tupl
     classes, count = task.export.class_names(config, source.classes), task.export.class_count(model)
     if len(set(classes)) != len(classes):
         raise ConfigError(f'{config.filename}: a class name stands twice in {classes}')
-    if unseen := [name for name in classes if not name or printable(name) != name]:
-        raise ConfigError(f'{config.filename}: class names {unseen!r}, expected texts without control characters')
+    if unseen := [name for name in classes if not name or not is_plain(name)]:
+        raise ConfigError(
+            f'{config.filename}: class names {unseen!r}, expected texts without control characters; rename these '
+            'classes in the config; of class folders, the folders too'
+        )
     if len(classes) != count:
         raise ConfigError(f'{config.filename}: the data set has {len(classes)} classes, the model {count}')
     return classes

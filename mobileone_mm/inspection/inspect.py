@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from mobileone_mm.datasets.class_faults import in_both
 from mobileone_mm.datasets.class_weights import class_weights
-from mobileone_mm.errors import ConfigError, DataError, shown
+from mobileone_mm.errors import ConfigError, DataError, is_plain, printable, shown
 from mobileone_mm.inspection.by_task import KINDS, content_of
 from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.samples import write_samples
@@ -67,8 +67,8 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
         except DataError as error:
             faults[part] = str(error)
             continue
-        if parts[part].faults:
-            faults[part] = parts[part].faults
+        if wrong := '; '.join(filter(None, [parts[part].faults, _unprintable(parts[part])])):
+            faults[part] = wrong
     if wrong := _wrong_model(config, parts.get('train')):
         faults['config'] = wrong
     samples = None
@@ -83,6 +83,12 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
 def _parts(config: Config) -> list[str]:
     loaders = {part: config.get(f'{part}_dataloader') for part in PARTS}
     return [part for part, one in loaders.items() if one and not (part == 'test' and one == loaders['val'])]
+
+
+def _unprintable(content: Content) -> str:
+    """Classes whose names cannot be drawn or exported; data sets of ours say so while they are read."""
+    odd = [repr(name) for name in content.classes if not is_plain(name)]
+    return f'control characters in the names of classes: {shown(odd)}; rename these classes' if odd else ''
 
 
 def _wrong_model(config: Config, train: Content | None) -> str:
@@ -177,10 +183,11 @@ def table_of(part: str, content: Content) -> list[str]:
     lines = [f'{part}: {content.images} images{size}{of_boxes}']
     if not content.annotated:
         return [f'{lines[0]}; no annotations']
-    width = max(len('no class'), *map(len, content.classes))
+    names = [printable(name) for name in content.classes]
+    width = max(len('no class'), *map(len, names))
     rows = [('class', content.unit, 'share', 'images')]
     total = max(1, sum(content.counts) + (content.ignored if content.unit == PIXELS else 0))
-    for name, count, images in zip(content.classes, content.counts, content.images_with, strict=True):
+    for name, count, images in zip(names, content.counts, content.images_with, strict=True):
         rows.append((name, f'{count:,}', f'{count / total:.1%}', f'{images:,}'))
     if content.ignored:
         share = f'{content.ignored / total:.1%}' if content.unit == PIXELS else ''

@@ -9,6 +9,12 @@ from mmengine.config import Config
 
 from mobileone_mm.errors import DataError, shown
 
+SECTIONS: Mapping[str, str] = {  # of docs/own_data.md, by the kind of a data set
+    'mobileone_mm.CocoDataset': 'Boxes',
+    'mobileone_mm.VOCDataset': 'Boxes',
+    'mobileone_mm.MaskDataset': 'Masks',
+    'mobileone_mm.ClassFolderDataset': 'Class folders',
+}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -72,9 +78,15 @@ def _lacking(config: Config, loader: str) -> str:
         what = f'{root}: no such folder, seen from {os.getcwd()}; {loader} expects in it {expected}'
     others = ' '.join(_options(config, 'test' if loader == 'test_dataloader' else 'train', root))
     return (
-        f'{what}; {cure} (docs/train.md, "The data of the shipped configs"), set data_root in the config, or have '
+        f'{what}; {cure} ({_page(lacking[0][0])}), set data_root in the config, or have '
         f'train and test look elsewhere: --cfg-options {others}'
     )
+
+
+def _page(one: Mapping[str, Any]) -> str:
+    """Where to read how a data set has to lie on disk."""
+    section = SECTIONS.get(str(one.get('type'))) if one.get('metainfo') else None
+    return f'docs/own_data.md, "{section}"' if section else 'docs/train.md, "The data of the shipped configs"'
 
 
 def _root(one: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mobileone_mm.errors import shown
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 SPLITS = ('train', 'val')  # a word of a path that begins so names one: train2017, validation
@@ -81,10 +82,8 @@ def class_layout(root: Path) -> Layout:
     elif train is not None:
         train = _class_root(root, train) or train
     if train is None:
-        missing = [(split, word) for split, word in zip(SPLITS, ('training', 'validation'), strict=True)]
-        missing = [entry for entry, found in zip(missing, (train, val), strict=True) if found is None]
-        named = tuple(f'a folder {split}/ with a folder for each class ({word})' for split, word in missing)
-        return Layout({} if val is None else {'val_folder': val.as_posix()}, (), named)
+        only_val = {} if val is None else {'val_folder': val.as_posix()}
+        return Layout(only_val, (), (f'class folders to train on: {_too_few(root)}',))
     lines = {'train_folder': '' if train == Path() else train.as_posix(), 'val_folder': val and val.as_posix()}
     classes = tuple(_shown_folders(root / train))
     if val is not None:
@@ -137,6 +136,13 @@ def _class_root(root: Path, folder: Path) -> Path | None:
             return None
         folder /= below[0]
     return None
+
+
+def _too_few(root: Path) -> str:
+    """What is expected of class folders, and what is there instead."""
+    names = [name for name in _shown_folders(root) if _holds_pictures(root / name)]
+    found = f'only {shown(names)}' if names else 'none'
+    return f'expected two or more folders with pictures, one for each class, or train/ with such folders; found {found}'
 
 
 def _holds_pictures(folder: Path) -> bool:

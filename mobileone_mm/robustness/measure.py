@@ -84,7 +84,8 @@ def measure(
     if folders.make:
         library()
     scorer = open_scorer(config_path, path, config_wins)
-    LOGGER.info('%d sets and parts of sets, on %s', len(sets), scorer.device)
+    many = '1 set' if len(sets) == 1 else f'{len(sets)} sets and parts of sets'
+    LOGGER.info('%s, on %s', many, scorer.device)
     parts = []
     for place, one in enumerate(sets, 1):
         part = _measured(scorer, one, limit, track)

@@ -111,12 +111,15 @@ class Results:
         notes, partial = [], [part for part in self.corrupted if part.partial]
         if not is_whole(self.errors):
             names, severities = self._chosen
-            chosen = (
-                f'{len(names)} of {len(CORRUPTIONS)} corruptions at {len(severities)} of {len(SEVERITIES)} severities'
-            )
-            notes.append(f'{chosen}: {", ".join(names)}; {", ".join(map(str, severities))}')
+            levels = ', '.join(map(str, severities))
+            chosen = f'severity {levels} only' if len(severities) == 1 else f'severities {levels} only'
+            if len(severities) == len(SEVERITIES):
+                chosen = 'all severities'
+            if len(names) < len(CORRUPTIONS):
+                chosen = f'{len(names)} of {len(CORRUPTIONS)} corruptions ({", ".join(names)}), {chosen}'
+            notes.append(chosen)
         if partial and len({part.partial for part in self.corrupted}) == 1:
-            notes.append(f'of each, {partial[0].partial}')
+            notes.append(f'of each part, {partial[0].partial}')
         elif partial:
             first = f'{partial[0].of.part}: {partial[0].partial}'
             notes.append(f'{len(partial)} of {len(self.corrupted)} parts are not whole, such as {first}')

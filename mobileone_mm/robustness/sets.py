@@ -179,6 +179,11 @@ def require_classes(one: PictureSet) -> None:
         raise DataError(f'{one.root}: no folders in it; expected {expected}')
 
 
+def first_folder(one: PictureSet) -> Path:
+    """The folder of the first picture of a set that has some."""
+    return next(Path(path).parent for name in one.classes for path in pictures_in(str(one.root / name))[0])
+
+
 def pictures_of(one: PictureSet) -> dict[str, list[str]]:
     """The paths of a set's pictures, by class, for all of its classes.
 

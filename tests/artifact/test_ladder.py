@@ -15,6 +15,7 @@ from mobileone_mm.artifact.ladder import (
     cure_of,
     failure,
     largest,
+    legend,
     plain_name,
     psnr_of,
     require_rungs,
@@ -110,6 +111,16 @@ def test_it_fits_a_terminal_and_columns_stand_below_each_other(name: str) -> Non
     assert len(first) == len(heads)
     assert ' '.join(line.strip() for line in notes) == LONG
     assert all(line.startswith('    ') for line in notes)
+
+
+def test_the_legend_says_what_the_units_in_use_mean() -> None:
+    said = legend([Rung('a', 0.5, 1.0, unit) for unit in ('px', 'of max', 'magnitude', 'of max', 'score')])
+    expected = "of max: as a fraction of the layer's largest output; magnitude: the largest absolute value"
+    assert ' '.join(said.split()) == expected
+    assert said.count('of max') == 1
+    assert 'of range' not in said
+    assert max(map(len, said.splitlines())) <= WIDTH
+    assert legend([Rung('a', 0.5, 1.0, 'px')]) == ''
 
 
 def test_rungs_as_json_can_hold_them() -> None:

@@ -19,11 +19,11 @@ def rung(name: str, value: float | None, limit: float = 1.0, **others: Any) -> R
     [
         ([rung('a', 0.1), rung('b', 1.0), rung('rows', 0, 0)], 'float16', 'Same as the model you trained: yes'),
         ([rung('a', 0.1), rung('b', None)], 'float32', 'Same as the model you trained: yes'),
-        ([rung('a', 0.1)], 'int8', 'Same as the model you trained: yes, as far as int8 weights can be'),
+        ([rung('a', 0.1)], 'int8', 'Same as the model you trained: yes, within the limits for int8 weights'),
         (
             [replace(rung('a', 0.1), rounding='float16'), replace(rung('b', 0.2), rounding='float16')],
             'int8',
-            'Same as the model you trained: yes, as far as int8 weights and float16 can be',
+            'Same as the model you trained: yes, within the limits for int8 weights and float16',
         ),
         (
             [rung('a', 0.1), rung('b', 3, note='why', cure='do that'), rung('c', 9)],

@@ -1,14 +1,15 @@
 """The latency benchmark: MobileOne is the paper's, rank correlations are Spearman's, and what it writes."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 import latency
-from latency import NETWORKS, Row, correlations
-from latency_plot import label
+from latency import NETWORKS, Row, correlations, sections
+from latency_plot import figure_of, label, set_ticks
 from mobileone_mm.errors import UsageError
 from timing import Times, macs, parameters
 
@@ -48,6 +49,13 @@ def test_equal_times_share_their_rank() -> None:
     assert found['parameters'][0] == pytest.approx(4.5 / (4.5 * 5) ** 0.5)
 
 
+@pytest.mark.parametrize(('count', 'cell'), [(9, r'1\.00'), (10, r'1\.00 \([0-9.e-]+\)')])
+def test_p_values_are_given_from_ten_networks_on(count: int, cell: str) -> None:
+    rows = [row(f'Net-{one}', one, one, float(one), float(one)) for one in range(1, 1 + count)]
+    (line,) = [line for line in sections(rows, {})[-1].splitlines() if line.startswith('| ONNX Runtime |')]
+    assert re.fullmatch(rf'\| ONNX Runtime \| {cell} \| {cell} \| {cell} \|', line)
+
+
 def test_two_networks_have_no_correlation() -> None:
     assert correlations(four([1.0, 2.0, 3.0, 4.0])[:2]) == {}
 
@@ -84,3 +92,34 @@ def test_names_in_the_plot_do_not_cover_each_other() -> None:
     pyplot.close(figure)
     assert len(boxes) == 4
     assert not any(one.overlaps(other) for index, one in enumerate(boxes) for other in boxes[:index])
+
+
+@pytest.mark.parametrize('times', [(2.3, 4.0), (0.7, 0.98), (3.0,), (1.0, 1.01), (0.7, 9.2), (0.001, 900.0)])
+def test_the_axis_of_times_has_labels_whatever_its_range(times: Sequence[float]) -> None:
+    from matplotlib import pyplot
+
+    figure, axis = pyplot.subplots()
+    axis.set_xscale('log')
+    axis.plot(times, [70.0] * len(times), marker='o')
+    set_ticks(axis)
+    figure.canvas.draw()
+    least, most = axis.get_xlim()
+    shown = [text.get_text() for text in axis.get_xticklabels() if least <= text.get_position()[0] <= most]
+    pyplot.close(figure)
+    assert len([text for text in shown if text]) >= 2
+    assert len(set(shown)) == len(shown)
+
+
+def test_names_keep_off_the_line_of_mobileone() -> None:
+    from matplotlib import pyplot
+
+    names, networks = list(NETWORKS), NETWORKS.values()
+    times = [one.phone for one in networks]
+    figure = figure_of(names, [one.top1 for one in networks], {'phone': times, 'the same': times})
+    axis = figure.axes[1]
+    ours = next(line for line in axis.lines if line.get_color() == 'black')
+    path = ours.get_transform().transform_path(ours.get_path())
+    boxes = {text.get_text(): text.get_window_extent() for text in axis.texts}
+    pyplot.close(figure)
+    assert set(boxes) == set(names)
+    assert [name for name, box in boxes.items() if path.intersects_bbox(box, filled=False)] == []

@@ -93,7 +93,9 @@ def test_settings_say_what_was_measured_and_beside_what() -> None:
     assert words['input'] == '1 x 3 x 16 x 16, float32'
     assert words['other processes'].startswith('0.50 cores')
     assert f'torch {torch.__version__.partition("+")[0]}' in words['versions']
-    assert 'other processes' not in setting(rounds=2, runs=3, others=None)
+    alone = setting(rounds=1, runs=1, others=None)
+    assert 'other processes' not in alone
+    assert alone['runs'].startswith('1 round, in each 1 that does not count and 1 that does,')
 
 
 def test_a_table_has_empty_cells_where_nothing_is_known() -> None:

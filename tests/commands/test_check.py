@@ -179,6 +179,7 @@ def test_a_shipped_config_without_its_data_says_where_they_go(name: str, capsys:
     for part, fault in zip(('train', 'val'), faults, strict=True):
         where = rf'data/\S+: no such folder, seen from {Path.cwd()}; {part}_dataloader expects in it '
         assert re.match(f'fault in {part}: {where}', fault)
+        assert '(docs/train.md, "The data of the shipped configs")' in fault
     assert not list(Path().iterdir())
 
 
@@ -209,3 +210,24 @@ def test_one_folder_of_class_folders_from_init_on(capsys: pytest.CaptureFixture[
     lines, err = checked('own.py', status=1, capsys=capsys)
     assert 'fault in train: photos: 1 fault in a set of 20 images:' in '\n'.join(lines)
     assert err.splitlines()[-1].startswith('error: the data cannot be trained on as they are')
+
+
+@pytest.mark.parametrize('kind', ['mobileone_mm.ClassFolderDataset', 'CustomDataset'])
+def test_control_characters_in_names_of_folders_are_a_fault(kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    write_set(Path('photos'), **{'cat': 3, 'new\nline': 3, 'esc\x1b[31m': 3})
+    assert cli.run(init.main, ['own.py', '--from', 'mobileone_s0_own_classes', '--data', 'photos']) == 0
+    if kind == 'CustomDataset':  # mmpretrain's, which finds the classes itself
+        pipeline = "[dict(type='LoadImageFromFile'), dict(type='PackInputs')]"
+        dataset = f"dict(_delete_=True, type='CustomDataset', data_root='photos', pipeline={pipeline})"
+        lines = [f'{part}_dataloader = dict(dataset={dataset})' for part in ('train', 'val', 'test')]
+        Path('own.py').write_text('\n'.join([Path('own.py').read_text(), *lines]))
+    capsys.readouterr()
+    lines, err = checked('own.py', status=1, capsys=capsys)
+    said = '\n'.join(lines)
+    if kind == 'CustomDataset':
+        assert r"control characters in the names of classes: 'esc\x1b[31m', 'new\nline'; rename" in said
+    else:
+        assert r'  photos/new\nline: control characters in the name' in lines
+        assert r'  photos/esc\x1b[31m: control characters in the name' in lines
+        assert 'names with control characters, such as tabs and line breaks: rename these folders' in said
+    assert 'Traceback' not in err

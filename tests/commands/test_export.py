@@ -46,6 +46,7 @@ def test_an_export_and_one_over_its_own_files(door: str, detector: tuple[Path, P
     table = [line.split() for line in lines].index(['check', 'worst', 'limit', 'unit', 'PSNR', 'dB'])
     assert ' '.join(map(str.strip, lines[1:table])).startswith('checked here: 9 checks on a drawn picture; ')
     assert lines[table + 1].startswith('fused = trained ')
+    assert 'magnitude: the largest absolute value' in ' '.join(done.stdout.split())
     facts = (
         f'{out}: 0.1 MB, iOS16, float16, weights float16, 96x64 px, 3 classes, 198 rows, 80 columns operations: 31 conv'
     )

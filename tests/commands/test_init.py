@@ -107,9 +107,13 @@ def test_folders_without_classes_to_train_on_are_told(
     for folder in folders:
         write(Path('photos'), f'{folder}/1.png', f'{folder}/2.png')
     assert cli.run(main, ['--data', 'photos', '--from', CLASSES]) == 0
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith('warning: not found in photos: a folder train/ with a folder for each class (training)')
-    assert ('a folder val/' in last) == ('val/rose' not in folders)
+    missing, places = capsys.readouterr().err.splitlines()[-2:]
+    found = {(): 'none', ('train', 'val'): 'only train, val', ('one',): 'only one'}.get(folders, 'only val')
+    assert missing == (
+        'warning: not found in photos: class folders to train on: expected two or more folders with pictures, one for '
+        f'each class, or train/ with such folders; found {found}. Give their paths in the config'
+    )
+    assert places == "warning: no --classes given; 'cat' and 'dog' hold their places in the config"
 
 
 @pytest.mark.parametrize('folders', [('rose', 'daisy'), ('train/rose', 'train/daisy', 'val/rose', 'val/daisy')])
@@ -205,6 +209,7 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
         (['--classes', 'a,,b'], 2, "--classes 'a,,b': expected names between commas, none empty and none twice"),
         (['--classes', ''], 2, "--classes ''"),
         (['--classes', 'a,b,a'], 2, "--classes 'a,b,a'"),
+        (['--classes', 'a,b\tc'], 2, r"--classes 'a,b\tc': expected names without control characters"),
         (['mine.json'], 2, 'mine.json: a config ends in .py; did you mean mine.py?'),
         (['sub/best.pth'], 2, 'sub/best.pth: a config ends in .py; did you mean sub/best.py?'),
         (['d.mlpackage'], 2, 'd.mlpackage: a config ends in .py; did you mean d.py?'),

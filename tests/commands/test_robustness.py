@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from mobileone_mm import cli
+from mobileone_mm.commands import predict
 from mobileone_mm.commands.robustness import main
+from mobileone_mm.exporter.export import export
 
 from ..robustness.conftest import Classifier, imagenet, place  # noqa: F401, TID252
 
@@ -32,9 +34,26 @@ def test_the_table_the_report_and_the_next_command(
     assert row.split()[:3] == ['ImageNet-A', '*', '1']
     assert notes[2] == '  ImageNet-A: 1 of 7500 pictures, 1 on disk, none of 199 of the 200 classes'
     assert last == f'next: {cli.command("export", imagenet.config, imagenet.weights)}'
+    assert re.search('^1 set, on ', err, re.MULTILINE)
     assert re.search('^1 of 1: ImageNet-A: top-1 ', err, re.MULTILINE)
     (measured,) = json.loads(report.read_text())['sets']
     assert (measured['set'], measured['pictures'], measured['whole']) == ('ImageNet-A', 1, False)
+
+
+def test_the_next_command_of_an_exported_file_runs_as_printed(
+    imagenet: Classifier,  # noqa: F811
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    export(imagenet.config, imagenet.weights, 'tiny.onnx')
+    place(tmp_path / 'a', imagenet, CLASSES[1:], [0])
+    assert call(imagenet.config, 'tiny.onnx', '--imagenet-a', 'a') == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    (folder,) = Path('a').iterdir()
+    assert last == f'next: {cli.command("predict", "tiny.onnx", folder)}'
+    assert cli.run(predict.main, ['tiny.onnx', str(folder)]) == 0
 
 
 @pytest.mark.parametrize(

@@ -347,6 +347,7 @@ def test_steps_instead_of_epochs(
     assert [line[:8] for line in err.splitlines()[-3:]] == ['step 2/5', 'step 4/5', 'step 5/5']
     assert 'mAP' not in err
     assert out.startswith('last ')
+    assert out.splitlines()[0].endswith('(no best checkpoint: that takes validation and save_best)')
 
 
 def test_a_config_in_the_work_dir_is_not_written_over(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

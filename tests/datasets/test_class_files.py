@@ -60,6 +60,11 @@ def test_pictures_lie_in_the_folder_of_their_class_and_below_it(tmp_path: Path) 
                 ('val', 'named as a part of the data, and taken for a class; it holds the folders cat'),
             ],
         ),
+        (
+            ['a\tb/1.jpg', 'cat/1.jpg', 'new\nline/1.jpg', 'red\x1b[31m/1.jpg', 'naïve Katze/1.jpg'],
+            ('a\tb', 'cat', 'naïve Katze', 'new\nline', 'red\x1b[31m'),
+            [(name, 'control characters in the name') for name in ('a\tb', 'new\nline', 'red\x1b[31m')],
+        ),
         (['test/1.jpg', 'cat/1.jpg'], ('cat', 'test'), []),  # a class of that name
         (['cat/1.jpg'], CLASSES, [('dog', "no folder of the class 'dog'")]),
         (

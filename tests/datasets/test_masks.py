@@ -353,6 +353,7 @@ def test_other_files_beside_an_image_and_images_outside_a_list_are_no_faults(tmp
 BAD_OPTIONS = [
     ({'classes': 'cat'}, r"for one class write: \('cat',\)"),
     ({'classes': ('a', 'a')}, 'none twice'),
+    ({'classes': ('a', 'b\nc')}, r"classes: 'b\\nc' given, expected names without control characters.*; rename"),
     ({'classes': tuple(map(str, range(256)))}, '256 classes given, expected at most 255'),
     ({'ignore_index': 256}, 'ignore_index=256 given, expected an id from 0 to 255'),
     ({'ignore_index': '11'}, "ignore_index='11' given"),

@@ -122,6 +122,11 @@ BAD_VOC = [
 ]
 
 
+def test_voc_refuses_names_that_no_screen_shows(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"classes: 'c\\td' given, expected names without control characters"):
+        read_voc(voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9))}), ('cat', 'c\td'))
+
+
 @pytest.mark.parametrize(('objects', 'message'), BAD_VOC)
 def test_voc_refuses(tmp_path: Path, objects: dict[str, str], message: str) -> None:
     with pytest.raises(DataError, match=message):

@@ -38,7 +38,8 @@ def test_table() -> None:
         '  one label         0.4985         -         -         -         -      0.125',
         'points of bbox_mAP:',
         '  -0.40  one label instead of several labels, in trained model (best.pth)',
-        '  +0.25  ssd.mlpackage instead of trained model (best.pth), both with one label',
+        '  +0.25  ssd.mlpackage compared with trained model (best.pth), both with one',
+        '         label',
         '  -0.15  in all, from the first row to the last',
     ]
 
@@ -56,14 +57,15 @@ def test_the_table_fits_a_terminal_whatever_the_metrics_are_called() -> None:
     assert lines[4].split()[-4:] == ['0.5000', '0.5000', '0.5000', '12.500']
     (first, *_, last) = [index for index, line in enumerate(lines) if line.lstrip().startswith(('-', '+'))]
     said = ' '.join(' '.join(lines[first:last]).split())
-    assert said == (f'+0.00 {one} instead of {several}, in {MODEL} +0.00 {file} instead of {MODEL}, both with {one}')
+    assert said == (f'+0.00 {one} instead of {several}, in {MODEL} +0.00 {file} compared with {MODEL}, both with {one}')
 
 
 def test_a_metric_in_percent_is_not_multiplied() -> None:
     scores = scores_of(row(MODEL, ONE, 74.1, other=-1.0), row(FILE, ONE, 73.85), percent=True)
     lines = scores.table().splitlines()
-    assert lines[3].split() == ['one', 'label', '74.10', '-', '0.125']
-    assert lines[-1].split(maxsplit=1) == ['-0.25', f'{FILE} instead of {MODEL}, both with {ONE}']
+    assert lines[1].split()[:3] == ['one', 'label', 'bbox_mAP']  # once, not in each row
+    assert lines[3].split() == ['74.10', '-', '0.125']
+    assert lines[-1].split(maxsplit=1) == ['-0.25', f'{FILE} compared with {MODEL}']
     (change,) = scores.differences
     assert change.points == pytest.approx(-0.25)
     report = scores.as_dict()
@@ -73,7 +75,7 @@ def test_a_metric_in_percent_is_not_multiplied() -> None:
 
 def test_no_difference_has_no_sign_of_its_own() -> None:
     table = scores_of(row(MODEL, ONE, 0.5), row(FILE, ONE, 0.5 - 1e-7)).table()
-    assert table.endswith(f'\n  +0.00  {FILE} instead of {MODEL}, both with one label')
+    assert table.endswith(f'\n  +0.00  {FILE} compared with {MODEL}')
 
 
 @pytest.mark.parametrize(('change', 'told'), [(0.1, True), (1e-7, False), (-1e-7, False), (-0.1, True)])
@@ -90,13 +92,13 @@ def test_a_cause_is_told_where_there_is_a_difference_to_be_seen(change: float, t
     [
         ((row(FILE, ONE, 0.5),), []),
         ((row(FILE, SEVERAL, 0.5), row(FILE, ONE, 0.25)), [(f'one label instead of several labels, in {FILE}', -25)]),
-        ((row(MODEL, ONE, None), row(FILE, ONE, 0.25)), [(f'{FILE} instead of {MODEL}, both with one label', None)]),
+        ((row(MODEL, ONE, None), row(FILE, ONE, 0.25)), [(f'{FILE} compared with {MODEL}', None)]),
         (
             (row('a', SEVERAL, 0.0), row('a', ONE, 0.125), row('b', SEVERAL, 0.25), row('b', ONE, 1.0)),
             [
                 ('one label instead of several labels, in a', 12.5),
-                ('b instead of a, both with several labels', 25),
-                ('b instead of a, both with one label', 87.5),
+                ('b compared with a, both with several labels', 25),
+                ('b compared with a, both with one label', 87.5),
                 ('one label instead of several labels, in b', 75),
                 ('in all, from the first row to the last', 100),
             ],
@@ -111,6 +113,6 @@ def test_differences(rows: tuple[Row, ...], expected: list[tuple[str, float | No
 def test_report_has_every_metric_and_no_nan() -> None:
     report = scores_of(row(MODEL, ONE, 0.5), row(FILE, ONE, 0.25, AP50=math.nan, fifth=-1.0)).as_dict()
     assert report['rows'][1]['metrics'] == {'AP50': None, 'fifth': -1.0, 'coco/bbox_mAP': 0.25}
-    assert report['differences'] == [{'what': f'{FILE} instead of {MODEL}, both with one label', 'points': -25}]
+    assert report['differences'] == [{'what': f'{FILE} compared with {MODEL}', 'points': -25}]
     assert (report['pictures'], report['pictures_in_set'], report['seconds_a_picture']) == (5, 60, 0.125)
     assert (report['main_metric'], report['percent'], report['notes']) == ('coco/bbox_mAP', False, ['a note'])

@@ -58,6 +58,15 @@ def test_a_file_that_is_not_there_is_said(dataset: dict[str, Any], said: str, er
     assert why(config_of(dataset), error).startswith(f'{said}, seen from {here}; ')
 
 
+@pytest.mark.parametrize('kind', ['Class folders', 'Masks', 'Boxes'])
+def test_own_data_are_explained_on_their_own_page(kind: str, here: Path) -> None:
+    name = {'Class folders': 'ClassFolderDataset', 'Masks': 'MaskDataset', 'Boxes': 'CocoDataset'}[kind]
+    dataset = {'type': f'mobileone_mm.{name}', 'data_root': 'set', 'data_prefix': {'img_path': 'train'}}
+    own = config_of({**dataset, 'metainfo': {'classes': ('cat', 'dog')}})
+    assert f'put or link the data there (docs/own_data.md, "{kind}"), set data_root' in why(own, DataError('x'))
+    assert '(docs/train.md, "The data of the shipped configs"), set' in why(config_of(dataset), DataError('x'))
+
+
 @pytest.mark.parametrize(
     'dataset',
     [

@@ -82,13 +82,17 @@ def test_a_choice_of_corruptions_has_no_mce() -> None:
     assert 'mCE' not in table
     assert table['mean CE *'] == ['100.00']
     assert found.as_dict()['mce'] is None
-    assert found.notes == ['ImageNet-C: 2 of 15 corruptions at 2 of 5 severities: fog, snow; 1, 4']
+    assert found.notes == ['ImageNet-C: 2 of 15 corruptions (fog, snow), severities 1, 4 only']
+    found = results(*(corrupted(name, 3) for name in CORRUPTIONS))
+    assert found.notes == ['ImageNet-C: severity 3 only']
+    found = results(*(corrupted('fog', severity) for severity in SEVERITIES))
+    assert found.notes == ['ImageNet-C: 1 of 15 corruptions (fog), all severities']
 
 
 def test_imagenet_c_with_fewer_pictures_says_of_which_parts() -> None:
     found = results(*(replace(part, pictures=10) for part in ALL))
     assert rows(found)['mCE *'] == ['100.00']
-    assert found.notes == ['ImageNet-C: of each, 10 of 50000 pictures']
+    assert found.notes == ['ImageNet-C: of each part, 10 of 50000 pictures']
     found = results(replace(ALL[0], pictures=10), *ALL[1:])
     assert found.notes == ['ImageNet-C: 1 of 75 parts are not whole, such as gaussian_noise 1: 10 of 50000 pictures']
     assert found.as_dict()['mce'] is None

@@ -105,7 +105,11 @@ def _top1(name: str, pairs: Pairs, limits: Limits) -> Rung:
         if chosen != int(expected[PROBABILITIES].argmax()):
             margins.append(float(logits.max() - logits[chosen]) / _range(logits))
     ties = sum(margin <= limits.tie for margin in margins)
-    note = f'{ties} {"picture" if ties == 1 else "pictures"} more where two classes tie' if ties else ''
+    note = ''
+    if ties:
+        counted = '1 picture of' if ties == 1 else f'{ties} pictures of'
+        counted += f' {len(pairs)} changed class but {"is" if ties == 1 else "are"} not counted'
+        note = f'{counted}: the logits of the two classes were within {limits.tie:.2g} of the range'
     return Rung(name, (len(margins) - ties) / len(pairs), limits.pictures, OF_PICTURES, note)
 
 

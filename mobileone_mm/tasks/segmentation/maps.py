@@ -96,7 +96,7 @@ def compare(name: str, pairs: Pairs, _size: Size, step: str) -> list[Rung]:
             float('nan') if worst is None or len(moved) < len(pairs) else worst[0],
             limits.pixels,
             OF_PIXELS,
-            _ties_said(moved),
+            _ties_said(moved, limits.tie),
         ),
         *([Rung(name, strays, 0.0, OF_MAP, note, cure=REPORT_IT)] if strays else []),
     ]
@@ -112,9 +112,12 @@ def _strays(outputs: Outputs) -> float:
     return _moved({**outputs, CLASS_MAP: best}, outputs, tie=0.0)[0]
 
 
-def _ties_said(moved: Sequence[tuple[float, int]]) -> str:
+def _ties_said(moved: Sequence[tuple[float, int]], tie: float) -> str:
     ties = sum(count for _, count in moved)
-    return f'{ties} {"pixel" if ties == 1 else "pixels"} more where two classes tie' if ties else ''
+    if not ties:
+        return ''
+    counted = '1 pixel changed class but is' if ties == 1 else f'{ties} pixels changed class but are'
+    return f'{counted} not counted: the logits of the two classes were within {BOTH * tie:.2g} of the range'
 
 
 def _psnr(pairs: Sequence[tuple[Array, Array]]) -> float | None:

@@ -52,7 +52,10 @@ def test_a_tie_is_counted_apart(margin: float, ties: int) -> None:
     one, other = outputs(0, 10, 10 - close), outputs(0, 10 - close, 10)
     *_, pictures = compared((one, other), (one, one))
     assert pictures.value == (0 if ties else 0.5)
-    assert pictures.note == ('1 picture more where two classes tie' if ties else '')
+    said = (
+        '1 picture of 2 changed class but is not counted: the logits of the two classes were within 0.01 of the range'
+    )
+    assert pictures.note == (said if ties else '')
 
 
 def test_another_class_fails() -> None:
