@@ -40,4 +40,6 @@ class AutoAugment(RandomChoice):  # type: ignore[misc]  # mmcv is untyped
 
 def _scaled(step: dict[str, Any], strength: float) -> dict[str, Any]:
     amounts = {key: UNCHANGED[key] + strength * (step[key] - UNCHANGED[key]) for key in step.keys() & UNCHANGED}
+    if 'bits' in amounts:  # whole ones: mmpretrain rounds them up, and 7.1 would leave all 8
+        amounts['bits'] = round(amounts['bits'])
     return {**step, **amounts, 'type': f'{HOST}.{step["type"]}'}

@@ -23,6 +23,15 @@ class CentreCrop:
     short: int
     side: int
 
+    @property
+    def in_two_steps(self) -> bool:
+        """Whether cutting the whole shorter side out first, and the square out of that, gives the same pixels.
+
+        Both steps round a half to the even number, which adds up alike if the second cuts off an even number of px on
+        each side; otherwise some pictures, such as those whose longer side is longer by an odd number, differ by one.
+        """
+        return (self.short - self.side) % 4 == 0
+
 
 def centre_crop_of(config: Config) -> CentreCrop | None:
     """What the config's test pipeline cuts out of the middle; None where it cuts no square out after such a resize."""

@@ -11,7 +11,8 @@ from mobileone_mm.errors import ConfigError
 GREY = (128, 128, 128)
 # Policy, step, argument, its value at strength 0.3 and at 1.
 AMOUNTS = [
-    (0, 0, 'bits', 6.8, 4),  # 8 bits leave a picture as it is
+    (0, 0, 'bits', 7, 4),  # 8 bits leave a picture as it is; 6.8 are whole ones
+    (3, 0, 'bits', 7, 5),  # 7.1, of which mmpretrain would make 8
     (0, 1, 'angle', 9.0, 30),
     (1, 0, 'thr', 256 - 0.3 * (256 - 256 / 9 * 4), 256 / 9 * 4),  # no value reaches 256
     (14, 0, 'magnitude', 0.12, 0.4),

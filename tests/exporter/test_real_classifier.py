@@ -3,6 +3,9 @@
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
+
+from mobileone_mm import config
 from mobileone_mm.exporter.export import export
 
 TOP1, TOP5 = 157, 187  # of the 200 pictures, in torch
@@ -59,3 +62,25 @@ def test_the_package_is_right_as_often_as_the_model(real_data: Path, tmp_path: P
     for metrics, others in ((model, {'accuracy/top1': TOP1 / 2, 'accuracy/top5': TOP5 / 2}), (package, model)):
         for name in ('accuracy/top1', 'accuracy/top5'):
             assert abs(metrics[name] - others[name]) <= ONE + 1e-4, name
+
+
+@pytest.mark.filterwarnings('ignore::RuntimeWarning')  # by coremltools, of channels of zeros
+@pytest.mark.parametrize(
+    ('crop_inside', 'pictures'),
+    [
+        ('yes', []),  # the drawn picture, whose most probable class changes
+        ('no', ['n03042490/n03042490_0.JPEG']),  # whose logits move most, of all 200
+    ],
+)
+def test_int8_weights_of_apples_are_no_defect(
+    crop_inside: str, pictures: list[str], real_data: Path, tmp_path: Path
+) -> None:
+    weights = real_data / 'weights/mobileone_s0/mobileone_s0.pth.tar'
+    images = [real_data / 'data/imagenet_sample200/val' / name for name in pictures]
+    options = {'weights': 'int8', 'crop_inside': crop_inside}
+    report = export(config('mobileone_s0_in1k'), weights, tmp_path / 's0.mlpackage', options=options, images=images)
+    assert not report.info.failed
+    rungs = [rung for rung in report.rungs if 'int8 weights' in rung.name]
+    worst = {rung.unit: rung.value for rung in rungs}
+    assert worst['of range'] is not None
+    assert worst['of range'] > 0.1, 'int8 does move them'

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
+from mmcv.transforms import CenterCrop
 from sizing_pipelines import config_of, cut, edge, efficient, stretch, torchvision
 
 from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of, see_whole, sizing_steps
@@ -54,3 +56,19 @@ def test_a_pipeline_can_be_made_to_see_the_whole_shorter_side(pipeline: list[dic
 def test_steps_that_change_the_size_are_named_without_their_scope() -> None:
     steps = [{'type': 'LoadImageFromFile'}, cut(), torchvision('Resize', 64), {'type': 'Pad'}, {'type': 'PackInputs'}]
     assert [name for name, _ in sizing_steps(steps)] == ['CenterCrop', 'torchvision/Resize', 'Pad']
+
+
+@pytest.mark.parametrize(
+    ('short', 'side', 'expected'),
+    [(256, 224, True), (72, 64, True), (224, 224, True), (73, 64, False), (109, 96, False), (182, 160, False)],
+)
+def test_a_cut_in_two_steps_is_the_same_one_if_the_margin_is_even(short: int, side: int, expected: bool) -> None:
+    """By mmcv's own CenterCrop, on pictures whose longer side is up to three times the shorter one."""
+    same = True
+    for long in range(short, 3 * short + 1):
+        columns = np.broadcast_to(np.arange(long, dtype=np.float32)[None, :, None], (short, long, 1))
+        once, twice = {'img': columns}, {'img': columns}
+        once = CenterCrop(side).transform(once)
+        twice = CenterCrop(side).transform(CenterCrop(short).transform(twice))
+        same &= bool(once['img'][0, 0, 0] == twice['img'][0, 0, 0])
+    assert same is expected is CentreCrop(short, side).in_two_steps

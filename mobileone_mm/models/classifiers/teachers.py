@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -20,6 +21,11 @@ from mobileone_mm.registry import SCOPE
 EXAMPLES = "'timm:resnet152s.gluon_in1k' or 'mmpretrain:resnet101_8xb32_in1k'"
 HUB_FILES = ('model.safetensors', 'pytorch_model.bin')  # one of which a model on Hugging Face's hub has
 HUB_SECONDS = 10  # that the hub may take for an answer
+MOST_SAID = 300  # characters of what a library says: a network that does not fit lists all its weights
+MOBILEONE = (
+    "a fused MobileOne is read by this project's configs alone: name='mmpretrain:' + "
+    "__import__('mobileone_mm').config('mobileone_s0_in1k')"
+)
 INSTALL = "install it: pip install 'mobileone-mm[distillation]'"
 
 
@@ -30,8 +36,8 @@ class TeacherOptions:
     Attributes:
         name: 'timm:' and what `timm.create_model` takes; or 'mmpretrain:' and what `mmpretrain.get_model` takes, which
             is the name of one of its models or the path of a config.
-        checkpoint: a file with its weights, as timm or mmpretrain name them (of a MobileOne, in any layout); None for
-            those that are published with the name, which are downloaded.
+        checkpoint: a file with its weights, as timm or mmpretrain name them; None for those that are published with the
+            name, which are downloaded. A fused MobileOne, such as Apple's, is read by this project's configs alone.
     """
 
     name: str
@@ -227,9 +233,13 @@ def _of_mmpretrain(options: TeacherOptions, key: str) -> Teacher:
     if not (options.checkpoint or published):
         raise CheckpointError(_unread(options, key, 'none are published under this name'))
     # By name, since who reads files stands above who is filled from them.
-    initialize(
-        model, {'type': f'{SCOPE}.PretrainedClassifier', 'checkpoint': options.checkpoint or published, 'key': key}
-    )
+    weights = {'type': f'{SCOPE}.PretrainedClassifier', 'checkpoint': options.checkpoint or published, 'key': key}
+    try:
+        initialize(model, weights)
+    except CheckpointError as error:
+        if _is_file_of_mobileone(options):
+            raise CheckpointError(_unread(options, key, error)) from error
+        raise
 
     def prepared(pixels: Tensor) -> Tensor:
         inputs: Tensor = model.data_preprocessor({'inputs': pixels})['inputs']
@@ -249,5 +259,12 @@ def _unknown(options: TeacherOptions, known: Sequence[str], listing: str) -> str
 
 
 def _unread(options: TeacherOptions, key: str, reason: object) -> str:
-    why = one_line(reason)
-    return f'teacher {options.name}: its weights cannot be read ({why}); name a file: --cfg-options {key}=FILE'
+    why = shorten(one_line(reason), MOST_SAID, placeholder=' ...')
+    cure = MOBILEONE if _is_file_of_mobileone(options) else f'name a file: --cfg-options {key}=FILE'
+    return f'teacher {options.name}: its weights cannot be read ({why}); {cure}'
+
+
+def _is_file_of_mobileone(options: TeacherOptions) -> bool:
+    """Whether a file was given for another project's MobileOne."""
+    theirs = options.model.lower().startswith('mobileone') and not options.model.endswith('.py')
+    return theirs and options.checkpoint is not None and Path(options.checkpoint).is_file()

@@ -48,9 +48,11 @@ LIMITS: Mapping[str, Limits] = {
     'graph': Limits(1e-4, 1e-3, 0.0, 1e-5),  # float32 graph against the trained model in float64
     'float32': Limits(1e-5, 1e-4, 0.0, 1e-6),  # saved file executed in float32 against the graph with its constants
     'float16': Limits(0.02, 0.02, 1e-3, 0.01),  # float16 program against float32; a trained S0 showed 0.0045, 0.0086
-    # Compressed weights against the graph: these tell a bad file from a good one, and a metric what they cost.
-    'int8': Limits(0.15, 0.25, 0.5, 0.05),
-    'palette8': Limits(0.15, 0.25, 0.5, 0.05),
+    # Compressed weights against the graph: these tell a bad file from a good one, and a metric what they cost. On 200
+    # pictures of ImageNet, Apple's S0 showed up to 0.19 and 0.35 with int8, up to 0.15 between two classes that changed
+    # places, and at most 2.5 points of top-1; palette6, which costs it 20 points, 0.31 of range in half of them.
+    'int8': Limits(0.25, 0.5, 0.5, 0.2),
+    'palette8': Limits(0.25, 0.5, 0.5, 0.2),
     'palette6': Limits(0.25, 0.5, 0.5, 0.1),
 }
 

@@ -57,6 +57,8 @@ def samples_for(samples: Samples, card: Card) -> Samples | None:
             crop.side,
             crop.short,
         )
+    elif crop.short == side:
+        _note_a_pixel(crop)
     config = copy.deepcopy(samples.config)
     see_whole(test_pipeline(config), side)
     return open_samples(config, samples.count)
@@ -83,7 +85,20 @@ def framed(options: ClassificationOptions, config: Config, size: Size | None) ->
     if width != height:
         raise UsageError(f'`input_size`: {width}x{height} given, expected a square, as the test pipeline cuts one out')
     seen = round(width * crop.side / crop.short) if inside else None
+    if inside and width == crop.short:
+        _note_a_pixel(crop)
     return Framed(FramedOptions(options.crop_inside, seen), (width, height), CENTER_CROP, resampling)
+
+
+def _note_a_pixel(crop: CentreCrop) -> None:
+    if not crop.in_two_steps:
+        LOGGER.info(
+            'note: of some pictures, the crop of the test pipeline and that of an export lie one pixel apart, and '
+            'probabilities differ a little; a resize to %d instead of %d px before the crop of %d px avoids that',
+            crop.side + max(1, round((crop.short - crop.side) / 4)) * 4,
+            crop.short,
+            crop.side,
+        )
 
 
 def _require_stretch(config: Config) -> None:

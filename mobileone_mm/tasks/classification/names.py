@@ -22,5 +22,11 @@ def as_named(names: Sequence[str]) -> tuple[str, ...]:
 
     Labels are the keys of a dictionary, and 'crane' stands twice in ImageNet's list.
     """
-    counts = Counter(names)
-    return tuple(f'{name} ({index})' if counts[name] > 1 else name for index, name in enumerate(names))
+    counts, taken, named = Counter(names), set(names), []
+    for index, name in enumerate(names):
+        apart = name
+        while counts[name] > 1 and apart in taken:
+            apart = f'{apart} ({index})'
+        taken.add(apart)
+        named.append(apart)
+    return tuple(named)

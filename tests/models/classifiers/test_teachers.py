@@ -14,6 +14,7 @@ import pytest
 import torch
 from tiny_teachers import MISSING, MMPRETRAIN, TIMM, TIMM_OF_ONE_SIZE, said_by, write_teacher
 
+from mobileone_mm import config
 from mobileone_mm.errors import CheckpointError, ConfigError, MobileOneError
 from mobileone_mm.models.classifiers.teachers import Teachers
 from mobileone_mm.weights.checkpoint import save_checkpoint
@@ -185,3 +186,22 @@ def test_weights_of_another_network_are_refused(teachers: list[dict[str, str]], 
     (tmp_path / 'code.pth').write_bytes(b'\x80\x02cos\nsystem\nX\x04\x00\x00\x00true\x85R.')
     for name in (ours['name'], theirs['name']):
         fails({'name': name, 'checkpoint': str(tmp_path / 'code.pth')}, CheckpointError, 'system|weights_only')
+
+
+@pytest.mark.parametrize('name', ['mmpretrain:mobileone-s0_8xb32_in1k', 'timm:mobileone_s0'])
+def test_a_fused_mobileone_under_anothers_name_says_whose_it_takes(name: str, tmp_path: Path) -> None:
+    if name.startswith('timm'):
+        pytest.importorskip('timm', reason=MISSING)
+    fused = {'stage0.reparam_conv.weight': torch.zeros(48, 3, 3, 3), 'stage0.reparam_conv.bias': torch.zeros(48)}
+    torch.save(fused, tmp_path / 'fused.pth')
+    with pytest.raises(CheckpointError) as refused:
+        Teachers([{'name': name, 'checkpoint': str(tmp_path / 'fused.pth')}]).open()
+    said = str(refused.value)
+    assert said.endswith("name='mmpretrain:' + __import__('mobileone_mm').config('mobileone_s0_in1k')")
+    assert len(said) < 700
+
+
+def test_apples_fused_file_teaches_by_a_shipped_config(real_data: Path) -> None:
+    weights = real_data / 'weights/mobileone_s0/mobileone_s0.pth.tar'
+    teacher = Teachers([{'name': f'mmpretrain:{config("mobileone_s0_in1k")}', 'checkpoint': str(weights)}])
+    assert teacher.soft_labels(planes(pictures()), CLASSES).shape == (4, CLASSES)

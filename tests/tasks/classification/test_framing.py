@@ -68,6 +68,25 @@ def test_cropping_inside_sees_what_the_test_pipeline_gives(classifier: tuple[Pat
             assert np.array_equal(picture[middle((SHORT, SHORT), (SIDE, SIDE))], expected)
 
 
+def test_crops_that_may_lie_a_pixel_apart_are_noted(
+    classifier: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    uneven = (
+        'one pixel apart, and probabilities differ a little; a resize to 72 instead of 73 px before the crop of 64 px'
+    )
+    framed(ClassificationOptions(), config_of(edge(72), cut(64)), None)
+    framed(ClassificationOptions('no'), config_of(edge(73), cut(64)), None)
+    assert uneven not in caplog.text
+    framed(ClassificationOptions(), config_of(edge(73), cut(64)), None)
+    assert caplog.text.count(uneven) == 1
+    config = load_config(classifier[0])
+    for step in config.test_dataloader.dataset.pipeline:
+        step.update({'scale': 73} if step['type'] == 'ResizeEdge' else {})
+    assert samples_for(open_samples(config), card_of(73, 64)) is not None
+    assert caplog.text.count(uneven) == 2
+
+
 def test_a_plain_export_is_scored_on_the_whole_short_side(
     classifier: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:

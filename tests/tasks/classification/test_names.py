@@ -23,3 +23,8 @@ def test_imagenets_two_cranes_are_told_apart(tmp_path: Path) -> None:
     assert (len(names), len(set(names)), names[0]) == (1000, 1000, 'tench, Tinca tinca')
     assert [name for name in names if name.startswith('crane')] == ['crane (134)', 'crane (517)']
     assert as_named(names) == names, 'as a file has them'
+
+
+def test_a_name_told_apart_is_not_that_of_a_third_class() -> None:
+    assert as_named(('a', 'a', 'a (0)')) == ('a (0) (0)', 'a (1)', 'a (0)')
+    assert as_named(('a (1)', 'a', 'a', 'b')) == ('a (1)', 'a (1) (1)', 'a (2)', 'b')
