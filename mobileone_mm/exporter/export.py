@@ -121,36 +121,35 @@ def export(
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
         lost = [rung for rung in checked.rungs if not math.isfinite(rung.value or 0)]
         ladder.require_rungs(lost if keep_failed else checked.rungs, '' if lost else KEEP_IT)
-    with replacing_together(outputs) as (fresh, fresh_page, *fresh_report):
-        with ExitStack() as room:
-            with clock.station('convert'):
-                draft = room.enter_context(
-                    target.convert(checked.graph, task, source.classes, settings, target_options)
-                )
-            card = _card(source, draft, described, settings, checked, _versions(task, made_with))
+    with ExitStack() as room:
+        with clock.station('convert'):
+            draft = room.enter_context(target.convert(checked.graph, task, source.classes, settings, target_options))
+        card = _card(source, draft, described, settings, checked, _versions(task, made_with))
+        # Inside of the room, whose disk would be blamed otherwise when this one is full.
+        with replacing_together(outputs) as (fresh, fresh_page, *fresh_report):
             with clock.station('save and check'):
                 saved = save_checked(target, draft, card, fresh, checked, pictures, keep_failed)
                 card, runner = saved.card, saved.opened.runner
-        pairs = _found(source.task, examples, card, runner, fused.trained)
-        scores = None
-        if session is not None:
-            with clock.station('score'):
-                scores = _scores(session, source, out, card, runner, track)
-        done = Report(
-            artifact=out,
-            info=card,
-            rungs=(*checked.rungs, *saved.rungs),
-            facts=task.export.facts(draft.shapes),
-            operations=draft.operations,
-            bytes=size_of(fresh),
-            seconds=clock.seconds,
-            scores=scores,
-            pictures=examples.source,
-        )
-        with clock.station('report', announce=False):
-            write_page(fresh_page, done, pairs, target.snippet(out, card), examples.lacking)
-        for path in fresh_report:
-            path.write_text(report_text(done.as_dict()))
+            pairs = _found(source.task, examples, card, runner, fused.trained)
+            scores = None
+            if session is not None:
+                with clock.station('score'):
+                    scores = _scores(session, source, out, card, runner, track)
+            done = Report(
+                artifact=out,
+                info=card,
+                rungs=(*checked.rungs, *saved.rungs),
+                facts=task.export.facts(draft.shapes),
+                operations=draft.operations,
+                bytes=size_of(fresh),
+                seconds=clock.seconds,
+                scores=scores,
+                pictures=examples.source,
+            )
+            with clock.station('report', announce=False):
+                write_page(fresh_page, done, pairs, target.snippet(out, card), examples.lacking)
+            for path in fresh_report:
+                path.write_text(report_text(done.as_dict()))
     return done
 
 

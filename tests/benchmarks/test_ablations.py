@@ -115,7 +115,7 @@ def test_wrong_words_and_folders_are_refused_before_anything_is_made(options: Op
     ):
         with pytest.raises(UsageError, match=message):
             ablations.main([str(options.data), '--out', str(out), *words])
-    with pytest.raises(UsageError, match='expected a folder train/ with a folder for each class'):
+    with pytest.raises(UsageError, match='expected class folders to train on'):
         ablations.main([str(options.data / 'train'), '--out', str(out)])
     assert not out.exists()
     with pytest.raises(UsageError, match="not a folder of the benchmark 'ablations'"):
