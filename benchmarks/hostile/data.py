@@ -55,9 +55,10 @@ def _coco(data: Path, random: Random) -> tuple[str, list[str]]:
 
 
 def _rewritten(path: Path, random: Random) -> tuple[str, list[str]]:
-    """The bytes of a text are damaged, or written in another encoding."""
+    """A file is damaged, a text written in another encoding, or something else stands there."""
     data = path.read_bytes()
-    kind = random.choice(['damaged', 'damaged', 'utf-16', 'utf-8-sig', 'crlf', 'a folder', 'not there', 'a pipe'])
+    encodings = [] if path.suffix == '.png' else ['utf-16', 'utf-8-sig', 'crlf']
+    kind = random.choice(['damaged', 'damaged', *encodings, 'a folder', 'not there', 'a pipe'])
     if kind == 'damaged':
         kind, data = damaged(data, random)
         path.write_bytes(data)

@@ -17,6 +17,7 @@ MAKERS = {'build_from_cfg': 'cfg', 'build_dataloader': 'dataloader'}
 READERS = {
     'setup_env': 'env_cfg',
     'set_randomness': 'randomness',
+    'build_logger': 'log_level',
     'build_visualizer': 'visualizer',
     'build_optim_wrapper': 'optim_wrapper',
     'build_param_scheduler': 'param_scheduler',

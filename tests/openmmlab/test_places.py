@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import build_model, load_config
@@ -66,6 +67,13 @@ def test_a_part_of_the_test_data_that_cannot_be_built_is_named(
     config = changed(tmp_path, options, write_segmenter)
     with pytest.raises(ConfigError, match=rf'seg\.py: {place} cannot be built: .'):
         open_dataset(config, 'test_dataloader')
+
+
+def test_a_level_of_the_log_that_there_is_not_is_named(tmp_path: Path) -> None:
+    config = changed(tmp_path, {'log_level': 'LOUD'})
+    with pytest.raises(KeyError, match='LOUD') as raised:
+        Runner(config.model, str(tmp_path / 'work'), log_level=config.log_level)
+    assert place_of(config, raised.value) == 'log_level'
 
 
 def test_of_an_error_that_has_nothing_to_do_with_a_config_no_part_is_named(tmp_path: Path) -> None:
