@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.openmmlab.test_data import test_dataset
+from mobileone_mm.openmmlab.test_data import test_pipeline
 
 PADDING = 32  # px, EfficientNetCenterCrop's where a config gives none
 
@@ -47,12 +47,6 @@ def centre_crop_of(config: Config) -> CentreCrop | None:
         case _:
             return None
     return CentreCrop(short, side) if isinstance(short, int) and side is not None else None
-
-
-def test_pipeline(config: Config) -> Sequence[Any]:
-    """The steps of a config's test pipeline; none where it has no test data set."""
-    steps: Sequence[Any] = (test_dataset(config) or {}).get('pipeline', ())
-    return steps
 
 
 def sizing_steps(pipeline: Sequence[Any]) -> list[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from mmengine.structures import BaseDataElement
 from torch import Tensor, nn
 
 from mobileone_mm.errors import ConfigError
-from mobileone_mm.openmmlab.test_data import test_dataset
+from mobileone_mm.openmmlab.test_data import test_pipeline
 from mobileone_mm.pictures.reading import Picture
 
 SEED = 0
@@ -108,7 +108,7 @@ def input_size_of(config: Config) -> tuple[int, int]:
     Raises:
         ConfigError: the pipeline has no fixed size: no Resize with a scale, or one that keeps the aspect ratio.
     """
-    for step in (test_dataset(config) or {}).get('pipeline', ()):
+    for step in test_pipeline(config):
         name = str(step.get('type')).rpartition('.')[2]
         if name == 'torchvision/Resize' and isinstance(step.get('size'), tuple | list) and len(step['size']) == 2:
             return int(step['size'][1]), int(step['size'][0])  # (height, width)
@@ -138,7 +138,7 @@ def example_images(config: Config, count: int = 2) -> Tensor:
 def test_size_hw(config: Config) -> tuple[int, int]:
     """(height, width) that the config's test pipeline brings images to: its last resize or crop, else 224."""
     height, width = DEFAULT_SIDE, DEFAULT_SIDE
-    for transform in (test_dataset(config) or {}).get('pipeline', ()):
+    for transform in test_pipeline(config):
         of_torchvision = str(transform.get('type')).rpartition('.')[2].startswith('torchvision/')
         cut = transform.get('size' if of_torchvision else 'crop_size')
         size = cut or transform.get('scale')

@@ -2,7 +2,7 @@
 
 import copy
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +25,26 @@ def test_dataset(config: Config) -> Mapping[str, Any] | None:
     while isinstance(dataset, dict) and 'dataset' in dataset:  # RepeatDataset, ClassBalancedDataset ...
         dataset = dataset['dataset']
     return dataset if isinstance(dataset, dict) else None
+
+
+def test_pipeline(config: Config) -> Sequence[Any]:
+    """The steps of a config's test pipeline; none where it has no test data set.
+
+    Raises:
+        ConfigError: it is no list of transforms.
+    """
+    steps = (test_dataset(config) or {}).get('pipeline', ())
+    if not isinstance(steps, list | tuple):
+        raise ConfigError(
+            f"{config.filename}: the test data set's pipeline is {steps!r}, expected a list of transforms"
+        )
+    for number, step in enumerate(steps):
+        if not isinstance(step, Mapping):
+            raise ConfigError(
+                f'{config.filename}: pipeline.{number} of the test data set is {step!r}, expected a transform: '
+                'dict(type=...)'
+            )
+    return steps
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from mobileone_mm.artifact.card import CENTER_CROP, Card
 from mobileone_mm.artifact.formats import is_artifact
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.centre_crop import centre_crop_of, see_whole, sizing_steps, test_pipeline
+from mobileone_mm.openmmlab.centre_crop import centre_crop_of, see_whole, sizing_steps
 from mobileone_mm.openmmlab.classes import require_same_classes
 from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.test_data import test_pipeline
 from mobileone_mm.pictures.reading import Picture, middle
 from mobileone_mm.reparam import fuse
 from mobileone_mm.robustness.sets import Corruption

@@ -8,7 +8,7 @@ from mmcv.transforms import CenterCrop
 from sizing_pipelines import config_of, cut, edge, efficient, stretch, torchvision
 
 from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of, see_whole, sizing_steps
-from mobileone_mm.openmmlab.centre_crop import test_pipeline as pipeline_of
+from mobileone_mm.openmmlab.test_data import test_pipeline as pipeline_of
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a model takes, against the data preprocessors of its hosts themselves."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -202,6 +203,16 @@ def test_the_input_size_is_that_of_the_test_pipeline(pipeline: list[dict[str, An
 def test_a_pipeline_without_a_fixed_size_is_refused(pipeline: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(ConfigError, match=rf'{message}.*`input_size`'):
         input_size_of(config_of(*pipeline))
+
+
+@pytest.mark.parametrize('read', [input_size_of, example_images])
+def test_a_pipeline_that_is_no_list_of_transforms_is_refused(read: Callable[[Config], Any]) -> None:
+    broken = config_of({'type': 'LoadImageFromFile'}, None)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=r'x\.py: pipeline\.1 of the test data set is None, expected a transform'):
+        read(broken)
+    broken.merge_from_dict({'test_dataloader.dataset.pipeline': 7})
+    with pytest.raises(ConfigError, match=r"x\.py: the test data set's pipeline is 7, expected a list"):
+        read(broken)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from mmengine.config import Config
 
 from mobileone_mm.artifact.card import CENTER_CROP, Card
 from mobileone_mm.errors import ConfigError, UsageError
-from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of, see_whole, sizing_steps, test_pipeline
+from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of, see_whole, sizing_steps
 from mobileone_mm.openmmlab.inputs import input_size_of
-from mobileone_mm.openmmlab.test_data import Samples, open_samples
+from mobileone_mm.openmmlab.test_data import Samples, open_samples, test_pipeline
 from mobileone_mm.pictures.reading import DEFAULT, INTERPOLATIONS, Resampling
 from mobileone_mm.tasks.classification.options import YES, ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Framed, Size
