@@ -117,6 +117,9 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         inner = len(list(root.iter('object'))) - len(root.findall('object'))
         if inner:
             raise ValueError(f'{inner} <object> do not lie directly in <{ROOT}>')
+        nameless = sum(not (one.findtext('name') or '').strip() for one in root.findall('object'))
+        if nameless:
+            raise ValueError(f'{nameless} <object> without a <name>')
         return root
 
     def _image_size(self, img_path: str) -> tuple[int, int]:

@@ -153,6 +153,7 @@ EXTERNAL = '<!DOCTYPE a [<!ENTITY a SYSTEM "file:///etc/hostname">]>'
 FORMS = [
     # head, what stands around the objects, message
     ('', '<root>{}</root>', r'its root is <root>, not <annotation>'),
+    ('', '<annotation>{}<object><name> </name></object></annotation>', '1 <object> without a <name>'),
     ('', '<annotation xmlns="http://a/b">{}</annotation>', r'its root is <\{http://a/b\}annotation>, not <annotation>'),
     ('', '<annotation><objects>{}</objects></annotation>', r'1 <object> do not lie directly in <annotation>'),
     (
