@@ -83,7 +83,7 @@ def in_onnx_runtime(network: nn.Module, side: int = SIDE) -> Sampler:
     model = to_onnx(Whole(network, side), 'network').SerializeToString()
     session = onnxruntime.InferenceSession(model, options, providers=['CPUExecutionProvider'])
     inputs = {IMAGE: _picture(side)}
-    return partial(_timed, lambda: session.run(None, inputs))
+    return partial(_warmed_up, lambda: session.run(None, inputs))
 
 
 def in_torch(network: nn.Module, side: int = SIDE) -> Sampler:
@@ -94,7 +94,7 @@ def in_torch(network: nn.Module, side: int = SIDE) -> Sampler:
     @torch.inference_mode()
     def sample(runs: int) -> Sequence[float]:
         with one_thread():
-            return _timed(lambda: network(image), runs)
+            return _warmed_up(lambda: network(image), runs)
 
     return sample
 
@@ -229,8 +229,13 @@ def watched(samplers: Mapping[Key, Sampler], rounds: int, runs: int) -> tuple[di
     return times, setting(rounds, runs, watch.others())
 
 
-def _timed(call: Callable[[], object], runs: int) -> Sequence[float]:
+def _warmed_up(call: Callable[[], object], runs: int) -> Sequence[float]:
     call()
+    return timed(call, runs)
+
+
+def timed(call: Callable[[], object], runs: int) -> list[float]:
+    """ms of so many calls."""
     times = []
     for _ in range(runs):
         start = time.perf_counter()

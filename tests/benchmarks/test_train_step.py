@@ -9,7 +9,9 @@ from torch import nn
 
 from mobileone_mm.models.backbones.block import MobileOneBlock
 from mobileone_mm.models.backbones.mobileone import MobileOne
-from train_step import FUSED, IMPLS, Row, Task, Trainable, blocks, settings, stepper, table_of, timed
+from timing import timed
+from train_step import IMPLS, Row, settings, table_of
+from trained_networks import FUSED, Task, Trainable, blocks, stepper
 
 TASK = Task('s0', None, 2, 32, 'cpu', None, channels_last=False, compiled=False, threads=1)
 SHAPE = (2, 4, 6, 5)
