@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import trainable_detector
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -23,31 +24,6 @@ from mobileone_mm.openmmlab import configs
 
 from .conftest import forget_hosts
 
-TEMPLATE = Path(__file__).parents[1] / 'configs/detection/ssd_mobileone_s0_own_coco.py'
-ARCH = {
-    'num_blocks': [1, 1, 1, 1],
-    'width_factor': [0.25, 0.125, 0.125, 0.125],
-    'num_conv_branches': [2, 2, 2, 2],
-    'num_se_blocks': [0, 0, 0, 0],
-}
-DETECTOR = """
-_base_ = {template!r}
-root = {data!r}
-channels = (32, 64, 16, 16, 16, 16)
-model = dict(
-    backbone=dict(arch=dict(_delete_=True, **{arch}), init_cfg=None),
-    neck=dict(in_channels=channels[:2], out_channels=channels),
-    bbox_head=dict(in_channels=channels),
-)
-train_dataloader = dict(batch_size=4, dataset=dict(data_root=root, data_prefix=dict(img='images/train/')))
-val_dataloader = dict(
-    num_workers=0, persistent_workers=False, dataset=dict(data_root=root, data_prefix=dict(img='images/val/'))
-)
-test_dataloader = val_dataloader
-val_evaluator = dict(ann_file=root + 'annotations/val.json')
-test_evaluator = val_evaluator
-train_cfg = dict(max_epochs=2)
-"""
 pytestmark = pytest.mark.filterwarnings('ignore:This DataLoader will create 2 worker:UserWarning')  # on one core
 NUMBERS = itertools.count()
 SHORT = "train_cfg = dict(max_epochs=3, val_interval=2); default_hooks['checkpoint'].update(interval=1)"
@@ -86,10 +62,7 @@ class Stop(Hook):  # type: ignore[misc]
 def write_detector(folder: Path, *more: str) -> Path:
     if not (folder / 'data').exists():
         write_coco(folder / 'data', ToyOptions(images=16, val=4, size=64, seed=0))
-    path = folder / 'detector.py'
-    text = DETECTOR.format(template=str(TEMPLATE), data=f'{folder}/data/', arch=ARCH)
-    path.write_text('\n'.join([text, *more, '']))
-    return path
+    return trainable_detector.write_detector(folder / 'detector.py', folder / 'data', None, *more)
 
 
 def run(config: Config, work_dir: Path, workers: int, stop: Stop | None = None, **options: Any) -> None:
