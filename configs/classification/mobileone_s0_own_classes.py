@@ -9,7 +9,7 @@ val_folder = 'val'  # the same; None: a fifth of each class in train_folder is h
 input_size = 224  # px, one number: the width, which is the height too
 
 # --- follows from the above ---
-max_epochs = 30
+max_epochs = 20
 arch = _base_.model.backbone.arch
 weights = f'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{arch}_unfused.pth.tar'
 spread = dict(total_level=10, magnitude_std=0.5, hparams=dict(pad_val=(104, 116, 124), interpolation='bicubic'))
