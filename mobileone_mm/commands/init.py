@@ -91,11 +91,11 @@ def _proposed(args: argparse.Namespace) -> str:
         split_classes(args.classes) if args.classes is not None else (),
         (ignored,) if isinstance(ignored, int) else ignored,
     )
-    proposal = propose(args.folder, wishes, cli.say)
+    proposal = propose(args.folder, wishes)
     for line in proposal.found:
-        cli.say(f'found {line}')
+        cli.result(f'found   {line}')
     for line in proposal.chosen:
-        cli.say(f'chose {line}')
+        cli.result(f'chosen  {line}')
     return proposal.text
 
 

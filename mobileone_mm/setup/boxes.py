@@ -91,7 +91,7 @@ def resize_of(dataset: Any) -> Resize | None:
         dataset = inner[0] if inner else getattr(dataset, 'dataset', None)
         if dataset is None:
             return None
-    for step in reversed(dataset.pipeline.transforms):
+    for step in reversed(getattr(dataset.pipeline, 'transforms', ())):
         size = getattr(step, 'scale', None)
         if isinstance(size, tuple) and len(size) == 2 and all(isinstance(side, int) for side in size):
             return Resize(size, bool(getattr(step, 'keep_ratio', False)))

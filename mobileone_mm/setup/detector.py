@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobileone_mm.errors import DataError, printable
+from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.openmmlab.own_config import with_settings
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.setup.amounts import amounts_for
@@ -89,7 +90,7 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
         f'{KINDS[draft.template]}: {known.train:,} training pictures, {known.val:,} for validation; '
         f'{sizes_said(known.boxes.picture_sizes.tolist())}',
         f'{len(known.sides):,} boxes: {counted(classes, known.choice.counts)}',
-        f'their sides at {known.side} x {known.side} px (roots of their areas): {middle:.0f} px in the middle, nine in '
+        f'boxes at {known.side} x {known.side} px, by the root of their area: {middle:.0f} px in the middle, nine in '
         f'ten from {low:.0f} to {high:.0f} px',
     )
     reach = f'{share(maps.share)} of the boxes: {_shares(classes, maps, known.choice.counts)}'
@@ -142,7 +143,7 @@ def _input_lines(known: _Set) -> Iterator[str]:
             f'With --input-size {LARGER}, anchors reach {share(larger)} of the boxes instead of {share(reached)}, for '
             f'{(LARGER / known.side) ** 2:.1f} times the work.'
         )
-    yield f'input_size = ({known.side}, {known.side})  # width, height in px; anchors and strides below are for it'
+    yield f'input_size = {known.side}  # px, one number: the width, which is the height too; strides and anchors are for it'
 
 
 def _map_lines(known: _Set, variant: str) -> Iterator[str]:
@@ -159,7 +160,8 @@ def _map_lines(known: _Set, variant: str) -> Iterator[str]:
     else:
         yield from comment(f'{small}: maps from a stride of 16 px on, without a finer one.')
     yield f'out_indices = {chosen.stages}  # stages of the backbone'
-    yield f'channels = {chosen.channels(variant)}  # of the maps: those of {variant.upper()}, then what the neck adds'
+    channels = chosen.channels(ARCHITECTURES[variant]['width_factor'])
+    yield f'channels = {channels}  # of the maps: those of {variant.upper()}, then what the neck adds'
     yield f'strides = {list(chosen.anchors.strides)}'
     yield from comment(
         'Width and height in px at the input, map by map: k-means by 1 - IoU over the training boxes of its sizes; '
@@ -181,11 +183,8 @@ def _change_lines(changes: Changes) -> Iterator[str]:
         yield from comment(f'No Expand, which shrinks pictures to as little as a quarter of their side: {why}.')
     yield from _flip_lines(changes)
     left_out = [step for step, kept in (('Expand', changes.expand), ('RandomFlip', changes.flips)) if not kept]
-    yield 'changed = dict('
-    yield '    Resize=dict(scale=input_size),'
-    if changes.flips == EVERY:
-        yield '    RandomFlip=dict(prob=0.75, direction=list(flips)),'
-    yield ')'
+    flips = ', RandomFlip=dict(prob=0.75, direction=list(flips))' if changes.flips == EVERY else ''
+    yield f'changed = dict(Resize=dict(scale=(input_size, input_size)){flips})'
     yield 'train_pipeline = ['
     yield "    dict(step, **changed.get(step['type'], {}))"
     yield '    for step in _base_.train_pipeline'

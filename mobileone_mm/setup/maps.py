@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mobileone_mm.models.backbones.variants import ARCHITECTURES, BASE_CHANNELS
+from mobileone_mm.models.backbones.variants import BASE_CHANNELS
 from mobileone_mm.setup.anchors import Anchors, Floats, anchors_of, reached
 from mobileone_mm.setup.boxes import Boxes, Resize
 
@@ -35,10 +35,9 @@ class Maps:
     shares: tuple[float, ...]
     share: float
 
-    def channels(self, arch: str) -> tuple[int, ...]:
-        """Of each map, with the backbone of a variant: 's0' to 's4'."""
-        factors = ARCHITECTURES[arch]['width_factor']
-        widths = [int(BASE_CHANNELS[stage] * factors[stage]) for stage in self.stages]
+    def channels(self, width_factor: Sequence[float]) -> tuple[int, ...]:
+        """Of each map, with a backbone of these widths."""
+        widths = [int(BASE_CHANNELS[stage] * width_factor[stage]) for stage in self.stages]
         return (*widths, *EXTRA_CHANNELS[: len(self.anchors.strides) - len(widths)])
 
     def worst(self, counts: Sequence[int]) -> int | None:
@@ -70,19 +69,31 @@ def strides_of(side: int, stages: Sequence[int]) -> tuple[tuple[int, ...], tuple
     return tuple(round(side / count) for count in cells), tuple(cells)
 
 
-def choose_maps(boxes: Boxes, side: int) -> Choice:
+def choose_maps(boxes: Boxes, side: int, threshold: float = THRESHOLD) -> Choice:
     """The maps and anchors for a set, at an input of `side` x `side` px.
 
     A map of a stride of 8 px costs time, and is chosen where it reaches notably more: of all boxes, or of a class
     whose boxes too few anchors reach without it.
+
+    Args:
+        boxes: the set.
+        side: of the input, in px.
+        threshold: IoU from which on an anchor reaches a box.
     """
     xyxy = boxes.at(Resize((side, side)))
     counts = tuple(np.bincount(boxes.labels, minlength=len(boxes.classes)).tolist())
-    coarse, fine = (_with_stages(xyxy, boxes, side, stages) for stages in (COARSE, FINE))
+    coarse, fine = (maps_with(boxes, xyxy, *strides_of(side, stages), stages, threshold) for stages in (COARSE, FINE))
     return Choice(fine if _is_better(fine, coarse, counts) else coarse, coarse, counts)
 
 
-def maps_with(boxes: Boxes, xyxy: Floats, strides: Sequence[int], cells: Sequence[int], stages: Sequence[int]) -> Maps:
+def maps_with(
+    boxes: Boxes,
+    xyxy: Floats,
+    strides: Sequence[int],
+    cells: Sequence[int],
+    stages: Sequence[int],
+    threshold: float = THRESHOLD,
+) -> Maps:
     """The anchors that fit a set on given maps: more to a cell only where that reaches notably more.
 
     Args:
@@ -91,20 +102,17 @@ def maps_with(boxes: Boxes, xyxy: Floats, strides: Sequence[int], cells: Sequenc
         strides: of the maps.
         cells: of the maps.
         stages: of the backbone that make the first maps.
+        threshold: IoU from which on an anchor reaches a box.
     """
     found = []
     for count in COUNTS:
         anchors = anchors_of(xyxy[:, 2:] - xyxy[:, :2], boxes.labels, strides, cells, count)
         shares = np.full(len(boxes.classes), np.nan)
-        shares[np.unique(boxes.labels)] = reached(xyxy, boxes.labels, anchors, THRESHOLD)
-        every = float(reached(xyxy, np.zeros_like(boxes.labels), anchors, THRESHOLD)[0])
+        shares[np.unique(boxes.labels)] = reached(xyxy, boxes.labels, anchors, threshold)
+        every = float(reached(xyxy, np.zeros_like(boxes.labels), anchors, threshold)[0])
         found.append(Maps(tuple(stages), anchors, tuple(shares.tolist()), every))
     few, many = found
     return many if many.share > few.share + GAIN else few
-
-
-def _with_stages(xyxy: Floats, boxes: Boxes, side: int, stages: Sequence[int]) -> Maps:
-    return maps_with(boxes, xyxy, *strides_of(side, stages), stages)
 
 
 def _is_better(fine: Maps, coarse: Maps, counts: Sequence[int]) -> bool:

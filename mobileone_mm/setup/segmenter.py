@@ -1,6 +1,7 @@
 """A segmenter's config from a set of pictures and masks."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ from mobileone_mm.setup.picture_sizes import picture_sizes
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, title
 from mobileone_mm.setup.text import comment, names_literal, share, sizes_said
 
+LOGGER = logging.getLogger(__name__)
+
 HELD_OUT = 0.2  # of a set without validation pictures: MaskDataset's own share
 RARE = 0.01  # share of the pixels below which a class is rare
 MOST_LISTED = 20  # classes in a line
 
 
-def propose(found: Found, draft: Draft, wishes: Wishes, said: Callable[[str], None]) -> Proposal:
+def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
     """The config for a set of masks, and what it was chosen by.
 
     Raises:
@@ -29,7 +32,7 @@ def propose(found: Found, draft: Draft, wishes: Wishes, said: Callable[[str], No
     """
     assert found.masks is not None
     root = Path(draft.root)
-    meaning = meaning_of(root, found.masks, said, wishes.classes)
+    meaning = meaning_of(root, found.masks, LOGGER.info, wishes.classes)
     if len(meaning.classes) < 2:
         raise UsageError(
             f'`classes`: {len(meaning.classes)} for masks, expected two or more: what is none of them is a class too'
