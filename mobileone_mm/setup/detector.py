@@ -143,7 +143,7 @@ def _input_lines(known: _Set) -> Iterator[str]:
             f'With --input-size {LARGER}, anchors reach {share(larger)} of the boxes instead of {share(reached)}, for '
             f'{(LARGER / known.side) ** 2:.1f} times the work.'
         )
-    yield f'input_size = {known.side}  # px, one number: the width, which is the height too; strides and anchors are for it'
+    yield f'input_size = {known.side}  # px, the width, which is the height too; strides and anchors are for it'
 
 
 def _map_lines(known: _Set, variant: str) -> Iterator[str]:

@@ -48,29 +48,30 @@ class Reach:
     @property
     def low(self) -> tuple[str, ...]:
         """The classes of which too few boxes are reached, the least reached first."""
-        rows = sorted(zip(self.shares, self.classes, strict=True))
-        return tuple(f'{printable(name)} {share(value)}' for value, name in rows if value < ENOUGH)
-
-    def warning(self) -> str:
-        """What to say where `low` has some: which, what that means, and the lines."""
-        text = (
-            f'{self.said()}. Of {", ".join(self.low[:MOST_LISTED])} too few: what no anchor reaches is hardly learned'
-        )
-        if not self.lines:
-            return f'{text}. A larger input may reach more (docs/own_data.md)'
-        inner = ''.join(f'\n    {line}' for line in self.lines)
-        return f"{text}. These reach {share(self.better)} of the boxes; in the config's `model`:{inner}"
+        return tuple(name for value, name in self._rows() if value < ENOUGH)
 
     def said(self) -> str:
-        """All of it in a line."""
-        rows = sorted(row for row in zip(self.shares, self.classes, strict=True) if row[0] == row[0])
+        """All of it in a line, the classes that are reached least first."""
+        rows = self._rows()
         listed = ', '.join(f'{printable(name)} {share(value)}' for value, name in rows[:MOST_LISTED])
-        more = f' and {len(rows) - MOST_LISTED} classes more' if len(rows) > MOST_LISTED else ''
-        others = f'; another {share(self.rescued)} get their best anchor from an IoU of {self.least:g} on'
+        more = f', more of {len(rows) - MOST_LISTED} others' if len(rows) > MOST_LISTED else ''
+        others = f'; another {share(self.rescued)} have only their best one, from an IoU of {self.least:g} on'
         return (
             f'anchors reach {share(self.share)} of the boxes at an IoU of {self.threshold:g} ({listed}{more})'
             f'{others if self.rescued else ""}'
         )
+
+    def warning(self) -> str:
+        """What to say where `low` has some: what that means, and the lines."""
+        text = f'{self.said()}. Under {share(ENOUGH)} of a class, the rest is hardly learned'
+        if not self.lines:
+            return f'{text}. Larger inputs reach more of small boxes (docs/own_data.md)'
+        inner = ''.join(f'\n    {line}' for line in self.lines)
+        return f"{text}. These anchors reach {share(self.better)}; in the config's `model`:{inner}"
+
+    def _rows(self) -> list[tuple[float, str]]:
+        """The share and the name of each class that has boxes, the least reached first."""
+        return sorted(row for row in zip(self.shares, self.classes, strict=True) if row[0] == row[0])
 
 
 def reach_of(model: nn.Module, dataset: Any) -> Reach | None:
