@@ -75,7 +75,13 @@ def mask_folders(root: Path) -> list[MaskFolders]:
     return found
 
 
-def meaning_of(root: Path, folders: MaskFolders, said: Callable[[str], None], classes: Sequence[str] = ()) -> Meaning:
+def meaning_of(
+    root: Path,
+    folders: MaskFolders,
+    said: Callable[[str], None],
+    classes: Sequence[str] = (),
+    ignored: Sequence[int] = (),
+) -> Meaning:
     """What the masks of a set hold, and what that means as far as the folder says it.
 
     Args:
@@ -83,6 +89,7 @@ def meaning_of(root: Path, folders: MaskFolders, said: Callable[[str], None], cl
         folders: where its masks are.
         said: gets a line before a long work.
         classes: names that the user gives.
+        ignored: ids that the user gives for what has no class.
 
     Raises:
         DataError: the masks cannot be read as a set, or hold more than has names.
@@ -93,11 +100,11 @@ def meaning_of(root: Path, folders: MaskFolders, said: Callable[[str], None], cl
         raise DataError(f'{root / folders.lines["masks"]}: {shown(fault.text for fault in faults)}')
     facts = [one for one in look_at([], masks, said).values() if not one.fault]
     if all(one.holds_ids for one in facts):
-        return _of_ids(root, facts, classes)
+        return _of_ids(root, facts, classes, ignored)
     return _of_colours(root, facts, classes)
 
 
-def _of_ids(root: Path, facts: Sequence[Facts], given: Sequence[str]) -> Meaning:
+def _of_ids(root: Path, facts: Sequence[Facts], given: Sequence[str], known: Sequence[int]) -> Meaning:
     pixels: Counter[int] = Counter()
     for one in facts:
         pixels.update(dict(zip(one.values, one.pixels, strict=True)))
@@ -106,21 +113,20 @@ def _of_ids(root: Path, facts: Sequence[Facts], given: Sequence[str]) -> Meaning
         names = tuple(given) or ('background', THING)
         return Meaning(names, '', (), BLACK_AND_WHITE, _shares([pixels[0], pixels[IGNORED]]))
     named, file = (list(given), '') if given else _names(root)
-    ignored = [place for place, name in enumerate(named) if NO_CLASS.search(name)] if file else []
-    while ignored and ignored[-1] == len(named) - 1:  # what has no class stands last
+    while file and named and NO_CLASS.search(named[-1]):  # what has no class stands last
         named.pop()
-        ignored.pop()
-    count = len(named) or ids[-1] + 1
-    beyond = tuple(value for value in ids if value >= count)
+    classed = [value for value in ids if value not in known]
+    count = len(named) or (classed[-1] + 1 if classed else 0)
+    beyond = tuple(value for value in classed if value >= count)
     if count > MOST_CLASSES or len(beyond) > 1:
-        what = f'the ids {shown(beyond)}' if beyond else f'ids up to {ids[-1]}'
+        what = f'the ids {shown(beyond)}' if beyond else f'ids up to {classed[-1]}'
         raise DataError(
             f'{root}: its masks hold {what}, and there are {count} names{f" in {file}" if file else ""}; expected an '
             f'id from 0 on for each class, and at most one, or {IGNORED}, for no class; give `classes` in the order of '
             'ids'
         )
     names = tuple(named) or tuple('background' if value == 0 else f'class_{value}' for value in range(count))
-    return Meaning(names, file, beyond, None, _shares([pixels[value] for value in range(len(names))]))
+    return Meaning(names, file, (*known, *beyond), None, _shares([pixels[value] for value in range(len(names))]))
 
 
 def _of_colours(root: Path, facts: Sequence[Facts], given: Sequence[str]) -> Meaning:

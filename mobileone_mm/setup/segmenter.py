@@ -32,15 +32,10 @@ def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
     """
     assert found.masks is not None
     root = Path(draft.root)
-    meaning = meaning_of(root, found.masks, LOGGER.info, wishes.classes)
+    meaning = meaning_of(root, found.masks, LOGGER.info, wishes.classes, wishes.ignored or ())
     if len(meaning.classes) < 2:
         raise UsageError(
             f'`classes`: {len(meaning.classes)} for masks, expected two or more: what is none of them is a class too'
-        )
-    ignored = meaning.ignored if wishes.ignored is None else wishes.ignored
-    if not set(meaning.ignored) <= set(ignored):
-        raise DataError(
-            f'{root}: its masks hold the ids {meaning.ignored}, which have no name; add them to `ignore`, or name them'
         )
     train = pictures_in(str(root / draft.lines['images']))[0]
     sizes = picture_sizes(train)
@@ -51,12 +46,16 @@ def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
     count = len(train) if apart else len(train) - val
     size = wishes.input_size or segmenter_size(sizes)
     amounts = amounts_for('segmentation', count)
-    more: dict[str, Any] = {'ignore_index': _ignored(ignored), 'input_size': size, 'colour_map': meaning.colours}
+    more: dict[str, Any] = {
+        'ignore_index': _ignored(meaning.ignored),
+        'input_size': size,
+        'colour_map': meaning.colours,
+    }
     text = with_settings(
         Draft(draft.template, meaning.classes, draft.root, draft.lines).text(**more),
         title('A DeepLabV3', draft.root),
         wishes.variant,
-        list(_settings(meaning, ignored, amounts, count, sizes, size, wishes)),
+        list(_settings(meaning, amounts, count, sizes, size, wishes)),
         {'classes': names_literal(meaning.classes)},
         ('batch_size', 'max_epochs'),
     )
@@ -87,7 +86,6 @@ def _doubts(meaning: Meaning, wishes: Wishes) -> Iterator[str]:
 
 def _settings(
     meaning: Meaning,
-    ignored: tuple[int, ...],
     amounts: Amounts,
     count: int,
     sizes: list[tuple[int, int]],
@@ -97,8 +95,8 @@ def _settings(
     yield f'# --- chosen for {count:,} pictures ---'
     if meaning.named:
         yield f'# The classes are named in {meaning.named}, in the order of the ids.'
-    if ignored and wishes.ignored is None:
-        yield f'# Id {ignored[0]} has no class: no name in the order of the ids is left for it.'
+    if beyond := set(meaning.ignored) - set(wishes.ignored or ()):
+        yield f'# Id {min(beyond)} has no class: no name in the order of the ids is left for it.'
     if not wishes.input_size:
         own = "the pictures' own shape, in whole strides of 32 px"
         shape = own if size[0] != size[1] else 'a square, as their shapes differ or are one'

@@ -171,7 +171,7 @@ def two_sets_of_masks(root: Path) -> None:
     [
         (
             both,
-            r'boxes in COCO format \(annotations/instances_train\.json, annotations/instances_val\.json\) and in VOC format '
+            r'COCO format \(annotations/instances_train\.json, annotations/instances_val\.json\) and in VOC format '
             r'\(Annotations/\*\.xml\), expected one set',
         ),
         (without_validation, r'but not an annotation file for validation \(a \.json of COCO format with .val. in'),
