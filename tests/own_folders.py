@@ -1,14 +1,22 @@
-"""Folders of own data in the layouts that people have, small and drawn by the tests."""
+"""Folders of own data in the layouts that people have, small and drawn by the tests, and configs written for them."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from mobileone_mm.setup.proposal import Proposal
+
 SIZE = (96, 64)  # width, height in px of a picture
 CLASSES = ('cat', 'dog')
+
+TINY = (
+    'dict(_delete_=True, num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, '
+    'num_se_blocks=[0] * 4)'
+)
 
 Box = tuple[str, int, int, int, int]  # class, x1, y1, x2, y2 in px
 
@@ -93,3 +101,16 @@ def write_masks(
         (root / masks).mkdir(parents=True, exist_ok=True)
         Image.fromarray(whole).convert(mode).save(root / masks / f'{index}.png')
     return root
+
+
+def written(proposal: Proposal, *more: str, name: str = 'own.py') -> Path:
+    path = Path(name)
+    path.write_text('\n'.join([proposal.text, *more]))
+    return path
+
+
+def tiny_ssd(proposal: Proposal, name: str = 'own.py', channels: tuple[int, ...] = (16, 32, 64, 32, 32)) -> Path:
+    """A detector's config as it is written, on a backbone of a few channels and without weights to download."""
+    text = re.sub(r'^channels = .*?  #', f'channels = {channels}  #', proposal.text, flags=re.M)
+    lines = [f"model['backbone'].update(arch={TINY}, init_cfg=None)"]
+    return written(Proposal(text, (), ()), *lines, name=name)

@@ -11,7 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
-from own_folders import CLASSES, write_coco, write_masks, write_voc
+from own_folders import CLASSES, tiny_ssd, write_coco, write_masks, write_voc, written
 from small_classes import write_set
 
 from mobileone_mm.artifact.ladder import first_failed
@@ -21,16 +21,12 @@ from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.setup.by_layout import propose
-from mobileone_mm.setup.proposal import Proposal, Wishes
+from mobileone_mm.setup.proposal import Wishes
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.weights import checkpoint
 from tiny_detector import export_tiny, lively
 
 SIDE = 96  # px of the input
-TINY = (
-    'dict(_delete_=True, num_blocks=[1] * 4, width_factor=[0.125] * 4, num_conv_branches=[1] * 4, '
-    'num_se_blocks=[0] * 4)'
-)
 LONGEST = 120  # characters
 # Of a tiny network: in float32, and of a package in its own float16 (docs/package.md).
 SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
@@ -40,19 +36,6 @@ SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.chdir(tmp_path)
-
-
-def written(proposal: Proposal, *more: str, name: str = 'own.py') -> Path:
-    path = Path(name)
-    path.write_text('\n'.join([proposal.text, *more]))
-    return path
-
-
-def tiny_ssd(proposal: Proposal, name: str = 'own.py') -> Path:
-    """A detector's config as it is written, on a backbone of a few channels and without weights to download."""
-    text = re.sub(r'^channels = .*?  #', 'channels = (16, 32, 64, 32, 32)  #', proposal.text, flags=re.M)
-    lines = [f"model['backbone'].update(arch={TINY}, init_cfg=None)"]
-    return written(Proposal(text, (), ()), *lines, name=name)
 
 
 def masks(root: Path) -> Path:
