@@ -48,7 +48,6 @@ def said(runner: Any) -> list[tuple[str, str, str]]:
 
 def test_what_anchors_reach_is_said_once_and_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     write_coco(Path('data'), side=FITTING)
     config = configs.load_config(tiny_ssd(propose('data', Wishes(input_size=(96, 96)))))
     model, dataset = configs.build_model(config), open_dataset(config, 'train_dataloader')

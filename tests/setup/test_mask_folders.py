@@ -12,11 +12,6 @@ from mobileone_mm.errors import DataError
 from mobileone_mm.setup.mask_folders import Meaning, mask_folders, meaning_of
 
 
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-
-
 def meaning(root: Path, classes: Sequence[str] = ()) -> Meaning:
     (folders,) = mask_folders(root)
     return meaning_of(root, folders, lambda text: None, classes)

@@ -34,7 +34,6 @@ SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     monkeypatch.chdir(tmp_path)
 
 
