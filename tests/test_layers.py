@@ -37,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     'datasets': {'openmmlab', 'pictures'},
     'setup': {'datasets', 'models', 'openmmlab', 'pictures'},
     'robustness': {'datasets', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam'},
-    'inspection': {'datasets', 'openmmlab', 'pictures'},
+    'inspection': {'setup', 'datasets', 'openmmlab', 'pictures'},
     'hooks': {'setup', 'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
     'doctor': set(),
