@@ -29,9 +29,9 @@ from mobileone_mm import cli
 from mobileone_mm.atomic import Kind, replacing, require_writable
 from mobileone_mm.errors import MobileOneError, UsageError
 from mobileone_mm.openmmlab.own_config import own_config
-from mobileone_mm.openmmlab.own_layout import class_layout
 from mobileone_mm.outputs import REPORT, is_marked, mark_folder, report_text
 from mobileone_mm.reparam import fuse
+from mobileone_mm.setup.layouts import class_layout
 from timing import parameters
 
 WHAT = 'ablations'

@@ -35,9 +35,10 @@ ROOMS: dict[str, set[str]] = {
     'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
     'demo': {'artifact', 'pictures'},
     'datasets': {'openmmlab', 'pictures'},
+    'setup': {'datasets', 'models', 'openmmlab', 'pictures'},
     'robustness': {'datasets', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam'},
-    'inspection': {'datasets', 'openmmlab', 'pictures'},
-    'hooks': {'openmmlab', 'reparam', 'weights'},
+    'inspection': {'setup', 'datasets', 'openmmlab', 'pictures'},
+    'hooks': {'setup', 'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
     'doctor': set(),
 }

@@ -9,7 +9,7 @@ val_folder = 'val'  # the same; None: a fifth of each class in train_folder is h
 input_size = 224  # px, one number: the width, which is the height too
 
 # --- follows from the above ---
-max_epochs = 20
+batch_size, max_epochs = 16, 20
 arch = _base_.model.backbone.arch
 weights = f'https://docs-assets.developer.apple.com/ml-research/datasets/mobileone/mobileone_{arch}_unfused.pth.tar'
 spread = dict(total_level=10, magnitude_std=0.5, hparams=dict(pad_val=(104, 116, 124), interpolation='bicubic'))
@@ -36,7 +36,7 @@ val_set = dict(
     apart_from=None if parted else train_folder,
     test_mode=True,
 )
-train_dataloader = dict(batch_size=16, dataset=dict(**own, **train_set, pipeline=train_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(**own, **train_set, pipeline=train_pipeline))
 val_dataloader = test_dataloader = dict(dataset=dict(**own, **val_set, pipeline=test_pipeline))
 val_evaluator = test_evaluator = dict(topk=(1,))  # there may be fewer classes than five
 model = dict(

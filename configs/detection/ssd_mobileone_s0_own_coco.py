@@ -8,16 +8,19 @@ train_file, train_images = 'annotations/train.json', 'train/'
 val_file, val_images = 'annotations/val.json', 'val/'
 
 # --- follows from the above ---
-max_epochs = 60
+batch_size, max_epochs = 16, 60
+train_pipeline = _base_.train_pipeline
+test_pipeline = _base_.test_pipeline
 norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind a run of some hundred steps
 model = dict(neck=dict(norm_cfg=norm_cfg), bbox_head=dict(num_classes=len(classes), norm_cfg=norm_cfg))
 metainfo = dict(classes=classes)
+own = dict(data_root=data_root, metainfo=metainfo)
 train_dataloader = dict(
-    batch_size=16,
-    dataset=dict(data_root=data_root, metainfo=metainfo, ann_file=train_file, data_prefix=dict(img=train_images)),
+    batch_size=batch_size,
+    dataset=dict(ann_file=train_file, data_prefix=dict(img=train_images), pipeline=train_pipeline, **own),
 )
 val_dataloader = dict(
-    dataset=dict(data_root=data_root, metainfo=metainfo, ann_file=val_file, data_prefix=dict(img=val_images)),
+    dataset=dict(ann_file=val_file, data_prefix=dict(img=val_images), pipeline=test_pipeline, **own),
 )
 test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + val_file, classwise=True)

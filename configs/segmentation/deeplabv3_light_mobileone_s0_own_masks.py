@@ -14,7 +14,7 @@ class_weight = None  # of rare classes; `mobileone check` offers it
 input_size = (512, 512)  # width, height in px: of crops in training, and what the exported model takes
 
 # --- follows from the above ---
-max_epochs = 60
+batch_size, max_epochs = 8, 60
 crop_size = (input_size[1], input_size[0])
 changed = dict(
     LoadAnnotations=dict(type='mobileone_mm.LoadMask'),
@@ -39,7 +39,7 @@ own = dict(
 train_prefix = dict(img_path=images, seg_map_path=masks)
 val_prefix = dict(img_path=val_images or images, seg_map_path=val_masks or masks)
 train_dataloader = dict(
-    batch_size=8, dataset=dict(**own, data_prefix=train_prefix, part=parts[0], pipeline=train_pipeline)
+    batch_size=batch_size, dataset=dict(**own, data_prefix=train_prefix, part=parts[0], pipeline=train_pipeline)
 )
 val_dataloader = dict(dataset=dict(**own, data_prefix=val_prefix, part=parts[1], pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -12,26 +12,30 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import UsageError, is_plain, printable
 from mobileone_mm.locks import take
 from mobileone_mm.openmmlab.own_config import own_config, templates
-from mobileone_mm.openmmlab.own_layout import LAYOUTS, Layout, is_class_folders, is_voc
 from mobileone_mm.openmmlab.shipped import config
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
+from mobileone_mm.setup.layouts import CLASSES, COCO, LAYOUTS, MASKS, VOC, Layout, is_class_folders, is_voc
 
-HELP = """example: %(prog)s my_set.py --data photos/ --classes cat,dog
+HELP = """example: %(prog)s my_set.py photos/
+
+Writes a config for the boxes, masks or class folders in a folder, ready to train. It looks at what is there: boxes in
+COCO format (Roboflow's among it) or VOC format, pictures and masks, or a folder of pictures for each class. What it
+finds and what it chooses is said, and each choice stands in the config with its reason: batch, epochs, input size, and
+for boxes the maps, the anchors and the changes by chance. The file may lie anywhere and is yours. Nothing is replaced.
+
+Without a folder, it fills in a template by name: settings for a few hundred pictures, with your classes and paths in
+the first lines.
+         %(prog)s my_set.py --data photos/ --classes cat,dog
          %(prog)s my_seg.py --images photos/ --masks masks/ --classes ground,cat,dog --ignore 11
-         %(prog)s my_classes.py --from mobileone_s0_own_classes --data photos/
-
-Writes a config for your own boxes, masks or class folders, ready to train: settings that work on a few hundred
-pictures, with your classes and paths in its first lines. Looks into the folder of --data for annotation files and
-pictures of boxes, or for the folders of classes, and says what it did not find. Of class folders without train/ and
-val/, the config holds out a fifth for validation. The file may lie anywhere and is yours. Nothing is replaced."""
-COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
-MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
+         %(prog)s my_classes.py --from mobileone_s0_own_classes --data photos/"""
 DATA_FILES = ('.json', '.yaml', '.yml', '.toml', '.xml', '.txt', '.csv', '.html', '.zip')
 OTHER_ENDINGS = (*ARTIFACTS, *CHECKPOINTS, *DATA_FILES, *PICTURE_ENDINGS)
 PLACEHOLDERS = {MASKS: "'background' and 'thing'", CLASSES: "'cat' and 'dog'"}  # their classes
 MOST_LISTED = 10  # names in a line
 TRAIN, VAL = 'train', ('val', 'validation')  # subfolders that a set may be split into
 HIGHEST = 255  # an id is a byte
+BY_HAND = ('template', 'data', 'images', 'masks', 'val_images', 'val_masks')  # options of a template that is filled in
+OF_FOLDER = ('variant', 'input_size')  # of a config that is written for a folder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,6 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     take(out)
     if os.path.lexists(out):
         raise UsageError(f'{out}: is there already, and a config of yours is never replaced; choose another name')
+    if args.folder is not None:
+        _write(out, _proposed(args))
+        return 0
+    if wrong := [name for name in OF_FOLDER if getattr(args, name) is not None]:
+        raise UsageError(f'`{wrong[0]}`: given without a folder to look at: {cli.command("init", out, "FOLDER")}')
     if args.data and not os.path.isdir(args.data):
         raise UsageError(f'`data` {args.data}: no such folder; give the one that holds annotations and pictures')
     classes = split_classes(args.classes) if args.classes is not None else None
@@ -53,19 +62,64 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     layout = found_in(args.data, Path(config(template)).stem) if args.data else Layout()
     text = own_config(template, classes or layout.classes or None, args.data, {**layout.lines, **of_masks})
-    with replacing(out) as fresh:
-        fresh.write_text(text, encoding='utf-8')
     _say(args.data, layout, classes)
     if template in PLACEHOLDERS and not (classes or layout.classes):
         cli.say(f'warning: no --classes given; {PLACEHOLDERS[template]} hold their places in the config')
-    cli.result(f'{out}: written; look through its first lines, classes and paths, before you train')
-    cli.next_command(cli.command('check', out))
+    _write(out, text, 'look through its first lines, classes and paths, before you train')
     return 0
+
+
+def _proposed(args: argparse.Namespace) -> str:
+    """The config for a folder; what it holds and what was chosen is said.
+
+    Raises:
+        UsageError: options of a template are given too, or one does not fit.
+        DataError: the folder holds no set that we know, or one that cannot be read.
+    """
+    if wrong := [name for name in BY_HAND if getattr(args, name) is not None]:
+        raise UsageError(
+            f'`{wrong[0]}`: goes with a template that you fill in, and {args.folder} is looked at; leave one of them '
+            'out'
+        )
+    from mobileone_mm.setup.by_layout import propose  # after the options: it takes seconds to load
+    from mobileone_mm.setup.proposal import DEFAULT_VARIANT, Wishes
+
+    ignored = None if args.ignore is None else _ids(args.ignore)
+    wishes = Wishes(
+        args.variant or DEFAULT_VARIANT,
+        None if args.input_size is None else _size(args.input_size),
+        split_classes(args.classes) if args.classes is not None else (),
+        (ignored,) if isinstance(ignored, int) else ignored,
+    )
+    proposal = propose(args.folder, wishes)
+    for line in proposal.found:
+        cli.result(f'found   {line}')
+    for line in proposal.chosen:
+        cli.result(f'chosen  {line}')
+    return proposal.text
+
+
+def _write(out: Path, text: str, advice: str = 'each choice stands in it with its reason') -> None:
+    with replacing(out) as fresh:
+        fresh.write_text(text, encoding='utf-8')
+    cli.result(f'{out}: written; {advice}')
+    cli.next_command(cli.command('check', out))
+
+
+def _size(words: str) -> tuple[int, int]:
+    """Width and height of an input, from one number or two."""
+    sides = [word.strip() for word in words.split(',')]
+    if len(sides) > 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise UsageError(f'`input_size` {words!r}: expected a number of px, or width and height: 320 or 512,384')
+    return int(sides[0]), int(sides[-1])
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = cli.parser('init', HELP)
     parser.add_argument('name', nargs='?', default='my_set.py', help='file to write (%(default)s)')
+    parser.add_argument('folder', nargs='?', metavar='FOLDER', help='your data, to be looked at')
+    parser.add_argument('--variant', metavar='S', help='of MobileOne: s0 to s4 (s0, the fastest)')
+    parser.add_argument('--input-size', metavar='PX', help='of the network: 320, of masks also 512,384 (as it fits)')
     parser.add_argument(
         '--from',
         dest='template',

@@ -13,18 +13,9 @@ from mmengine.fileio import get
 from mobileone_mm.datasets.checked import Checked
 from mobileone_mm.datasets.checks import Tally, box_fault, numbers, reaches_out, require_file, require_stems
 from mobileone_mm.datasets.picture_facts import image_facts
+from mobileone_mm.datasets.voc_file import ROOT, parsed
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
-
-ROOT = 'annotation'
-
-
-class _WithoutDoctype(ET.TreeBuilder):
-    """Builds a tree of what declares nothing: entities could expand without end, or name other files."""
-
-    def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
-        """Called by the parser before it reads a declaration."""
-        raise ValueError(f'it has a <!DOCTYPE {name}>, which is not read; take it out')
 
 
 @DATASETS.register_module()
@@ -111,7 +102,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         if self.backend_args is None:
             require_file(xml_path)
         content = get(xml_path, backend_args=self.backend_args)
-        root = ET.fromstring(content, ET.XMLParser(target=_WithoutDoctype()))
+        root = parsed(content)
         if root.tag != ROOT:
             raise ValueError(f'its root is <{root.tag}>, not <{ROOT}>')
         inner = len(list(root.iter('object'))) - len(root.findall('object'))

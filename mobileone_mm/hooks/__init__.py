@@ -1,5 +1,6 @@
 """Hooks for mm configs: `dict(type='mobileone_mm.FuseForTestHook')` in `custom_hooks`."""
 
+from mobileone_mm.hooks.anchor_reach import AnchorReachHook
 from mobileone_mm.hooks.expand import ExpandHook
 from mobileone_mm.hooks.fuse_for_test import FuseForTestHook
 from mobileone_mm.hooks.invalid_loss import StopOnInvalidLoss
@@ -8,6 +9,7 @@ from mobileone_mm.hooks.randomness import RandomnessHook
 from mobileone_mm.hooks.save_fused import SaveFusedHook
 
 __all__ = [
+    'AnchorReachHook',
     'ExpandHook',
     'FuseForTestHook',
     'PlainCheckpointHook',

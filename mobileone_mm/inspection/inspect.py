@@ -14,8 +14,9 @@ from mobileone_mm.inspection.by_task import KINDS, content_of
 from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.samples import write_samples
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights_in
-from mobileone_mm.openmmlab.configs import load_config, quiet, task_of
+from mobileone_mm.openmmlab.configs import build_model, load_config, quiet, task_of
 from mobileone_mm.openmmlab.test_data import open_dataset
+from mobileone_mm.setup.reach import reach_of
 
 PARTS = ('train', 'val', 'test')
 HEADS = ('decode_head', 'auxiliary_head', 'bbox_head', 'head', 'data_preprocessor')
@@ -77,7 +78,10 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
             samples = write_samples(datasets['train'], task, out, count, seed)
         except DataError as error:
             faults['train'] = str(error)
-    return Inspection(task, parts, faults, tuple(_notes(parts)), samples)
+    notes = _notes(parts)
+    if task == 'detection' and 'train' in parts and not faults:
+        notes += _unreached(config, datasets['train'])
+    return Inspection(task, parts, faults, tuple(notes), samples)
 
 
 def _parts(config: Config) -> list[str]:
@@ -124,6 +128,15 @@ def _notes(parts: Mapping[str, Content]) -> list[str]:
             many = '1 image is' if both == 1 else f'{both} images are'
             notes.append(f'{many} in train and in {part}, whose score will be too good')
     return notes
+
+
+def _unreached(config: Config, dataset: Any) -> list[str]:
+    """What the anchors of the config's model reach of the boxes, where that is too little."""
+    try:
+        reach = reach_of(build_model(config), dataset)
+    except ConfigError:  # a model that cannot be built is for the training to say
+        return []
+    return [f'train: {reach.said()}; a training logs what to do'] if reach and reach.low else []
 
 
 def _shared(train: Content, other: Content) -> int:

@@ -1,7 +1,9 @@
 """A config for a user's own data: a shipped one with its first lines filled in, which works wherever it is put."""
 
 import ast
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.shipped import config, shipped
 
 YOURS = '# --- yours'  # begins the comment above the lines that a template's user fills in
+FOLLOWS = '# --- follows'  # begins the comment above what needs no change
 BASE = '_base_'
 INPUT_SIZE = 'input_size'
 
@@ -49,6 +52,47 @@ def own_config(
         if name not in variables(text):
             raise ConfigError(f'{template}: has no line for {name}; it sets {", ".join(variables(text))}')
     return _filled(text, others or {})
+
+
+def with_settings(
+    text: str, title: str, variant: str, settings: Sequence[str], changed: Mapping[str, str], chosen: Collection[str]
+) -> str:
+    """The text of an own config with settings of its own between the lines that are yours and what follows from them.
+
+    Args:
+        text: as `own_config` gives it.
+        title: the comment that it begins with, instead of the template's.
+        variant: 's0' to 's4', in place of its base's.
+        settings: lines.
+        changed: the text of values, by the variable that the template sets.
+        chosen: variables whose lines the settings replace.
+
+    Raises:
+        ConfigError: the base has no such variant.
+    """
+    base = _base_of(text)
+    other = re.sub(r'_s\d(?=_|$)', f'_{variant}', base)
+    if other not in shipped():
+        pattern = re.sub(r'_s\d(?=_|$)', '_s?', base)
+        known = [name for name in shipped() if fnmatch(name, pattern)]
+        raise ConfigError(f'`variant` {variant}: there is no {other}; there are {", ".join(known)}')
+    text = _assigned(text, BASE, f"__import__('mobileone_mm').config({other!r})")
+    for name, value in changed.items():
+        text = _assigned(text, name, value)
+    replaced = [ast.get_source_segment(text, line) for line in ast.parse(text).body if set(_names(line)) & set(chosen)]
+    for source in replaced:
+        text = re.sub(rf'^{re.escape(str(source))}.*\n', '', text, count=1, flags=re.M)
+    _, _, text = text.partition('\n')
+    above, marker, below = text.partition(FOLLOWS)
+    return '\n'.join([title, above.rstrip('\n'), '', *settings, '', f'{marker}{below}'])
+
+
+def _base_of(text: str) -> str:
+    """The name of the shipped config that an own config is based on."""
+    call = _assignment(text, BASE).value
+    assert isinstance(call, ast.Call)
+    name: str = ast.literal_eval(call.args[0])
+    return name
 
 
 def _filled(text: str, others: Mapping[str, Any]) -> str:

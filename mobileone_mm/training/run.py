@@ -15,7 +15,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.cli import fact
 from mobileone_mm.errors import MobileOneError, interrupted
-from mobileone_mm.hooks import PlainCheckpointHook, RandomnessHook
+from mobileone_mm.hooks import AnchorReachHook, PlainCheckpointHook, RandomnessHook
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
@@ -170,8 +170,10 @@ def _prepare_model(runner: Runner) -> None:
 
 
 def _add_hooks(runner: Runner) -> None:
-    """What `--resume` needs of any config: checkpoints that torch loads, and randomness that goes on where it was."""
-    for kind in (PlainCheckpointHook, RandomnessHook):
+    """What any training has: checkpoints that torch loads, randomness that goes on where it was, which `--resume`
+    needs, and a word on what anchors reach.
+    """
+    for kind in (PlainCheckpointHook, RandomnessHook, AnchorReachHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from own_folders import write_coco
 from small_classes import write, write_set
 from small_sets import BOXES, SIDE, write_boxes, write_masks
 
@@ -231,3 +232,14 @@ def test_control_characters_in_names_of_folders_are_a_fault(kind: str, capsys: p
         assert r'  photos/esc\x1b[31m: control characters in the name' in lines
         assert 'names with control characters, such as tabs and line breaks: rename these folders' in said
     assert 'Traceback' not in err
+
+
+def test_what_anchors_do_not_reach_is_a_note(capsys: pytest.CaptureFixture[str]) -> None:
+    write_coco(Path('cells'), side=6)
+    for words in (['near.py', 'cells', '--input-size', '320'], ['far.py', '--data', 'cells']):
+        assert cli.run(init.main, words) == 0
+    capsys.readouterr()
+    assert cli.run(main, ['near.py']) == 0
+    assert 'anchors reach' not in capsys.readouterr().out
+    assert cli.run(main, ['far.py']) == 0
+    assert 'note: train: anchors reach 0 % of the boxes at an IoU of 0.5 (cat 0 %, dog 0 %)' in capsys.readouterr().out

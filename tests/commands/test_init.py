@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from own_folders import write_coco as write_boxes
+from own_folders import write_masks
 from small_classes import write
 
 from mobileone_mm import cli
@@ -225,6 +227,85 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
     ],
 )
 def test_wrong_usage_is_one_line_and_no_file(
+    words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(main, words) == status
+    said = capsys.readouterr()
+    assert said.out == ''
+    assert said.err.startswith(f'error: {message}')
+    assert said.err.count('\n') == 1
+    assert not list(Path().glob('**/*.py'))
+
+
+def test_a_folder_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    write_boxes(Path('cells'), side=8)
+    assert cli.run(main, ['my_set', 'cells']) == 0
+    read = Config.fromfile('my_set.py')
+    assert read.train_dataloader.dataset.data_root == 'cells/'
+    assert tuple(read.model.backbone.out_indices) == (1, 2, 3)
+    found, counted, sides, reach, changes, written, last = capsys.readouterr().out.splitlines()
+    assert found == 'found   boxes in COCO format: 8 training pictures, 2 for validation; 96 x 64 px'
+    assert counted == 'found   32 boxes: cat 16, dog 16'
+    assert sides.startswith('found   boxes at 320 x 320 px, by the root of their area: ')
+    assert reach.startswith('chosen  maps from a stride of 8 px on; an anchor reaches (IoU 0.5) ')
+    assert changes == 'chosen  flips: horizontal; Expand: no'
+    assert written.startswith('my_set.py: written; ')
+    assert last == f'next: {cli.command("check", "my_set.py")}'
+
+
+def test_a_variant_and_a_size_may_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    write(Path('photos'), 'rose/1.png', 'rose/2.png', 'daisy/3.png', 'daisy/4.png')
+    assert cli.run(main, ['my_set.py', 'photos', '--variant', 's1', '--input-size', '160']) == 0
+    read = Config.fromfile('my_set.py')
+    assert (read.model.backbone.arch, read.input_size) == ('s1', 160)
+    notes = capsys.readouterr().err.splitlines()
+    assert notes[0].startswith('no folder val/ with a folder for each class in photos: a fifth of the pictures')
+
+
+def test_masks_of_a_folder_with_names_and_ids_that_are_given() -> None:
+    write_masks(Path('scenes'), 'photos', 'masks', ids=(0, 1, 7))
+    words = ['scenes', '--classes', 'ground,cat', '--ignore', '7', '--input-size', '96,64']
+    assert cli.run(main, ['seg.py', *words]) == 0
+    read = Config.fromfile('seg.py')
+    dataset = read.train_dataloader.dataset
+    assert (dataset.ignore_index, dataset.part, tuple(dataset.metainfo.classes)) == (7, 'train', ('ground', 'cat'))
+    assert tuple(read.input_size) == (96, 64)
+
+
+def test_options_that_messages_name_are_printed_as_flags(capsys: pytest.CaptureFixture[str]) -> None:
+    write_masks(Path('scenes'), 'photos', 'fine')
+    write_masks(Path('scenes'), 'photos', 'coarse')
+    assert cli.run(main, ['seg.py', 'scenes']) == 1
+    said = capsys.readouterr()
+    assert said.err.endswith('; name one with --images and --masks instead\n')
+    assert said.out == ''
+
+
+@pytest.mark.parametrize(
+    ('words', 'status', 'message'),
+    [
+        (['a.py', 'nowhere'], 2, 'nowhere: no such folder, expected one of own data'),
+        (['a.py', 'photos'], 1, 'photos: holds no file; expected boxes in COCO format'),
+        (
+            ['a.py', 'photos', '--data', 'photos'],
+            2,
+            '--data: goes with a template that you fill in',
+        ),
+        (['a.py', 'photos', '--from', VOC], 2, '--from: goes with a template'),
+        (['a.py', 'photos', '--images', 'photos', '--masks', 'photos'], 2, '--images: goes with a template'),
+        (['a.py', '--variant', 's1'], 2, '--variant: given without a folder to look at'),
+        (['a.py', '--input-size', '320'], 2, '--input-size: given without a folder to look at'),
+        (['a.py', 'photos', '--variant', 'S9'], 2, '--variant S9: expected one of s0, s1, s2, s3, s4'),
+        (
+            ['a.py', 'photos', '--input-size', '3x3'],
+            2,
+            "--input-size '3x3': expected a number of px",
+        ),
+        (['a.py', 'photos', '--input-size', '1,2,3'], 2, "--input-size '1,2,3': expected a number"),
+        (['a.py', 'photos', '--input-size', '0'], 2, '--input-size 0,0: expected sides from 64 to 2048 px'),
+    ],
+)
+def test_a_folder_that_cannot_be_used_is_one_line_and_no_file(
     words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(main, words) == status

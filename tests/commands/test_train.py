@@ -102,6 +102,8 @@ def test_a_line_an_epoch_and_the_best_checkpoint_at_the_end(config: Path, capsys
     assert run(config) == 0
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if ' images are looked at' not in line]
+    reach = lines.pop(4)
+    assert re.match(r'anchors reach \d+ % of the boxes at an IoU of 0\.\d \(\w+ \d+ %, \w+ \d+ %, \w+ \d+ %\)', reach)
     assert [line[:10].strip() for line in (*lines[:4], lines[5])] == HEAD
     assert lines[:2] == ['config    tiny.py', 'work dir  work_dirs/tiny']
     assert Path(lines[2].removeprefix('log').strip()).is_file()

@@ -8,7 +8,7 @@ import pytest
 
 from mobileone_mm.datasets.toy import write_coco
 from mobileone_mm.datasets.toy_options import ToyOptions
-from mobileone_mm.openmmlab.own_layout import coco_layout, is_voc, voc_layout
+from mobileone_mm.setup.layouts import coco_layout, is_voc, voc_layout
 
 
 def coco(

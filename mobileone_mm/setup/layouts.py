@@ -11,6 +11,9 @@ from typing import Any
 from mobileone_mm.errors import shown
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
+# The templates that layouts are for, by name.
+COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
+MASKS, CLASSES = 'deeplabv3_light_mobileone_s0_own_masks', 'mobileone_s0_own_classes'
 SPLITS = ('train', 'val')  # a word of a path that begins so names one: train2017, validation
 DEEPEST = 3  # folders below the root that are looked into
 MOST_FILES = 20  # that are opened for a split: some tools write a .json for each picture
@@ -77,7 +80,7 @@ def voc_layout(root: Path) -> Layout:
 def class_layout(root: Path) -> Layout:
     """The folders that hold a folder for each class, one for each part or one for both, and the classes."""
     train, val = (_part_with_classes(root, split) for split in SPLITS)
-    if train is None and val is None and not _is_part_of_a_set(_shown_folders(root)):
+    if train is None and val is None and not _is_part_of_a_set(shown_folders(root)):
         train = _class_root(root, Path())
     elif train is not None:
         train = _class_root(root, train) or train
@@ -85,7 +88,7 @@ def class_layout(root: Path) -> Layout:
         only_val = {} if val is None else {'val_folder': val.as_posix()}
         return Layout(only_val, (), (f'class folders to train on: {_too_few(root)}',))
     lines = {'train_folder': '' if train == Path() else train.as_posix(), 'val_folder': val and val.as_posix()}
-    classes = tuple(_shown_folders(root / train))
+    classes = tuple(shown_folders(root / train))
     if val is not None:
         return Layout(lines, classes)
     return Layout(
@@ -99,9 +102,9 @@ def class_layout(root: Path) -> Layout:
 
 
 LAYOUTS: Mapping[str, Callable[[Path], Layout]] = {
-    'mobileone_s0_own_classes': class_layout,
-    'ssd_mobileone_s0_own_coco': coco_layout,
-    'ssd_mobileone_s0_own_voc': voc_layout,
+    CLASSES: class_layout,
+    COCO: coco_layout,
+    VOC: voc_layout,
 }
 
 
@@ -116,20 +119,21 @@ def is_voc(root: Path) -> bool:
     return (root / XML).is_dir() and any((root / XML).glob('*.xml'))
 
 
-def _shown_folders(root: Path) -> list[str]:
+def shown_folders(root: Path) -> list[str]:
+    """The names of the folders in a folder, sorted, without hidden ones."""
     return sorted(path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith('.'))
 
 
 def _part_with_classes(root: Path, split: str) -> Path | None:
     """The folder of a part of a set that holds folders."""
-    named = sorted((name for name in _shown_folders(root) if _names(Path(name), split)), key=lambda n: (len(n), n))
-    return next((Path(name) for name in named if _shown_folders(root / name)), None)
+    named = sorted((name for name in shown_folders(root) if names_split(Path(name), split)), key=lambda n: (len(n), n))
+    return next((Path(name) for name in named if shown_folders(root / name)), None)
 
 
 def _class_root(root: Path, folder: Path) -> Path | None:
     """The folder that holds folders of pictures, two at least: this one, or the only one in it, and so on."""
     for _ in range(DEEPEST):
-        below = _shown_folders(root / folder)
+        below = shown_folders(root / folder)
         if sum(_holds_pictures(root / folder / name) for name in below) > 1:
             return folder
         if len(below) != 1:
@@ -140,7 +144,7 @@ def _class_root(root: Path, folder: Path) -> Path | None:
 
 def _too_few(root: Path) -> str:
     """What is expected of class folders, and what is there instead."""
-    names = [name for name in _shown_folders(root) if _holds_pictures(root / name)]
+    names = [name for name in shown_folders(root) if _holds_pictures(root / name)]
     found = f'only {shown(names)}' if names else 'none'
     return f'expected two or more folders with pictures, one for each class, or train/ with such folders; found {found}'
 
@@ -156,7 +160,7 @@ def _holds_pictures(folder: Path) -> bool:
 
 def _is_part_of_a_set(names: Sequence[str]) -> bool:
     """Whether folders are named as the parts of a set, all of them, and not as classes."""
-    return bool(names) and all(any(_names(Path(name), part) for part in (*SPLITS, 'test')) for name in names)
+    return bool(names) and all(any(names_split(Path(name), part) for part in (*SPLITS, 'test')) for name in names)
 
 
 def _folders(root: Path) -> Iterator[Path]:
@@ -173,9 +177,11 @@ def _folders(root: Path) -> Iterator[Path]:
 
 def _coco_file(root: Path, files: Sequence[Path], split: str) -> tuple[Path | None, Any]:
     """The first file that names a split, and what it holds: its own name counts more than that of its folder."""
-    named = [file for file in files if _names(file.relative_to(root), split)]
+    named = [file for file in files if names_split(file.relative_to(root), split)]
     # COCO's own set has keypoints of the same pictures, in files of their own.
-    first = sorted(named, key=lambda file: (not _names(Path(file.name), split), not file.name.startswith('instances')))
+    first = sorted(
+        named, key=lambda file: (not names_split(Path(file.name), split), not file.name.startswith('instances'))
+    )
     for file in first[:MOST_FILES]:
         if not file.is_file():  # a pipe would keep whoever opens it waiting
             continue
@@ -205,10 +211,11 @@ def _pictures(root: Path, folders: Sequence[Path], names: Sequence[str], split: 
     other = next(name for name in SPLITS if name != split)
     samples = names[:: max(1, len(names) // 20)]
     fitting = [folder for folder in folders if samples and all((root / folder / name).is_file() for name in samples)]
-    return min(fitting, key=lambda folder: (_names(folder, other), not _names(folder, split)), default=None)
+    return min(fitting, key=lambda folder: (names_split(folder, other), not names_split(folder, split)), default=None)
 
 
-def _names(path: Path, split: str) -> bool:
+def names_split(path: Path, split: str) -> bool:
+    """Whether a word of a path begins as a split is called: 'train', 'val'."""
     return any(word.startswith(split) for word in re.findall('[a-z]+', path.as_posix().lower()))
 
 

@@ -1,0 +1,50 @@
+"""A classifier's config from folders of pictures, one for each class."""
+
+from pathlib import Path
+
+from mobileone_mm.datasets.class_files import pictures_in
+from mobileone_mm.errors import DataError, shown
+from mobileone_mm.openmmlab.own_config import with_settings
+from mobileone_mm.setup.amounts import amounts_for
+from mobileone_mm.setup.folder import KINDS
+from mobileone_mm.setup.picture_sizes import picture_sizes
+from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, title
+from mobileone_mm.setup.text import counted, names_literal, sizes_said
+
+SIDE = 224  # px of the input: that of the weights it starts from
+HELD_OUT = 0.2  # of a set without validation pictures: ClassFolderDataset's own share
+
+
+def propose(draft: Draft, wishes: Wishes) -> Proposal:
+    """The config for a set of class folders, and what it was chosen by.
+
+    Raises:
+        DataError: a class has no picture.
+        UsageError: an input that is no square is asked for.
+    """
+    side = wishes.side(SIDE)
+    root, val_folder = Path(draft.root), draft.lines['val_folder']
+    train = {name: pictures_in(str(root / draft.lines['train_folder'] / name))[0] for name in draft.classes}
+    if empty := [name for name, paths in train.items() if not paths]:
+        raise DataError(f'{root}: no picture of {shown(empty)}, expected a folder of pictures for each class')
+    every = [path for paths in train.values() for path in paths]
+    sizes = picture_sizes(every)
+    held = sum(max(1, round(HELD_OUT * len(paths))) for paths in train.values())
+    val = held if val_folder is None else len(pictures_in(str(root / val_folder))[0])
+    count = len(every) - held if val_folder is None else len(every)
+    amounts = amounts_for('classification', count)
+    settings = [
+        f'# --- chosen for {count:,} pictures of {sizes_said(sizes)} ---',
+        f'batch_size = {amounts.batch}',
+        f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all',
+    ]
+    changed = {'classes': names_literal(draft.classes)}
+    plain = draft.text(input_size=side)
+    text = with_settings(
+        plain, title('A classifier', draft.root), wishes.variant, settings, changed, ('batch_size', 'max_epochs')
+    )
+    found = (
+        f'{KINDS[draft.template]}: {count:,} training pictures, {val:,} for validation; {sizes_said(sizes)}',
+        f'{len(train)} classes: {counted(list(train), [len(paths) for paths in train.values()])}',
+    )
+    return Proposal(text, found, (f'input {side} x {side} px',))

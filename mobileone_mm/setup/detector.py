@@ -1,0 +1,217 @@
+"""A detector's config from a set of boxes."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mobileone_mm.errors import DataError, printable
+from mobileone_mm.models.backbones.variants import ARCHITECTURES
+from mobileone_mm.openmmlab.own_config import with_settings
+from mobileone_mm.openmmlab.test_data import open_dataset
+from mobileone_mm.setup.amounts import amounts_for
+from mobileone_mm.setup.anchors import Floats
+from mobileone_mm.setup.boxes import Boxes, Resize, boxes_of
+from mobileone_mm.setup.changes import EVERY, VARIED, Changes, choose_changes
+from mobileone_mm.setup.folder import KINDS
+from mobileone_mm.setup.maps import ENOUGH, FEW, FINE, THRESHOLD, Choice, Maps, choose_maps
+from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, read, title
+from mobileone_mm.setup.text import comment, counted, names_literal, share, sizes_said
+
+SIDE = 320  # px of the input: the paper's
+LARGER = 512  # px, offered where it reaches notably more
+SMALL = 24  # px at the input: what is called small here
+MOST_SHARES = 6  # classes whose shares stand in a line
+
+MODEL = """dict(
+    backbone=dict(out_indices=out_indices),
+    neck=dict(
+        in_channels=channels[: len(out_indices)],
+        out_channels=channels,
+        level_strides={strides},
+        level_paddings={paddings},
+        norm_cfg=norm_cfg,
+    ),
+    bbox_head=dict(
+        in_channels=channels,
+        num_classes=len(classes),
+        norm_cfg=norm_cfg,
+        anchor_generator=dict(_delete_=True, type='YOLOAnchorGenerator', strides=strides, base_sizes=anchors),
+    ),
+    # Between, at an IoU of 0.4 to 0.5 with a box, an anchor is neither object nor background.
+    train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
+)"""
+REPLACED = ('batch_size', 'max_epochs', 'train_pipeline', 'test_pipeline')  # the template's lines that are chosen
+
+
+@dataclass(frozen=True)
+class _Set:
+    """What is known of a set of boxes.
+
+    Attributes:
+        boxes: those that are trained on.
+        side: of the input, in px.
+        sides: (N,) of the boxes there: the roots of their areas.
+        choice: of maps.
+        changes: by chance.
+        train: pictures that are trained on.
+        val: pictures for validation.
+    """
+
+    boxes: Boxes
+    side: int
+    sides: Floats
+    choice: Choice
+    changes: Changes
+    train: int
+    val: int
+
+
+def propose(draft: Draft, wishes: Wishes) -> Proposal:
+    """The config for a set of boxes, and what it was chosen by.
+
+    Raises:
+        DataError: the set cannot be read, or has no box to train on.
+        UsageError: an input that is no square is asked for.
+    """
+    plain = draft.text()
+    known = _looked_at(draft.root, plain, wishes.side(SIDE))
+    maps, classes = known.choice.chosen, known.boxes.classes
+    added = len(maps.anchors.strides) - len(maps.stages)
+    changed = {
+        'classes': names_literal(draft.classes),
+        'model': MODEL.format(strides=(2,) * added, paddings=(1,) * added),
+    }
+    settings = list(_settings(known, wishes.variant))
+    text = with_settings(plain, title('An SSD', draft.root), wishes.variant, settings, changed, REPLACED)
+    low, middle, high = np.percentile(known.sides, (5, 50, 95))
+    found = (
+        f'{KINDS[draft.template]}: {known.train:,} training pictures, {known.val:,} for validation; '
+        f'{sizes_said(known.boxes.picture_sizes.tolist())}',
+        f'{len(known.sides):,} boxes: {counted(classes, known.choice.counts)}',
+        f'boxes at {known.side} x {known.side} px, by the root of their area: {middle:.0f} px in the middle, nine in '
+        f'ten from {low:.0f} to {high:.0f} px',
+    )
+    reach = f'{share(maps.share)} of the boxes: {_shares(classes, maps, known.choice.counts)}'
+    chosen = (
+        f'maps from a stride of {maps.anchors.strides[0]} px on; an anchor reaches (IoU {THRESHOLD}) {reach}',
+        f'flips: {", ".join(known.changes.flips) or "none"}; Expand: {"yes" if known.changes.expand else "no"}',
+    )
+    return Proposal(text, found, chosen)
+
+
+def _looked_at(root: str, text: str, side: int) -> _Set:
+    with read(text) as config:
+        for loader in ('train_dataloader', 'val_dataloader'):
+            config[loader].dataset.check = False  # a fault of a file is for `mobileone check` to name
+        train, val = (open_dataset(config, f'{part}_dataloader', logging.ERROR) for part in ('train', 'val'))
+    boxes = boxes_of(train)
+    if not len(boxes.xyxy):
+        raise DataError(f'{root}: no box of a training picture can be used, expected some to train on')
+    choice = choose_maps(boxes, side)
+    paths = [train.get_data_info(index)['img_path'] for index in range(len(train))]
+    xyxy = boxes.at(Resize((side, side)))
+    sides = np.sqrt((xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1))
+    changes = choose_changes(boxes, choice.chosen, side, paths)
+    return _Set(boxes, side, sides, choice, changes, len(train), len(val))
+
+
+def _settings(known: _Set, variant: str) -> Iterator[str]:
+    amounts = amounts_for('detection', known.train)
+    yield f'# --- chosen for {known.train:,} pictures with {len(known.sides):,} boxes ---'
+    yield from _input_lines(known)
+    yield f'batch_size = {amounts.batch}'
+    yield f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all'
+    yield from _map_lines(known, variant)
+    yield from _change_lines(known.changes)
+
+
+def _shares(classes: Sequence[str], maps: Maps, counts: Sequence[int]) -> str:
+    """The classes that are reached least, and how much of each; of those with few boxes it says nothing."""
+    rows = [row for row in zip(maps.shares, classes, counts, strict=True) if row[2]]
+    known = sorted([row for row in rows if row[2] >= FEW] or rows)
+    said = ', '.join(f'{printable(name)} {share(value)}' for value, name, _ in known[:MOST_SHARES])
+    return said + (', more of the others' if len(known) > MOST_SHARES else '')
+
+
+def _input_lines(known: _Set) -> Iterator[str]:
+    reached = known.choice.chosen.share
+    if known.side < LARGER and reached < ENOUGH:
+        larger = choose_maps(known.boxes, LARGER).chosen.share
+        yield from comment(
+            f'With --input-size {LARGER}, anchors reach {share(larger)} of the boxes instead of {share(reached)}, for '
+            f'{(LARGER / known.side) ** 2:.1f} times the work.'
+        )
+    yield f'input_size = {known.side}  # px, the width, which is the height too; strides and anchors are for it'
+
+
+def _map_lines(known: _Set, variant: str) -> Iterator[str]:
+    chosen, coarse, classes = known.choice.chosen, known.choice.coarse, known.boxes.classes
+    small = f'{share(float((known.sides < SMALL).mean()))} of the boxes are smaller than {SMALL} px at {known.side}'
+    worst = coarse.worst(known.choice.counts)
+    if chosen.stages == FINE:
+        of_one = ''
+        if worst is not None:
+            of_one = f' ({printable(classes[worst])}: {share(coarse.shares[worst])})'
+        yield from comment(
+            f'{small}: a stride-8 map. Without it, anchors reach {share(coarse.share)} of the boxes{of_one}.'
+        )
+    else:
+        yield from comment(f'{small}: maps from a stride of 16 px on, without a finer one.')
+    yield f'out_indices = {chosen.stages}  # stages of the backbone'
+    channels = chosen.channels(ARCHITECTURES[variant]['width_factor'])
+    yield f'channels = {channels}  # of the maps: those of {variant.upper()}, then what the neck adds'
+    yield f'strides = {list(chosen.anchors.strides)}'
+    yield from comment(
+        'Width and height in px at the input, map by map: k-means by 1 - IoU over the training boxes of its sizes; '
+        f'where there are too few, usual shapes. At an IoU of {THRESHOLD}, an anchor reaches {share(chosen.share)} of '
+        f'the boxes: {_shares(classes, chosen, known.choice.counts)}.'
+    )
+    yield 'anchors = ['
+    yield from (f'    {list(shapes)},' for shapes in chosen.anchors.shapes)
+    yield ']'
+
+
+def _change_lines(changes: Changes) -> Iterator[str]:
+    varied = f'the large boxes of a class are {changes.spread:.1f} times as large as its small ones'
+    if changes.expand:
+        yield from comment(f'Expand stays: {varied}, and shrunk pictures are like others.')
+    else:
+        lost = f'of boxes half as large, anchors reach {share(changes.halved)}'
+        why = varied if changes.spread < VARIED else lost
+        yield from comment(f'No Expand, which shrinks pictures to as little as a quarter of their side: {why}.')
+    yield from _flip_lines(changes)
+    left_out = [step for step, kept in (('Expand', changes.expand), ('RandomFlip', changes.flips)) if not kept]
+    flips = ', RandomFlip=dict(prob=0.75, direction=list(flips))' if changes.flips == EVERY else ''
+    yield f'changed = dict(Resize=dict(scale=(input_size, input_size)){flips})'
+    yield 'train_pipeline = ['
+    yield "    dict(step, **changed.get(step['type'], {}))"
+    yield '    for step in _base_.train_pipeline'
+    if left_out:
+        yield f"    if step['type'] not in {tuple(left_out)}"
+    yield ']'
+    yield "test_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.test_pipeline]"
+
+
+def _flip_lines(changes: Changes) -> Iterator[str]:
+    upside = changes.upside
+    if changes.sided:
+        yield from comment(f'No flips: mirrored, {", ".join(map(printable, changes.sided))} would be another class.')
+        return
+    tilt = f'{100 * abs(upside.slope):.1f} % of the range {"brighter" if upside.slope > 0 else "darker"}'
+    seen = (
+        f'boxes of a class are up to {upside.tall:.2f} times as high as wide, or the other way round, boxes lie at '
+        f'{share(upside.low)} of the height on average, and the upper half of pictures is {tilt} than the lower'
+    )
+    if changes.flips == EVERY:
+        yield from comment(
+            f'Flips in every direction, as nothing shows an upside: {seen}. If yours have one, keep the first.'
+        )
+        yield f'flips = {EVERY}'
+    elif upside.enough:
+        yield from comment(f'Flips left to right, as in the base. Pictures seem to have an upside: {seen}.')
+    else:
+        yield from comment(
+            'Flips left to right, as in the base: there is too little to tell whether pictures have an upside.'
+        )

@@ -1,0 +1,51 @@
+"""Lines of a config, as somebody types them who keeps them short; and numbers as they are said."""
+
+from collections.abc import Sequence
+from textwrap import fill, wrap
+
+from mobileone_mm.errors import printable
+
+WIDTH = 110  # characters of a line
+MOST_LISTED = 10  # classes in a line
+
+
+def comment(text: str) -> list[str]:
+    """The lines of a comment."""
+    return wrap(text, WIDTH, initial_indent='# ', subsequent_indent='# ', break_long_words=False)
+
+
+def names_literal(names: Sequence[str]) -> str:
+    """A tuple of names as Python text, in as many lines as it needs."""
+    line = repr(tuple(names))
+    if len(line) <= WIDTH - len('classes = '):
+        return line
+    # A space within a name is no place to break a line at.
+    kept = [f'{name!r},'.replace(' ', '\0') for name in names]
+    inner = fill(' '.join(kept), WIDTH, initial_indent='    ', subsequent_indent='    ', break_long_words=False)
+    return '(\n' + inner.replace('\0', ' ') + '\n)'
+
+
+def counted(names: Sequence[str], counts: Sequence[int]) -> str:
+    """Names with how many there are of each: 'cat 12, dog 7'."""
+    pairs = [f'{printable(name)} {count:,}' for name, count in zip(names, counts, strict=True)]
+    more = f' and {len(pairs) - MOST_LISTED} more' if len(pairs) > MOST_LISTED else ''
+    return ', '.join(pairs[:MOST_LISTED]) + more
+
+
+def sizes_said(sizes: Sequence[tuple[float, float]]) -> str:
+    """The sizes of pictures: '640 x 480 px', or their range."""
+    unique = sorted({(int(width), int(height)) for width, height in sizes})
+    if not unique:
+        return 'sizes unknown'
+    if len(unique) == 1:
+        return f'{unique[0][0]} x {unique[0][1]} px'
+    widths, heights = zip(*unique, strict=True)
+    return f'{min(widths)} to {max(widths)} px wide and {min(heights)} to {max(heights)} px high'
+
+
+def share(value: float) -> str:
+    """A share as a whole percentage: '38 %'; one that is nearly all or nothing is not said to be it."""
+    whole = round(100 * value)
+    if whole == 100 and value < 1:
+        return 'over 99 %'
+    return 'under 1 %' if whole == 0 and value > 0 else f'{whole} %'

@@ -1,0 +1,244 @@
+"""The configs that are written: what stands in them, that they load, build and train, and a package of one."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import Runner
+from own_folders import CLASSES, tiny_ssd, write_coco, write_masks, write_voc, written
+from small_classes import write_set
+
+from mobileone_mm.artifact.ladder import first_failed
+from mobileone_mm.errors import ConfigError, DataError, UsageError
+from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.pictures.reading import Picture
+from mobileone_mm.pictures.synthetic import drawn_picture
+from mobileone_mm.setup.by_layout import propose
+from mobileone_mm.setup.proposal import Wishes
+from mobileone_mm.targets.artifact import open_artifact
+from mobileone_mm.weights import checkpoint
+from tiny_detector import export_tiny, lively
+
+SIDE = 96  # px of the input
+LONGEST = 120  # characters
+# Of a tiny network: in float32, and of a package in its own float16 (docs/package.md).
+SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def masks(root: Path) -> Path:
+    (root / 'val').mkdir(parents=True)
+    write_masks(root, 'images/train', 'masks/train', ids=(0, 1, 2, 11))
+    write_masks(root, 'images/val', 'masks/val', count=2, ids=(0, 1, 2, 11))
+    (root / 'val').rmdir()
+    (root / 'classes.txt').write_text('ground\ncat\ndog\n')
+    return root
+
+
+MAKERS: dict[str, Callable[[Path], object]] = {
+    'coco': write_coco,
+    'voc': write_voc,
+    'masks': masks,
+    'classes': lambda root: write_set(root, cat=6, dog=6),
+}
+
+
+@pytest.mark.parametrize('kind', MAKERS)
+def test_a_config_loads_and_builds_as_it_is_written(kind: str) -> None:
+    MAKERS[kind](Path('data'))
+    proposal = propose('data', Wishes())
+    config = configs.load_config(written(proposal))
+    init_default_scope(config.default_scope)
+    with torch.device('meta'):
+        configs.build_model(config)
+    dataset = config.train_dataloader.dataset
+    expected = ('ground', 'cat', 'dog') if kind == 'masks' else CLASSES
+    assert tuple(dataset.metainfo.classes) == expected
+    assert dataset.data_root == 'data/'
+    lines = proposal.text.splitlines()
+    own = lines.index(next(line for line in lines if line.startswith('# --- follows')))
+    assert all(len(line) <= LONGEST for line in lines[:own] if not line.startswith(('classes', 'val_images')))
+    assert [line for line in lines if line.startswith('# --- ')][1].startswith('# --- chosen for ')
+    assert lines[0] == proposal.text.partition('\n')[0]
+    assert 'written by `mobileone init`' in lines[0]
+
+
+def test_small_boxes_get_a_stride_8_map_and_anchors_of_their_size() -> None:
+    write_coco(Path('data'), side=8)
+    proposal = propose('data', Wishes(input_size=(SIDE, SIDE)))
+    model = configs.load_config(written(proposal)).model
+    assert tuple(model.backbone.out_indices) == (1, 2, 3)
+    assert tuple(model.neck.in_channels) == (128, 256, 1024)
+    assert tuple(model.neck.out_channels) == tuple(model.bbox_head.in_channels) == (128, 256, 1024, 512, 256)
+    generator = model.bbox_head.anchor_generator
+    assert (generator.type, generator.strides) == ('YOLOAnchorGenerator', [8, 16, 32, 48, 96])
+    assert all(7 <= width <= 9 and 10 <= height <= 14 for width, height in generator.base_sizes[0])  # 64 px become 96
+    assert '100 % of the boxes are smaller than 24 px at 96: a stride-8 map. Without it, anchors reach' in proposal.text
+    assert 'Expand' in re.findall(r"if step\['type'\] not in .*", proposal.text)[0]  # sizes hardly vary
+
+
+def test_large_boxes_do_without() -> None:
+    write_coco(Path('data'), side=40)
+    model = configs.load_config(written(propose('data', Wishes()))).model
+    assert tuple(model.backbone.out_indices) == (2, 3)
+    assert model.bbox_head.anchor_generator.strides == [16, 32, 64, 107, 160, 320]
+
+
+def test_nothing_of_the_pipelines_is_lost() -> None:
+    """What is chosen is in the pipeline that trains: a base whose steps have other names would drop it silently."""
+    write_coco(Path('data'), side=8, counts=(24, 2))
+    config = configs.load_config(written(propose('data', Wishes(input_size=(160, 160)))))
+    train, test = (config[f'{part}_dataloader'].dataset.pipeline for part in ('train', 'test'))
+    for steps in (train, test):
+        assert [tuple(step.scale) for step in steps if step.type == 'Resize'] == [(160, 160)]
+    (flip,) = (step for step in train if step.type == 'RandomFlip')
+    assert list(flip.direction) == ['horizontal', 'vertical', 'diagonal']
+    kept = {step.type for step in Config.fromfile(configs.find_config('ssd_mobileone_s0')).train_pipeline}
+    assert {step.type for step in train} == kept - {'Expand'}
+
+
+def test_masks_with_an_id_of_no_class() -> None:
+    masks(Path('data'))
+    proposal = propose('data', Wishes())
+    config = configs.load_config(written(proposal))
+    assert config.train_dataloader.dataset.ignore_index == 11
+    assert tuple(config.input_size) == (96, 64)
+    assert config.val_dataloader.dataset.data_prefix == {'img_path': 'images/val', 'seg_map_path': 'masks/val'}
+    assert proposal.found[0].startswith('pictures and masks: 5 training pictures, 2 for validation; 96 x 64 px')
+    Path('data/classes.txt').write_text('ground\ncat\n')
+    with pytest.raises(DataError, match='hold the ids 2, 11, and there are 2 names'):
+        propose('data', Wishes())
+    fewer = configs.load_config(written(propose('data', Wishes(ignored=(2, 11))), name='fewer.py'))
+    assert tuple(fewer.train_dataloader.dataset.ignore_index) == (2, 11)
+
+
+def test_what_is_found_is_said() -> None:
+    write_voc(Path('data'))
+    found = propose('data', Wishes()).found
+    assert found[0] == 'boxes in VOC format: 6 training pictures, 2 for validation; 96 x 64 px'
+    assert found[1] == '24 boxes: cat 12, dog 12'
+    assert found[2].startswith('boxes at 320 x 320 px, by the root of their area: ')
+
+
+@pytest.mark.parametrize('kind', MAKERS)
+def test_another_variant_and_size(kind: str) -> None:
+    MAKERS[kind](Path('data'))
+    proposal = propose('data', Wishes(variant='s2', input_size=(128, 128)))
+    config = configs.load_config(written(proposal))
+    assert config.model.backbone.arch == 's2'
+    init_default_scope(config.default_scope)
+    with torch.device('meta'):
+        configs.build_model(config)  # channels fit
+    if kind == 'masks':
+        assert tuple(config.crop_size) == (128, 128)
+
+
+def test_wishes_that_do_not_fit() -> None:
+    masks(Path('masks'))
+    write_coco(Path('data'))
+    with pytest.raises(ConfigError, match=r'`variant` s4: there is no deeplabv3_light_mobileone_s4_voc; there are'):
+        propose('masks', Wishes(variant='s4'))
+    with pytest.raises(UsageError, match='`input_size` 320,240: expected one number'):
+        propose('data', Wishes(input_size=(320, 240)))
+    with pytest.raises(UsageError, match='`variant` s5: expected one of s0, s1'):
+        Wishes(variant='s5')
+    with pytest.raises(UsageError, match='`input_size` 16,16: expected sides from 64 to 2048 px'):
+        Wishes(input_size=(16, 16))
+    with pytest.raises(UsageError, match='`classes`: 1 for masks, expected two or more'):
+        propose('masks', Wishes(classes=('ground',), ignored=(1, 2, 11)))
+
+
+def test_a_set_whose_boxes_cannot_be_used_is_refused() -> None:
+    write_coco(Path('data'))
+    file = Path('data/annotations/instances_train.json')
+    file.write_text(re.sub(r'"bbox": \[[^]]*\]', '"bbox": [0, 0, 0, 0]', file.read_text()))
+    with pytest.raises(DataError):
+        propose('data', Wishes())
+
+
+def test_names_from_the_folder_are_only_ever_text() -> None:
+    name = 'it\'s "one" \\ {x} # y'
+    write_coco(Path('da\nta'), categories=('cat', 'dog'))
+    for part in ('train', 'val'):
+        file = Path(f'da\nta/annotations/instances_{part}.json')
+        file.write_text(file.read_text().replace('"cat"', json.dumps(name)))
+    config = configs.load_config(written(propose('da\nta', Wishes())))
+    assert tuple(config.train_dataloader.dataset.metainfo.classes) == (name, 'dog')
+
+
+def test_a_detector_trains_and_says_what_its_anchors_reach(capfd: pytest.CaptureFixture[str]) -> None:
+    write_coco(Path('data'), side=8)
+    config = configs.load_config(tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE)))))
+    init_default_scope('mmdet')
+    config.work_dir, config.experiment_name = 'work', 'written'
+    config.train_cfg.max_epochs = 1
+    for part in ('train', 'val'):
+        config[f'{part}_dataloader'].update(num_workers=0, persistent_workers=False)
+    runner = Runner.from_cfg(config)
+    before = {name: value.clone() for name, value in runner.model.state_dict().items()}
+    runner.train()
+    convs = [name for name in before if name.endswith('cls_convs.0.1.weight')]
+    assert convs
+    assert all(not torch.equal(runner.model.state_dict()[name], before[name]) for name in convs)
+    out = capfd.readouterr().out
+    assert re.search(r'anchors reach \d+ % of the boxes at an IoU of 0\.5 \((cat|dog) \d+ %, (cat|dog) \d+ %\)', out)
+    assert out.index('anchors reach') < out.index('Epoch(train)')
+    assert 'coco/bbox_mAP' in out
+
+
+@pytest.fixture
+def detector() -> tuple[Path, Path]:
+    """Config and checkpoint of a written detector with a stride-8 map, which nobody has trained."""
+    write_coco(Path('data'), side=8)
+    config_file = tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE))))
+    torch.manual_seed(0)
+    model = lively(configs.build_model(configs.load_config(config_file)), (SIDE, SIDE))
+    checkpoint.save_checkpoint(Path('best.pth'), model.state_dict(), {'dataset_meta': {'classes': list(CLASSES)}})
+    return config_file, Path('best.pth')
+
+
+def of_torch(detector: tuple[Path, Path], picture: Picture) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scores without background, and boxes as centre and size in fractions, by mmdet's own head and coder."""
+    config_file, weights = detector
+    model, _ = open_model(configs.load_config(config_file), weights)
+    bgr = torch.from_numpy(picture[..., ::-1].transpose(2, 0, 1).copy())
+    with torch.no_grad():
+        scores, deltas = model(model.data_preprocessor({'inputs': [bgr]})['inputs'])
+    rows = [
+        torch.cat([one.permute(0, 2, 3, 1).reshape(-1, size) for one in maps])
+        for maps, size in ((scores, len(CLASSES) + 1), (deltas, 4))
+    ]
+    sizes = [one.shape[-2:] for one in scores]
+    assert [tuple(one) for one in sizes] == [(12, 12), (6, 6), (3, 3), (2, 2), (1, 1)]
+    priors = torch.cat(model.bbox_head.prior_generator.grid_priors(sizes, device='cpu'))
+    corners = model.bbox_head.bbox_coder.decode(priors, rows[1]) / SIDE
+    centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
+    return rows[0].softmax(dim=1)[:, :-1], centred
+
+
+def test_exports_have_torchs_scores_and_boxes_and_suppression(detector: tuple[Path, Path]) -> None:
+    picture = drawn_picture((SIDE, SIDE))
+    confidence, coordinates = of_torch(detector, picture)
+    assert confidence.std() > 0.05  # scores that say something
+    raw = open_artifact(export_tiny(detector, Path('raw.onnx'), nms=False).artifact).predict({'image': picture})
+    np.testing.assert_allclose(raw['raw_confidence'], confidence, rtol=0, atol=SCORES)
+    np.testing.assert_allclose(raw['raw_coordinates'], coordinates, rtol=0, atol=BOXES)
+
+    report = export_tiny(detector, Path('own.mlpackage'))  # held to the contract with Vision's suppression
+    assert first_failed(report.rungs) is None
+    found = open_artifact(report.artifact).predict({'image': picture})
+    assert {'confidence', 'coordinates'} <= found.keys()
+    distances = np.abs(found['confidence'][:, None, : len(CLASSES)] - confidence.numpy()[None]).max(axis=2)
+    assert len(distances)
+    assert distances.min(axis=1).max() < PACKAGE_SCORES
