@@ -9,6 +9,7 @@ import shlex
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -44,8 +45,9 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
 
     Status 0: done; 1: failed; 2: wrong usage (`UsageError`, argparse); 130: stopped. What is neither a
     `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised with `TRACEBACK` among the
-    words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called. What the library logs is
-    printed while `main` runs. Options that it names in backticks are printed as their flags.
+    words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called; there, what a
+    `MobileOneError` came from is printed above its line. What the library logs is printed while `main` runs. Options
+    that it names in backticks are printed as their flags.
     """
     _KEPT.set(bool(os.environ.get(TRACEBACKS)) or TRACEBACK in (sys.argv if argv is None else argv))
     for stream in (sys.stdout, sys.stderr):
@@ -64,6 +66,8 @@ def _status_of(error: BaseException) -> int:
         say('stopped')
         return INTERRUPTED
     if isinstance(error, MobileOneError):
+        if _KEPT.get() and error.__cause__:  # of code of the user's, as a rule
+            traceback.print_exception(error.__cause__)
         say(f'error: {_with_flags(str(error))}')
         return error.exit_status
     if isinstance(error, OSError):
@@ -102,9 +106,7 @@ def parser(verb: str, text: str) -> argparse.ArgumentParser:
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        TRACEBACK, action='store_true', help='where an error comes from that nobody expected, if there is one'
-    )
+    made.add_argument(TRACEBACK, action='store_true', help='show where in the code an error comes from')
     _PARSER.set(made)
     return made
 

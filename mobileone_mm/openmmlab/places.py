@@ -51,8 +51,9 @@ def place_of(config: Config, error: BaseException, within: str = '') -> str:
         elif name in READERS and isinstance(this, Runner):
             found = (READERS[name],) if READERS[name] in config and not around else None
         elif isinstance(this, nn.Module):
-            root = root or this
-            found = _of_module(nodes, root, this)
+            if type(this).__name__ == _kind(config.model):  # it may lie in another module, such as an export's graph
+                root = root or this
+            found = _of_module(nodes, root, this) if root else _by_type(nodes, type(this).__name__, ('model',))
         elif this is not None:
             found = _by_type(nodes, type(this).__name__, place)
         place = found or place

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch import nn
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import build_model, load_config
@@ -49,6 +50,12 @@ def test_a_part_of_a_model_that_fails_at_work_is_named(tmp_path: Path) -> None:
     model = build_model(config)
     with pytest.raises(RuntimeError) as raised:
         model(torch.zeros(1, 3, 64, 96))
+    assert place_of(config, raised.value) == 'model.bbox_head'
+    with pytest.raises(RuntimeError) as raised:
+        nn.Sequential(model)(torch.zeros(1, 3, 64, 96))  # within another module
+    assert place_of(config, raised.value) == 'model.bbox_head'
+    with pytest.raises(RuntimeError) as raised:
+        model.bbox_head(model.extract_feat(torch.zeros(1, 3, 64, 96)))  # alone
     assert place_of(config, raised.value) == 'model.bbox_head'
 
 
