@@ -14,6 +14,7 @@ from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import build_model, load_config
 from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.test_data import open_dataset
+from tiny_classifier import write_config as write_classifier
 from tiny_detector import write_config
 from tiny_segmenter import write_config as write_segmenter
 
@@ -43,6 +44,13 @@ def test_a_part_of_a_model_that_cannot_be_built_is_named(
     with pytest.raises(ConfigError, match=rf'tiny\.py: mmdet cannot build {place}: .') as raised:
         build_model(changed(tmp_path, options))
     assert '\n' not in str(raised.value)
+
+
+def test_a_classifier_that_fails_before_it_is_a_module_is_named(tmp_path: Path) -> None:
+    config = changed(tmp_path, {}, write_classifier)
+    config.model.data_preprocessor.mean = {'0': 123.675}
+    with pytest.raises(ConfigError, match=r'\.py: mmpretrain cannot build model.*: .'):
+        build_model(config)
 
 
 def test_a_part_of_a_model_that_fails_at_work_is_named(tmp_path: Path) -> None:
