@@ -129,7 +129,8 @@ def _folder(data: Path, random: Random) -> tuple[str, list[str]]:
         ['bytes', 'bytes', 'empty class', 'new class', 'gone class', 'text', 'loop', 'moved', 'ending']
     )
     if kind == 'bytes':
-        return _rewritten(path, random)
+        what, names = _rewritten(path, random)
+        return what, [*names, folder.name]  # of which it may have been the last but one
     if kind == 'empty class':
         for file in folder.iterdir():
             file.unlink()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,7 +12,7 @@ from random import Random
 
 import pytest
 
-from hostile import children, damage, exported, trial
+from hostile import children, damage, data, exported, trial
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
@@ -90,6 +91,16 @@ def test_what_a_command_leaves_or_changes_is_found(
     verdict = trial.attempt(trial.Plan('a change', [['fuse']], outputs=['asked']), room)
     assert verdict.outcome == trial.FAILED
     assert why in verdict.why
+
+
+def test_a_refusal_may_name_the_class_of_a_picture_that_was_changed(tmp_path: Path) -> None:
+    folder = tmp_path / 'train/square'
+    for number in range(20):
+        folder.mkdir(parents=True)
+        (folder / 'a.png').write_bytes(bytes(100))
+        (folder / 'b.png').write_bytes(bytes(100))
+        assert 'square' in data._folder(tmp_path, Random(number))[1]
+        shutil.rmtree(tmp_path / 'train')
 
 
 def test_a_child_is_stopped_when_its_time_is_up_and_its_output_is_kept(tmp_path: Path) -> None:
