@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -93,14 +92,13 @@ def test_what_a_command_leaves_or_changes_is_found(
     assert why in verdict.why
 
 
-def test_a_refusal_may_name_the_class_of_a_picture_that_was_changed(tmp_path: Path) -> None:
+@pytest.mark.parametrize('number', range(20))
+def test_a_refusal_may_name_the_class_of_a_picture_that_was_changed(number: int, tmp_path: Path) -> None:
     folder = tmp_path / 'train/square'
-    for number in range(20):
-        folder.mkdir(parents=True)
-        (folder / 'a.png').write_bytes(bytes(100))
-        (folder / 'b.png').write_bytes(bytes(100))
-        assert 'square' in data._folder(tmp_path, Random(number))[1]
-        shutil.rmtree(tmp_path / 'train')
+    folder.mkdir(parents=True)
+    for name in ('a.jpg', 'b.png'):
+        (folder / name).write_bytes(bytes([255]) * 100)
+    assert 'square' in data._folder(tmp_path, Random(number))[1]
 
 
 def test_a_child_is_stopped_when_its_time_is_up_and_its_output_is_kept(tmp_path: Path) -> None:
