@@ -101,6 +101,13 @@ def test_a_refusal_may_name_the_class_of_a_picture_that_was_changed(number: int,
     assert 'square' in data._folder(tmp_path, Random(number))[1]
 
 
+@pytest.mark.parametrize('number', range(12))
+@pytest.mark.parametrize('name', ['a.jpg', 'b.png'])
+def test_pictures_are_not_rewritten_as_texts(name: str, number: int, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(bytes([255]) * 100)
+    assert name in data._rewritten(tmp_path / name, Random(number))[1]
+
+
 def test_a_child_is_stopped_when_its_time_is_up_and_its_output_is_kept(tmp_path: Path) -> None:
     (tmp_path / 'log').mkdir()
 
