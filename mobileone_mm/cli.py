@@ -92,6 +92,9 @@ class _Parser(argparse.ArgumentParser):
         example = (self.description or '').partition('\n\n')[0]
         return f'{example % {"prog": self.prog}}\n'
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(printable(message, kept='\n\t'), file)
+
 
 def parser(verb: str, text: str) -> argparse.ArgumentParser:
     """The parser of a command, whose help opens with `text`, not with a usage line.
@@ -212,7 +215,7 @@ class Meter:
         if now - self._said < self._interval:
             return
         self._said = now
-        left = text((now - self._start) / done * (self._total - done))
+        left = printable(text((now - self._start) / done * (self._total - done)))
         if self._at_terminal:
             bar = ('#' * (BAR * done // self._total)).ljust(BAR, '.')
             print(f'{bar} {left}{CLEAR_REST}', end='\r', file=sys.stderr, flush=True)

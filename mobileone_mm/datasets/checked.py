@@ -14,10 +14,11 @@ from mmengine.logging import print_log
 
 from mobileone_mm.datasets import box_pictures
 from mobileone_mm.datasets.box_pictures import IGNORING, Annotated
-from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file, require_plain
+from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file
 from mobileone_mm.datasets.faults import require_none
 from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.errors import DataError, shown
+from mobileone_mm.openmmlab.data_sets import require_plain
 from mobileone_mm.openmmlab.log import say_on_screen
 
 NEVER_TURNING = ('turbojpeg', 'tifffile')  # mmcv's ways to decode that know no EXIF data

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mobileone_mm.errors import DataError, is_plain, shown
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 MIN_SIDE_PX = 1  # mmdet's COCO reader has the same floor; the log of a zero side is what makes a loss NaN
@@ -51,19 +51,6 @@ def class_names(classes: Any) -> tuple[str, ...]:
     if not classes or len(set(classes)) != len(classes):
         raise DataError(f'classes={classes!r} given, expected at least one name and none twice')
     return tuple(classes)
-
-
-def require_plain(classes: Sequence[str]) -> None:
-    """Refuse names of classes that no screen and no exported model can show.
-
-    Raises:
-        DataError: one has control characters.
-    """
-    if odd := [name for name in classes if not is_plain(name)]:
-        raise DataError(
-            f'classes: {shown(map(repr, odd))} given, expected names without control characters, such as tabs and '
-            'line breaks; rename these classes in the config and in the annotations'
-        )
 
 
 def box_fault(box_xyxy: Sequence[float], width: float, height: float) -> str | None:

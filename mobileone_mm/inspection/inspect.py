@@ -9,7 +9,7 @@ from mmengine.config import Config
 
 from mobileone_mm.datasets.class_faults import in_both
 from mobileone_mm.datasets.class_weights import class_weights
-from mobileone_mm.errors import ConfigError, DataError, is_plain, printable, shown
+from mobileone_mm.errors import ConfigError, DataError, printable, shown
 from mobileone_mm.inspection.by_task import KINDS, content_of
 from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.samples import write_samples
@@ -67,8 +67,8 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
         except DataError as error:
             faults[part] = str(error)
             continue
-        if wrong := '; '.join(filter(None, [parts[part].faults, _unprintable(parts[part])])):
-            faults[part] = wrong
+        if parts[part].faults:
+            faults[part] = parts[part].faults
     if wrong := _wrong_model(config, parts.get('train')):
         faults['config'] = wrong
     samples = None
@@ -83,12 +83,6 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
 def _parts(config: Config) -> list[str]:
     loaders = {part: config.get(f'{part}_dataloader') for part in PARTS}
     return [part for part, one in loaders.items() if one and not (part == 'test' and one == loaders['val'])]
-
-
-def _unprintable(content: Content) -> str:
-    """Classes whose names cannot be drawn or exported; data sets of ours say so while they are read."""
-    odd = [repr(name) for name in content.classes if not is_plain(name)]
-    return f'control characters in the names of classes: {shown(odd)}; rename these classes' if odd else ''
 
 
 def _wrong_model(config: Config, train: Content | None) -> str:
