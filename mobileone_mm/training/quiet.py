@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -68,6 +69,7 @@ class Log(io.TextIOBase):
         self._screen.addFilter(FilterDuplicateWarning())
         self._printed: list[str] = []
         self._unfinished = ''
+        self._failed = False  # to be written
 
     def knows(self, config: Config) -> Config:
         """Keep the config of the run, and give it back: an error is said to be of a part of it."""
@@ -91,6 +93,7 @@ class Log(io.TextIOBase):
             if isinstance(handler, logging.FileHandler) and isinstance(handler.stream, io.TextIOWrapper):
                 handler.stream.reconfigure(errors='backslashreplace')  # a file's name need not be text
                 handler.setFormatter(Plain(handler.formatter or logging.Formatter()))
+                handler.handleError = self._say_failure  # type: ignore[method-assign]
             OURS.addHandler(handler)
         self._logger, self._folder = logger, Path(folder)
         self.write('')
@@ -114,6 +117,12 @@ class Log(io.TextIOBase):
     def warn(self, message: Warning | str, category: type[Warning], file: str, line: int, *_: Any) -> None:
         """What `warnings.showwarning` does: Python's warnings are about code, and none that the user wrote."""
         self.write(warnings.formatwarning(message, category, file, line))
+
+    def _say_failure(self, record: logging.LogRecord) -> None:
+        """What `logging.Handler.handleError` prints a traceback of, for each entry: a full disk is said once."""
+        if not self._failed:
+            self._failed = True
+            say(f'warning: {self.path}: cannot be written: {sys.exc_info()[1]}')
 
     def keep(self, error: BaseException) -> Path | None:
         """Write an error's traceback; the file it is in, or None where there is no folder for one yet."""
