@@ -11,13 +11,13 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import MobileOneError, interrupted, printable
+from mobileone_mm.errors import MobileOneError, interrupted, is_plain, printable
 from mobileone_mm.flags import FLAGS
 from mobileone_mm.locks import holding
 from mobileone_mm.outputs import REPORT, report_text
@@ -129,7 +129,21 @@ def command(verb: str, *words: str | Path) -> str:
     `mobileone VERB ...` where that is the running environment's own script; where the environment is not active, the
     script by its path; where it has none, by way of its interpreter.
     """
-    return shlex.join([*_program(), verb, *map(str, words)])
+    return typed([*_program(), verb, *map(str, words)])
+
+
+def typed(words: Sequence[str]) -> str:
+    """Words as they are typed into bash or zsh; also pasted, from a terminal that cannot show some of their letters."""
+    return ' '.join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    name = os.fsencode(word)
+    with suppress(UnicodeEncodeError):
+        if is_plain(word) and word.encode(getattr(sys.stdout, 'encoding', None) or 'utf-8') == name:
+            return shlex.quote(word)
+    letters = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f'\\{byte:03o}' for byte in name)
+    return f"$'{''.join(letters)}'"
 
 
 def _program() -> list[str]:
@@ -138,10 +152,10 @@ def _program() -> list[str]:
     if script and os.path.samefile(os.path.dirname(os.path.realpath(script)), own):
         return [SCRIPT]
     script = shutil.which(SCRIPT, path=own)
-    return [_typed(script)] if script else [_typed(sys.executable), '-m', MODULE]
+    return [_from_here(script)] if script else [_from_here(sys.executable), '-m', MODULE]
 
 
-def _typed(program: str) -> str:
+def _from_here(program: str) -> str:
     """The shorter way to type the path of a program from here."""
     relative = os.path.relpath(program)
     if os.sep not in relative:
