@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from hostile import configs, data, exported, lines, weights, writing
+from hostile import configs, data, exported, lines, training, weights, writing
 from hostile.bases import TASKS, Bases
 from hostile.imports import import_all
 from hostile.trial import FAILED, OUTCOMES, Plan, Room, Verdict, attempt
@@ -39,6 +39,7 @@ KINDS: dict[str, Kind] = {
     'packages': exported.plan_packages,
     'onnx': exported.plan_onnx,
     'kills': writing.killed,
+    'trainings': training.killed,
     'disks': writing.full_disk,
 }
 
