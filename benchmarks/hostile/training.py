@@ -32,5 +32,6 @@ def killed(random: Random, room: Room, bases: Bases) -> Verdict:
         said = last_line(again)
         return Verdict(FAILED if wrong else REFUSED, what, f'{wrong}: {said}' if wrong else said, command, spent)
     name = Path('w') / LAST
-    wrong = readable(room.here) or same_tensors(str(name), expected)(room.here) or ''
+    hidden = [path.name for path in (room.here / 'w').glob('.*')]
+    wrong = f'left {hidden[0]}' if hidden else readable(room.here) or same_tensors(str(name), expected)(room.here) or ''
     return Verdict(FAILED if wrong else RIGHT, what, wrong, command, spent)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, find_latest_checkpoint
@@ -44,6 +45,8 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             place = str(hook.out_dir or runner.work_dir)
             if hook.backend_args is None and hook.file_client_args is None and '://' not in place:
                 hook.backend_args = whole_files.backend_args()
+        for folder in _folders(runner) if is_main_process() else ():
+            whole_files.clear(folder)
         if runner._resume and not runner._load_from:
             runner._load_from = _last(runner)
         path = Path(runner._load_from or '')

@@ -1,13 +1,16 @@
 """Where checkpoints are stored so that a run is at no moment without a whole one, whenever it is killed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from mmengine.fileio import LocalBackend, register_backend
 
 from mobileone_mm.atomic import replacing
+from mobileone_mm.rooms import clear_abandoned
 
 NAME = 'mobileone_mm.whole_files'
+ROOM = re.compile(r'\.(?P<name>.+\.pth)\.[a-z0-9_]{8}')  # in which a checkpoint was being written
 
 
 class WholeFiles(LocalBackend):  # type: ignore[misc]  # mmengine is untyped
@@ -48,3 +51,10 @@ register_backend(NAME, WholeFiles, force=True)
 def backend_args() -> dict[str, Any]:
     """What makes mmengine take this backend, for one run."""
     return {'backend': NAME, 'outdated': []}
+
+
+def clear(folder: Path) -> None:
+    """Remove what killed trainings left of the checkpoints that they were writing to a folder."""
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        if found := ROOM.fullmatch(entry.name):
+            clear_abandoned(folder / found['name'])

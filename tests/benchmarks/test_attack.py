@@ -15,7 +15,19 @@ from hostile import children, damage, data, exported, trial, writing
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
-    *('lines', 'configs', 'annotations', 'pictures', 'checkpoints', 'backbones', 'packages', 'onnx', 'kills', 'trainings', 'disks'),
+    *(
+        'lines',
+        'configs',
+        'annotations',
+        'pictures',
+        'checkpoints',
+        'backbones',
+        'packages',
+        'onnx',
+        'kills',
+        'trainings',
+        'disks',
+    ),
 )
 
 

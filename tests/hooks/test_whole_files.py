@@ -96,3 +96,16 @@ def test_what_was_written_and_not_yet_noted_is_gone_on_from(
     saved = torch.load(last.with_name('epoch_2.pth'), weights_only=True)  # noqa: TID251 - written above
     assert saved['meta']['epoch'] == 2
     assert resumed.message_hub.get_scalar('train/loss').data[0].size == 4  # of both epochs, two steps each
+
+
+def test_what_a_killed_training_was_writing_goes_with_the_next_one(
+    config: Config, build: Callable[..., Runner]
+) -> None:
+    folder = Path(config.work_dir)
+    room, mine = folder / '.best_epoch_1.pth.abcd12_4', folder / '.notes.pth.of.mine'
+    (room / 'new').mkdir(parents=True)
+    (room / 'new/best_epoch_1.pth').write_bytes(b'half')
+    (room / 'lock').touch()
+    mine.mkdir()
+    build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
+    assert [path for path in folder.iterdir() if path.name.startswith('.')] == [mine]
