@@ -157,7 +157,8 @@ def _on_full(writer: Writer, room: Room, old: Files, limit: int | None, what: st
     if ended.status == 0:
         wrong = readable(room.here)
         return Verdict(FAILED if wrong else RIGHT, what, wrong or '', command, ended.seconds)
-    wrong = badly_refused((*writer.outputs, 'TMPDIR'), ended) if ended.status > 0 and not ended.late else f'status {ended.status}'
+    names = (*writer.outputs, 'TMPDIR')  # which is on the disk too
+    wrong = badly_refused(names, ended) if ended.status > 0 and not ended.late else f'status {ended.status}'
     changed = [name for name in before if after.get(name) != before[name]]
     new = [name for name in after if name not in before]
     if not wrong and writer.outputs == ('found',):  # an unfinished folder of predictions has no list, which says so
