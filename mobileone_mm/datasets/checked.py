@@ -99,9 +99,8 @@ class Checked:
 
     def refuse_strangers(self, tally: Tally, classes: Sequence[str]) -> None:
         if tally.strangers and not self.drop_other_classes:
-            named = shown(f'{name!r} ({count} boxes)' for name, count in tally.strangers.most_common())
             raise DataError(
-                f'{self.ann_file}: boxes of classes that the config does not have: {named}; expected only '
+                f'{self.ann_file}: boxes of classes that the config does not have: {shown(tally.met)}; expected only '
                 f'{shown(classes)}{nearest(tally.strangers, classes)}; mend the names in the config or the file, or '
                 'leave these boxes out with drop_other_classes=True in the dataset'
             )

@@ -22,12 +22,29 @@ class Tally:
         self.dropped: Counter[str] = Counter()
         self.places: list[str] = []
         self.strangers: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
 
     def drop(self, reason: str, place: str) -> None:
         """Count a box that cannot be used, and where it is."""
         self.dropped[reason] += 1
         if place not in self.places:
             self.places.append(place)
+
+    def meet(self, stranger: str, place: str) -> None:
+        """Count a box of a class that is none of the set's, and where the first one is."""
+        self.strangers[stranger] += 1
+        self._first.setdefault(stranger, place)
+
+    @property
+    def met(self) -> list[str]:
+        """The classes that are none of the set's, in words, the most frequent first."""
+        words = []
+        for name, count in self.strangers.most_common():
+            place = self._first[name]
+            words.append(
+                f'{name!r} (1 box, in {place})' if count == 1 else f'{name!r} ({count} boxes, first in {place})'
+            )
+        return words
 
     def __str__(self) -> str:
         reasons = ', '.join(f'{count} {reason}' for reason, count in sorted(self.dropped.items()))
