@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from hostile import children, damage, data, exported, trial, writing
+from hostile import children, configs, damage, data, exported, trial, writing
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
@@ -111,6 +111,12 @@ def test_a_refusal_may_name_the_class_of_a_picture_that_was_changed(number: int,
     for name in ('a.jpg', 'b.png'):
         (folder / name).write_bytes(bytes([255]) * 100)
     assert 'square' in data._folder(tmp_path, Random(number))[1]
+
+
+def test_a_refusal_may_name_the_weights_that_a_changed_key_does_not_fit() -> None:
+    place = ('model', 'heads', 0, 'num_classes')
+    assert configs.named_by(place, ['check', 'my.py']) == ['model', 'heads', 'num_classes']
+    assert configs.named_by(place, ['fuse', 'my.py', 'best.pth'])[-1] == 'best.pth'
 
 
 @pytest.mark.parametrize('number', range(12))
