@@ -14,13 +14,14 @@ import shutil
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from random import Random
 
-from hostile import configs, data, exported, lines, weights, writing
+from hostile import configs, data, exported, lines, training, weights, writing
 from hostile.bases import TASKS, Bases
 from hostile.imports import import_all
 from hostile.trial import FAILED, OUTCOMES, Plan, Room, Verdict, attempt
@@ -38,6 +39,7 @@ KINDS: dict[str, Kind] = {
     'packages': exported.plan_packages,
     'onnx': exported.plan_onnx,
     'kills': writing.killed,
+    'trainings': training.killed,
     'disks': writing.full_disk,
 }
 
@@ -85,8 +87,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def tried(kind: str, number: int, seed: int, room: Room, bases: Bases) -> Verdict:
     """Carry out one try."""
     random = Random(f'{seed} {kind} {number}')
-    made = KINDS[kind](random, room, bases)
-    return attempt(made, room) if isinstance(made, Plan) else made
+    try:
+        made = KINDS[kind](random, room, bases)
+        return attempt(made, room) if isinstance(made, Plan) else made
+    except Exception as error:  # an hour's run shall not end with a fault of its own
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        why = f'{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})'
+        return Verdict(FAILED, 'the campaign itself', why, f'attack.py --only {kind} --try {number}', 0)
 
 
 def _say_failure(kind: str, number: int, args: argparse.Namespace, verdict: Verdict) -> None:

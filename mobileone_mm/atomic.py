@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from mobileone_mm.errors import MobileOneError, UsageError
+from mobileone_mm.errors import MobileOneError, UsageError, shown
 from mobileone_mm.rooms import ASIDE, RETIRED, no_space, scratch
 
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
@@ -179,7 +179,7 @@ def beside(paths: Sequence[Path]) -> Iterator[list[Place]]:
     """Yield a place for each path to write to, in folders that are made for it and go after the block.
 
     Raises:
-        MobileOneError: the block failed, and a disk is full.
+        MobileOneError: the block failed, and a disk is full; or a write failed, and the system does not say of what.
     """
     with ExitStack() as stack:
         places = []
@@ -195,6 +195,10 @@ def beside(paths: Sequence[Path]) -> Iterator[list[Place]]:
                     raise MobileOneError(
                         f'{path}: cannot be written: {reason}; make room there, or choose another path'
                     ) from error
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:  # of an open file
+                raise MobileOneError(
+                    f'{shown(paths)}: cannot be written: {error.strerror}; make room there, or choose another path'
+                ) from error
             raise
 
 

@@ -9,14 +9,15 @@ import shlex
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import MobileOneError, interrupted, printable
+from mobileone_mm.errors import MobileOneError, interrupted, is_plain, printable
 from mobileone_mm.flags import FLAGS
 from mobileone_mm.locks import holding
 from mobileone_mm.outputs import REPORT, report_text
@@ -44,8 +45,9 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
 
     Status 0: done; 1: failed; 2: wrong usage (`UsageError`, argparse); 130: stopped. What is neither a
     `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised with `TRACEBACK` among the
-    words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called. What the library logs is
-    printed while `main` runs. Options that it names in backticks are printed as their flags.
+    words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called; there, what a
+    `MobileOneError` came from is printed above its line. What the library logs is printed while `main` runs. Options
+    that it names in backticks are printed as their flags.
     """
     _KEPT.set(bool(os.environ.get(TRACEBACKS)) or TRACEBACK in (sys.argv if argv is None else argv))
     for stream in (sys.stdout, sys.stderr):
@@ -64,6 +66,8 @@ def _status_of(error: BaseException) -> int:
         say('stopped')
         return INTERRUPTED
     if isinstance(error, MobileOneError):
+        if _KEPT.get() and error.__cause__:  # of code of the user's, as a rule
+            traceback.print_exception(error.__cause__)
         say(f'error: {_with_flags(str(error))}')
         return error.exit_status
     if isinstance(error, OSError):
@@ -88,6 +92,9 @@ class _Parser(argparse.ArgumentParser):
         example = (self.description or '').partition('\n\n')[0]
         return f'{example % {"prog": self.prog}}\n'
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        super()._print_message(printable(message, kept='\n\t'), file)
+
 
 def parser(verb: str, text: str) -> argparse.ArgumentParser:
     """The parser of a command, whose help opens with `text`, not with a usage line.
@@ -102,9 +109,7 @@ def parser(verb: str, text: str) -> argparse.ArgumentParser:
         description=text,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument(
-        TRACEBACK, action='store_true', help='where an error comes from that nobody expected, if there is one'
-    )
+    made.add_argument(TRACEBACK, action='store_true', help='show where in the code an error comes from')
     _PARSER.set(made)
     return made
 
@@ -124,7 +129,21 @@ def command(verb: str, *words: str | Path) -> str:
     `mobileone VERB ...` where that is the running environment's own script; where the environment is not active, the
     script by its path; where it has none, by way of its interpreter.
     """
-    return shlex.join([*_program(), verb, *map(str, words)])
+    return typed([*_program(), verb, *map(str, words)])
+
+
+def typed(words: Sequence[str]) -> str:
+    """Words as they are typed into bash or zsh; also pasted, from a terminal that cannot show some of their letters."""
+    return ' '.join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    name = os.fsencode(word)
+    with suppress(UnicodeEncodeError):
+        if is_plain(word) and word.encode(getattr(sys.stdout, 'encoding', None) or 'utf-8') == name:
+            return shlex.quote(word)
+    letters = (chr(byte) if 32 <= byte < 127 and byte not in b"'\\" else f'\\{byte:03o}' for byte in name)
+    return f"$'{''.join(letters)}'"
 
 
 def _program() -> list[str]:
@@ -133,10 +152,10 @@ def _program() -> list[str]:
     if script and os.path.samefile(os.path.dirname(os.path.realpath(script)), own):
         return [SCRIPT]
     script = shutil.which(SCRIPT, path=own)
-    return [_typed(script)] if script else [_typed(sys.executable), '-m', MODULE]
+    return [_from_here(script)] if script else [_from_here(sys.executable), '-m', MODULE]
 
 
-def _typed(program: str) -> str:
+def _from_here(program: str) -> str:
     """The shorter way to type the path of a program from here."""
     relative = os.path.relpath(program)
     if os.sep not in relative:
@@ -210,7 +229,7 @@ class Meter:
         if now - self._said < self._interval:
             return
         self._said = now
-        left = text((now - self._start) / done * (self._total - done))
+        left = printable(text((now - self._start) / done * (self._total - done)))
         if self._at_terminal:
             bar = ('#' * (BAR * done // self._total)).ljust(BAR, '.')
             print(f'{bar} {left}{CLEAR_REST}', end='\r', file=sys.stderr, flush=True)

@@ -23,7 +23,7 @@ SPARE = 2**20  # bytes that a disk takes which is not full
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
     """Yield an empty folder in a room beside `path`, which goes after the block; a killed run's, with the next one."""
-    _clear_abandoned_rooms(path)
+    clear_abandoned(path)
     room, lock = _new_room(path)
     try:
         folder = room / FRESH
@@ -67,7 +67,8 @@ def _taken(lock: int) -> bool | None:
     return os.fstat(lock).st_nlink > 0  # else its room was removed in between
 
 
-def _clear_abandoned_rooms(path: Path) -> None:
+def clear_abandoned(path: Path) -> None:
+    """Remove the rooms that killed processes left beside a path, and put back what one had moved aside."""
     room_name = re.compile(rf'\.{re.escape(path.name)}\.[a-z0-9_]{{8}}')  # as tempfile makes them
     try:
         rooms = [entry for entry in path.parent.iterdir() if room_name.fullmatch(entry.name)]

@@ -515,6 +515,20 @@ def test_a_disk_without_room_says_so(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_an_error_that_names_no_file_names_what_was_written(tmp_path: Path) -> None:
+    paths = [tmp_path / 'out.pth', tmp_path / 'out.py']
+    with (
+        pytest.raises(MobileOneError, match=rf'^{paths[0]}, {paths[1]}: cannot be written: Input/output error; '),
+        atomic.replacing_together([(path, None) for path in paths]),
+    ):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(FileNotFoundError, match=r"'mine\.txt'"), replacing(paths[0]):
+        Path('mine.txt').read_text()
+    with pytest.raises(OSError, match=r'^said in words$'), replacing(paths[0]):
+        raise OSError('said in words')
+    assert list(tmp_path.iterdir()) == []
+
+
 @WRITERS
 def test_a_disk_that_turns_out_full_when_it_is_flushed_leaves_what_was_there(
     tmp_path: Path, write: Write, ours: Kind | None, monkeypatch: pytest.MonkeyPatch
@@ -526,7 +540,10 @@ def test_a_disk_that_turns_out_full_when_it_is_flushed_leaves_what_was_there(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, 'fsync', full)
-    with pytest.raises(OSError, match='No space left on device'), replacing(path, ours) as fresh:
+    with (
+        pytest.raises(MobileOneError, match=rf'^{path}: cannot be written: No space left on device; make room there'),
+        replacing(path, ours) as fresh,
+    ):
         write(fresh, 'new')
     assert text_of(path) == 'old'
     assert list(tmp_path.iterdir()) == [path]

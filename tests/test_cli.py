@@ -6,6 +6,7 @@ import logging
 import math
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -125,6 +126,33 @@ raise SystemExit(cli.run(main))
     assert b'Traceback' not in done.stderr
     assert done.stderr.splitlines()[-1] == b'error: b\\udce4r: no picture'
     assert len(done.stdout.splitlines()) == 6
+
+
+NAMES = ('K\xe4se', "b\udce4r's \\ 7", '\u732b 1\xe92', 'two\nlines', '\x1b[2J', 'plain', "a b's", '$HOME')
+
+
+@pytest.mark.parametrize('encoding', ['ascii', 'utf-8', 'latin-1'])
+@pytest.mark.parametrize('shell', ['bash', 'zsh'])
+def test_the_next_command_can_be_pasted_whatever_the_terminal_can_show(shell: str, encoding: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f'no {shell} here')
+    code = """
+import os, sys
+from mobileone_mm import cli
+
+def main(argv):
+    cli.next_command(cli.command('train', *argv))
+    return 0
+
+raise SystemExit(cli.run(main, sys.argv[1:]))
+"""
+    environment = {**os.environ, 'PYTHONIOENCODING': f'{encoding}:strict'}
+    done = subprocess.run([sys.executable, '-c', code, *NAMES], capture_output=True, env=environment, check=True)
+    (line,) = done.stdout.splitlines()
+    pasted = b'set -- ' + line.removeprefix(b'next: ') + b'; shift; printf \'%s\\0\' "$@"'
+    said = subprocess.run([shell, '-c', pasted], capture_output=True, check=True).stdout.split(b'\0')
+    assert said[said.index(b'train') + 1 : -1] == [os.fsencode(name) for name in NAMES]
+    assert line.endswith(b""" plain 'a b'"'"'s' '$HOME'""")
 
 
 @pytest.mark.parametrize('status', [0, 1, 2])

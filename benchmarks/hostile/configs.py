@@ -1,7 +1,7 @@
 """Configs: a key is missing, misspelt, or has a value of another type or size."""
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -33,9 +33,15 @@ def plan(random: Random, room: Room, bases: Bases) -> Plan:
         pass
     what = change(values, place, random)
     write_config(room.here / CONFIG, values)
-    names = [str(key) for key in place if not isinstance(key, int)]
+    names = named_by(place, command)
     measure = partial(_measured, command[0], bases.get(task, FUSED))
-    return Plan(f'{task}: {what}', [command], names, may_leave=LOGGED, measure=measure)
+    leaves = (*LOGGED, 'looked*')  # a check draws samples of training data that it finds no fault in
+    return Plan(f'{task}: {what}', [command], names, may_leave=leaves, measure=measure)
+
+
+def named_by(place: Sequence[Any], command: Sequence[str]) -> list[str]:
+    """What a refusal may name: the key, one above it, or the weights that do not fit it."""
+    return [*(str(key) for key in place if not isinstance(key, int)), *(word for word in command if word == WEIGHTS)]
 
 
 def values_of(path: Path) -> dict[str, Any]:

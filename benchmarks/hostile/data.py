@@ -23,6 +23,7 @@ REPORT = 'r.json'
 CHECK = ('check', CONFIG, '--out', 'looked', '--samples', '2', '--report', REPORT)
 TRAIN = ('train', CONFIG, '--work-dir', 'w')
 PREDICT = ('predict', PACKAGE, 'photos', '--out', 'found')
+PICTURES = ('.png', '.jpg')
 TEXTS = ('', 'x', '-1', '0', '1e9', 'nan', '2.5', '\u0662', 'ä', '99999', ' 7 ', 'circle', 'Circle')
 
 
@@ -57,7 +58,7 @@ def _coco(data: Path, random: Random) -> tuple[str, list[str]]:
 def _rewritten(path: Path, random: Random) -> tuple[str, list[str]]:
     """A file is damaged, a text written in another encoding, or something else stands there."""
     data = path.read_bytes()
-    encodings = [] if path.suffix == '.png' else ['utf-16', 'utf-8-sig', 'crlf']
+    encodings = [] if path.suffix in PICTURES else ['utf-16', 'utf-8-sig', 'crlf']
     kind = random.choice(['damaged', 'damaged', *encodings, 'a folder', 'not there', 'a pipe'])
     if kind == 'damaged':
         kind, data = damaged(data, random)
@@ -129,7 +130,8 @@ def _folder(data: Path, random: Random) -> tuple[str, list[str]]:
         ['bytes', 'bytes', 'empty class', 'new class', 'gone class', 'text', 'loop', 'moved', 'ending']
     )
     if kind == 'bytes':
-        return _rewritten(path, random)
+        what, names = _rewritten(path, random)
+        return what, [*names, folder.name]  # of which it may have been the last but one
     if kind == 'empty class':
         for file in folder.iterdir():
             file.unlink()
@@ -204,7 +206,7 @@ def plan_pictures(random: Random, room: Room, bases: Bases) -> Plan:
 
 def _photos(data: Path) -> list[Path]:
     """The pictures of a set, without its masks."""
-    files = sorted(path for path in data.rglob('*') if path.suffix in ('.png', '.jpg'))
+    files = sorted(path for path in data.rglob('*') if path.suffix in PICTURES)
     return [path for path in files if 'masks' not in path.relative_to(data).parts]
 
 

@@ -2,17 +2,17 @@
 
 import shutil
 import subprocess
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, PACKAGE, PHOTOS, WEIGHTS, Bases
+from hostile.bases import BACKBONE, BOXES, CONFIG, DATA, ONNX, PACKAGE, PHOTOS, WEIGHTS, Bases
 from hostile.measures import READERS, readable
-from hostile.trial import FAILED, REFUSED, RIGHT, Room, Verdict, badly_refused, files_in, last_line
+from hostile.trial import FAILED, REFUSED, RIGHT, Files, Room, Verdict, badly_refused, files_in, last_line
 
 LARGEST = 150_000  # bytes: about what the largest output here has
 LEAST = 8192  # bytes: what the command says goes into a file too
+MERGED = ('found',)  # a folder that others may have written to
 PAGES = 4096  # bytes: of memory that a file system in memory gives out at once
 
 
@@ -24,7 +24,7 @@ class Writer:
         words: the command line.
         needs: what it reads, of the base of boxes.
         earlier: options of the run before it, whose output it replaces; None where it replaces nothing.
-        outputs: what it writes.
+        outputs: what it writes, together; a kill may leave the first alone, old or new.
     """
 
     words: tuple[str, ...]
@@ -38,7 +38,21 @@ WRITERS = (
     Writer(('fuse', CONFIG, WEIGHTS, '--out', 'f.pth'), (CONFIG, DATA, WEIGHTS), (), ('f.pth', 'f.py')),
     Writer(('predict', PACKAGE, PHOTOS, '--out', 'found'), (PACKAGE, PHOTOS), ('--score-threshold', '0.9'), ('found',)),
     Writer(('convert', BACKBONE, 'out.pth', '--to', 'timm'), (BACKBONE,), ('--to', 'mmpretrain'), ('out.pth',)),
-    Writer(('check', CONFIG, '--out', 'looked'), (CONFIG, DATA), ('--seed', '7'), ('looked',)),
+    Writer(
+        ('check', CONFIG, '--out', 'looked', '--report', 'r.json'),
+        (CONFIG, DATA),
+        ('--seed', '7'),
+        ('looked', 'r.json'),
+    ),
+    *(
+        Writer(
+            ('export', CONFIG, WEIGHTS, '--out', name, '--report', 'r.json'),
+            (CONFIG, DATA, WEIGHTS),
+            ('--weights', 'int8') if name == PACKAGE else ('--nms',),
+            (name, f'{name}.report.html', 'r.json'),
+        )
+        for name in (PACKAGE, ONNX)
+    ),
     Writer(DRAW, (), ('--seed', '7'), ('shapes',)),
     Writer((*DRAW, '--masks'), (), ('--seed', '7'), ('shapes',)),
     Writer((*DRAW, '--class-folders'), (), ('--seed', '7'), ('shapes',)),
@@ -70,36 +84,40 @@ def killed(random: Random, room: Room, bases: Bases) -> Verdict:
     return Verdict(outcome, what, wrong or '', ' '.join(writer.words), ended.seconds + again.seconds)
 
 
-def _before(random: Random, room: Room, bases: Bases) -> tuple[Writer, Mapping[str, str], Mapping[str, str]]:
+def _before(random: Random, room: Room, bases: Bases) -> tuple[Writer, Files, Files]:
     """Choose a command, and lay what it reads and replaces: its outputs then, and those of a run that nobody stops."""
     writer = random.choice(WRITERS)
     bases.put(BOXES, room, *writer.needs)
     inputs = files_in(room.here)
-    old: Mapping[str, str] = {}
+    old: Files = {}
     if writer.earlier is not None and random.random() < 0.7:
         room.run((*writer.words, *writer.earlier))
         old = {name: digest for name, digest in files_in(room.here).items() if name not in inputs}
     return writer, old, bases.outputs(writer.words, writer.needs)
 
 
-def _mixed(writer: Writer, found: Mapping[str, str], old: Mapping[str, str], new: Mapping[str, str], here: Path) -> str:
-    """What is neither the old nor the new, whole; empty where nothing is."""
-    shown = {name: digest for name, digest in found.items() if Path(name).parts[0] in writer.outputs}
-    for name in old:
-        if name not in shown and Path(name).parts[0] == name:
-            return f'{name} is gone'
-    for name, digest in shown.items():
-        if digest not in (old.get(name), new.get(name)) and not _whole(here / name):
-            return f'{name} is half'
+def _mixed(writer: Writer, found: Files, old: Files, new: Files, here: Path) -> str:
+    """What is neither the old nor the new, whole, or is of another writing than the rest; empty where nothing is."""
+    first, states = writer.outputs[0], {}
+    if _part(old, first) and not _part(found, first):
+        return f'{first} is gone'
     for top in writer.outputs:
-        parts = {name: digest for name, digest in shown.items() if name == top or name.startswith(f'{top}/')}
-        if len(parts) > 1 and top != 'found' and not any(_covers(parts, one, top) for one in (old, new)):
+        part, before = _part(found, top), _part(old, top)
+        for name, digest in part.items():
+            if digest not in (old.get(name), new.get(name)) and not _whole(here / name):
+                return f'{name} is half'
+        if len(part) > 1 and top not in MERGED and part not in (before, _part(new, top)):
             return f'{top} holds a part of the new'
+        if part and before != _part(new, top):  # else they cannot be told apart
+            states[top] = 'old' if part == before else 'new'
+    if len(set(states.values())) > 1:
+        return ' and '.join(f'{top} is {state}' for top, state in states.items())
     return ''
 
 
-def _covers(parts: Mapping[str, str], whole: Mapping[str, str], top: str) -> bool:
-    return parts == {name: digest for name, digest in whole.items() if name == top or name.startswith(f'{top}/')}
+def _part(files: Files, top: str) -> Files:
+    """An output's file, or all of its folder's."""
+    return {name: digest for name, digest in files.items() if name == top or name.startswith(f'{top}/')}
 
 
 def _whole(path: Path) -> bool:
@@ -131,7 +149,7 @@ def full_disk(random: Random, room: Room, bases: Bases) -> Verdict:
     return _on_full(writer, room, old, limit, f'no file of more than {limit:,} bytes')
 
 
-def _on_full(writer: Writer, room: Room, old: Mapping[str, str], limit: int | None, what: str) -> Verdict:
+def _on_full(writer: Writer, room: Room, old: Files, limit: int | None, what: str) -> Verdict:
     before = files_in(room.here)
     ended = room.run(writer.words, file_bytes=limit)
     after = files_in(room.here)
@@ -139,7 +157,8 @@ def _on_full(writer: Writer, room: Room, old: Mapping[str, str], limit: int | No
     if ended.status == 0:
         wrong = readable(room.here)
         return Verdict(FAILED if wrong else RIGHT, what, wrong or '', command, ended.seconds)
-    wrong = badly_refused(writer.outputs, ended) if ended.status > 0 and not ended.late else f'status {ended.status}'
+    names = (*writer.outputs, 'TMPDIR')  # which is on the disk too
+    wrong = badly_refused(names, ended) if ended.status > 0 and not ended.late else f'status {ended.status}'
     changed = [name for name in before if after.get(name) != before[name]]
     new = [name for name in after if name not in before]
     if not wrong and writer.outputs == ('found',):  # an unfinished folder of predictions has no list, which says so

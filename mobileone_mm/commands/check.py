@@ -29,9 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = find_config(args.config)
     out = Path(args.out or f'{config.stem}_check')
     require_outputs([(out, CHECK), (args.report, REPORT)], [config])
-    from mobileone_mm.inspection.inspect import inspect, report_of, table_of, weights_line
+    from mobileone_mm.inspection.inspect import inspect, table_of, weights_line
 
-    found = inspect(str(config), out, args.samples, args.seed)
+    found = inspect(args.config, out, args.samples, args.seed, args.report and Path(args.report))
     for part, content in found.parts.items():
         for line in table_of(part, content):
             cli.result(line)
@@ -43,8 +43,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'for rare classes, in the config: {line}')
     if found.samples:
         cli.result(f'samples: {found.samples}')
-    if args.report:
-        cli.write_report(args.report, report_of(found, args.config))
     if found.faults:
         cli.say('error: the data cannot be trained on as they are; fix the faults listed above')
         cli.next_command(cli.command('check', args.config))

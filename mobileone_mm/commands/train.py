@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import shlex
 from collections.abc import Sequence
 
 from mobileone_mm import cli
@@ -71,9 +70,9 @@ def _say_how_to_go_on(args: argparse.Namespace, resume: str | None) -> None:
     if ranks.count() == 1:
         cli.next_command(cli.command(*words))
     elif here == str(ranks.count()):
-        cli.next_command(f'torchrun --nproc-per-node {here} -m mobileone_mm {shlex.join(words)}')
+        cli.next_command(f'torchrun --nproc-per-node {here} -m mobileone_mm {cli.typed(words)}')
     else:
-        cli.say(f'to go on, start it on every machine as before, with: -m mobileone_mm {shlex.join(words)}')
+        cli.say(f'to go on, start it on every machine as before, with: -m mobileone_mm {cli.typed(words)}')
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -14,10 +14,11 @@ from mmengine.logging import print_log
 
 from mobileone_mm.datasets import box_pictures
 from mobileone_mm.datasets.box_pictures import IGNORING, Annotated
-from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file, require_plain
+from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file
 from mobileone_mm.datasets.faults import require_none
 from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.errors import DataError, shown
+from mobileone_mm.openmmlab.data_sets import require_plain
 from mobileone_mm.openmmlab.log import say_on_screen
 
 NEVER_TURNING = ('turbojpeg', 'tifffile')  # mmcv's ways to decode that know no EXIF data
@@ -98,9 +99,8 @@ class Checked:
 
     def refuse_strangers(self, tally: Tally, classes: Sequence[str]) -> None:
         if tally.strangers and not self.drop_other_classes:
-            named = shown(f'{name!r} ({count} boxes)' for name, count in tally.strangers.most_common())
             raise DataError(
-                f'{self.ann_file}: boxes of classes that the config does not have: {named}; expected only '
+                f'{self.ann_file}: boxes of classes that the config does not have: {shown(tally.met)}; expected only '
                 f'{shown(classes)}{nearest(tally.strangers, classes)}; mend the names in the config or the file, or '
                 'leave these boxes out with drop_other_classes=True in the dataset'
             )

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mobileone_mm.errors import DataError, is_plain, shown
+from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
 MIN_SIDE_PX = 1  # mmdet's COCO reader has the same floor; the log of a zero side is what makes a loss NaN
@@ -22,12 +22,29 @@ class Tally:
         self.dropped: Counter[str] = Counter()
         self.places: list[str] = []
         self.strangers: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
 
     def drop(self, reason: str, place: str) -> None:
         """Count a box that cannot be used, and where it is."""
         self.dropped[reason] += 1
         if place not in self.places:
             self.places.append(place)
+
+    def meet(self, stranger: str, place: str) -> None:
+        """Count a box of a class that is none of the set's, and where the first one is."""
+        self.strangers[stranger] += 1
+        self._first.setdefault(stranger, place)
+
+    @property
+    def met(self) -> list[str]:
+        """The classes that are none of the set's, in words, the most frequent first."""
+        words = []
+        for name, count in self.strangers.most_common():
+            place = self._first[name]
+            words.append(
+                f'{name!r} (1 box, in {place})' if count == 1 else f'{name!r} ({count} boxes, first in {place})'
+            )
+        return words
 
     def __str__(self) -> str:
         reasons = ', '.join(f'{count} {reason}' for reason, count in sorted(self.dropped.items()))
@@ -51,19 +68,6 @@ def class_names(classes: Any) -> tuple[str, ...]:
     if not classes or len(set(classes)) != len(classes):
         raise DataError(f'classes={classes!r} given, expected at least one name and none twice')
     return tuple(classes)
-
-
-def require_plain(classes: Sequence[str]) -> None:
-    """Refuse names of classes that no screen and no exported model can show.
-
-    Raises:
-        DataError: one has control characters.
-    """
-    if odd := [name for name in classes if not is_plain(name)]:
-        raise DataError(
-            f'classes: {shown(map(repr, odd))} given, expected names without control characters, such as tabs and '
-            'line breaks; rename these classes in the config and in the annotations'
-        )
 
 
 def box_fault(box_xyxy: Sequence[float], width: float, height: float) -> str | None:

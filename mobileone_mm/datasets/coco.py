@@ -81,7 +81,7 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
         for annotation in content['annotations']:
             category = annotation['category_id']
             if category not in self.cat2label:
-                tally.strangers[names[category]] += 1
+                tally.meet(names[category], images[annotation['image_id']])
             else:
                 annotations[annotation['image_id']].append(annotation)
         if self.test_mode:

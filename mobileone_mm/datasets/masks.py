@@ -9,13 +9,14 @@ from mmengine.dist import get_rank
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset
 
-from mobileone_mm.datasets.checks import class_names, require_plain
+from mobileone_mm.datasets.checks import class_names
 from mobileone_mm.datasets.faults import require_none
 from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.mask_faults import Scan, scan
 from mobileone_mm.datasets.mask_files import Folders, faults_of, find_pairs, part_of, read_stems
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
 from mobileone_mm.errors import DataError, shown
+from mobileone_mm.openmmlab.data_sets import require_plain
 from mobileone_mm.openmmlab.log import say_on_screen
 from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.registry import DATASETS

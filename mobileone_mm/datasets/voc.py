@@ -135,7 +135,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
             box = [math.trunc(side) - 1 if math.isfinite(side) else side for side in corners]
             fault = box_fault(box, width, height)
             if name not in self.cat2label:
-                self._tally.strangers[str(name)] += 1
+                self._tally.meet(str(name), place)
             elif fault:
                 self._tally.drop(fault, place)
             else:

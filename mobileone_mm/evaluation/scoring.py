@@ -254,7 +254,8 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
             for candidate, judge, times in zip(candidates, evaluators, seconds, strict=True):
                 item = read_sample(candidate.samples, index) if candidate.samples else shared
                 start = time.perf_counter()
-                sample = candidate.predict(item)
+                with configs.running(session.config):
+                    sample = candidate.predict(item)
                 times.append(time.perf_counter() - start)
                 judge.process([sample])
         found = [_evaluated(session, judge) for judge in evaluators]

@@ -107,16 +107,19 @@ def export(
         options_of = partial(split_options, ending=out.suffix, given=options)
         source = loaded(config_path, checkpoint_path, input_size, options_of, config_wins)
         task, task_options, target_options = source.task, source.frame.options, source.target_options
-        target.require(task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options)
+        with configs.running(source.config):
+            target.require(
+                task, lambda: task.export.graph(fuse(source.model), source.size, task_options), target_options
+            )
         session = scoring.open_session(source.config, limit) if evaluate else None
         samples = session.samples if session else None
         examples = examples_of(images, source.config, source.task, source.frame, samples)
         pictures = examples.pictures
     settings = task.export.settings(task_options, source.config, source.classes)
     described = target.describe(target_options)
-    with clock.station('fuse'):
+    with clock.station('fuse'), configs.running(source.config):
         fused = fused_of(task, task_options, source.model, pictures, source.checkpoint.form == 'fused')
-    with clock.station('graph'):
+    with clock.station('graph'), configs.running(source.config):
         checked = checked_graph(task, task_options, fused, source.size, pictures, described)
         # What gives no numbers in float32 is not worth keeping either, nor could a card say what it gives.
         lost = [rung for rung in checked.rungs if not math.isfinite(rung.value or 0)]

@@ -1,14 +1,18 @@
-"""A hook that keeps what mmengine adds to a checkpoint plain enough to be loaded again, and its paths in one folder."""
+"""A hook that keeps checkpoints plain enough to be loaded again, whole, and their paths in one folder."""
 
+import glob
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mobileone_mm.hooks import whole_files
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights.intact import require_intact
 from mobileone_mm.weights.plain import plain
@@ -25,17 +29,24 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     the plain values (best score, last checkpoint, ...) and, as tensors, the end of each curve, from which a resumed run
     goes on averaging; whole curves are in the log files.
 
-    A damaged checkpoint is refused before it is loaded. mmengine remembers its checkpoints by absolute paths: in a copy
+    Checkpoints in local files are written whole, and outdated ones removed after that (`WholeFiles`); a damaged one is
+    refused before it is loaded. mmengine remembers its checkpoints by absolute paths: in a copy
     of a work folder, a resumed run would read those of the original, and delete the original's best one as soon as it
     had a better one. So it takes those of the same names in its own folder instead.
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Look at the file that is about to be loaded.
+        """Look at the file that is about to be loaded, and see to it that the others are written whole.
 
         Raises:
             CheckpointError: it is damaged.
         """
+        for hook in _saving(runner):
+            place = str(hook.out_dir or runner.work_dir)
+            if hook.backend_args is None and hook.file_client_args is None and '://' not in place:
+                hook.backend_args = whole_files.backend_args()
+        for folder in _folders(runner) if is_main_process() else ():
+            whole_files.clear(folder)
         if runner._resume and not runner._load_from:
             runner._load_from = _last(runner)
         path = Path(runner._load_from or '')
@@ -75,16 +86,38 @@ def _end(curve: HistoryBuffer) -> list[torch.Tensor]:
 
 
 def _last(runner: Runner) -> str | None:
-    """The checkpoint to go on from: the one that is noted, or its namesake in the run's own folder, if there is one."""
+    """The checkpoint to go on from: the one that is noted, or its namesake in the run's own folder.
+
+    Where neither is there, the last one in the run's folder: a process may be killed after it wrote a checkpoint and
+    before it noted that.
+    """
     named = find_latest_checkpoint(runner.work_dir)
-    here = [folder / Path(named).name for folder in _folders(runner)] if named else []
-    return next((str(path) for path in here if path.is_file()), named)
+    folders = _folders(runner)
+    here = [folder / Path(named).name for folder in folders] if named else []
+    noted = next((str(path) for path in here if path.is_file()), named)
+    if noted and ('://' in noted or Path(noted).is_file()):
+        return noted
+    saved = {step: path for hook in _saving(runner) for folder in folders for step, path in _saved(hook, folder)}
+    return str(saved[max(saved)]) if saved else noted or None
+
+
+def _saved(hook: CheckpointHook, folder: Path) -> Iterator[tuple[int, Path]]:
+    """The checkpoints that a hook saved to a folder, by epoch or step."""
+    before, _, after = hook.filename_tmpl.partition('{}')
+    for path in folder.glob(f'{glob.escape(before)}*{glob.escape(after)}'):
+        step = path.name.removeprefix(before).removesuffix(after)
+        if step.isdecimal():
+            yield int(step), path
+
+
+def _saving(runner: Runner) -> list[CheckpointHook]:
+    return [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
 
 
 def _folders(runner: Runner) -> list[Path]:
     """The folders that the run is going to save to, as CheckpointHook works them out in its own `before_train`."""
     work_dir = Path(runner.work_dir)
-    outs = [Path(hook.out_dir) for hook in runner.hooks if isinstance(hook, CheckpointHook) and hook.out_dir]
+    outs = [Path(hook.out_dir) for hook in _saving(runner) if hook.out_dir]
     return [out / work_dir.name for out in outs if out != work_dir] or [work_dir]
 
 

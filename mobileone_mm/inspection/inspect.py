@@ -7,15 +7,19 @@ from typing import Any
 
 from mmengine.config import Config
 
+from mobileone_mm.atomic import Output, replacing_together
 from mobileone_mm.datasets.class_faults import in_both
 from mobileone_mm.datasets.class_weights import class_weights
-from mobileone_mm.errors import ConfigError, DataError, is_plain, printable, shown
+from mobileone_mm.errors import ConfigError, DataError, printable, shown
 from mobileone_mm.inspection.by_task import KINDS, content_of
 from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread
-from mobileone_mm.inspection.samples import write_samples
+from mobileone_mm.inspection.samples import samples_of, write_sheet
+from mobileone_mm.locks import holding
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights_in
 from mobileone_mm.openmmlab.configs import build_model, load_config, quiet, task_of
+from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.openmmlab.test_data import open_dataset
+from mobileone_mm.outputs import CHECK, REPORT, SAMPLES, report_text, require_outputs
 from mobileone_mm.setup.reach import reach_of
 
 PARTS = ('train', 'val', 'test')
@@ -41,19 +45,23 @@ class Inspection:
     samples: Path | None
 
 
-def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
-    """Look at all data of the config that `word` names.
+@holding()
+def inspect(word: str, out: Path, count: int, seed: int, report: Path | None = None) -> Inspection:
+    """Look at all data of the config that `word` names; the sheet of samples and the report appear together.
 
     Args:
         word: a config file, or the name of a shipped one.
         out: folder for the sheet of samples.
         count: number of samples.
         seed: which samples.
+        report: a .json file to write, with what was found.
 
     Raises:
+        UsageError: something stands at `out` or `report` that no check wrote, or another process is writing it.
         ConfigError: the config cannot be read, or has no training data.
         MobileOneError: supervision, which draws boxes, cannot be imported.
     """
+    require_outputs([(out, CHECK), (report, REPORT)], [find_config(word)])
     with quiet():  # mmengine prints what it puts into a config
         config = load_config(word)
     task = task_of(config)
@@ -68,31 +76,43 @@ def inspect(word: str, out: Path, count: int, seed: int) -> Inspection:
         except DataError as error:
             faults[part] = str(error)
             continue
-        if wrong := '; '.join(filter(None, [parts[part].faults, _unprintable(parts[part])])):
-            faults[part] = wrong
+        if parts[part].faults:
+            faults[part] = parts[part].faults
     if wrong := _wrong_model(config, parts.get('train')):
         faults['config'] = wrong
-    samples = None
+    sheet = None
     if 'train' in parts and 'train' not in faults:
         try:
-            samples = write_samples(datasets['train'], task, out, count, seed)
+            sheet = samples_of(datasets['train'], task, count, seed)
         except DataError as error:
             faults['train'] = str(error)
     notes = _notes(parts)
     if task == 'detection' and 'train' in parts and not faults:
         notes += _unreached(config, datasets['train'])
-    return Inspection(task, parts, faults, tuple(notes), samples)
+    found = Inspection(task, parts, faults, tuple(notes), None if sheet is None else out / SAMPLES)
+    _write(sheet, out, None if report is None else report_text(report_of(found, word)), report)
+    return found
+
+
+def _write(sheet: bytes | None, out: Path, text: str | None, report: Path | None) -> None:
+    """Write what there is of a sheet and a report."""
+    outputs: list[Output] = []
+    if sheet is not None:
+        outputs.append((out, CHECK))
+    if report is not None:
+        outputs.append((report, REPORT))
+    if not outputs:
+        return
+    with replacing_together(outputs) as fresh:
+        if sheet is not None:
+            write_sheet(sheet, fresh[0])
+        if text is not None:
+            fresh[-1].write_text(text)
 
 
 def _parts(config: Config) -> list[str]:
     loaders = {part: config.get(f'{part}_dataloader') for part in PARTS}
     return [part for part, one in loaders.items() if one and not (part == 'test' and one == loaders['val'])]
-
-
-def _unprintable(content: Content) -> str:
-    """Classes whose names cannot be drawn or exported; data sets of ours say so while they are read."""
-    odd = [repr(name) for name in content.classes if not is_plain(name)]
-    return f'control characters in the names of classes: {shown(odd)}; rename these classes' if odd else ''
 
 
 def _wrong_model(config: Config, train: Content | None) -> str:

@@ -8,25 +8,23 @@ import cv2
 import numpy as np
 import torch
 
-from mobileone_mm.atomic import replacing
 from mobileone_mm.errors import DataError
 from mobileone_mm.inspection.by_task import KINDS
-from mobileone_mm.outputs import CHECK, SAMPLES, mark_folder, signed_jpeg
+from mobileone_mm.outputs import SAMPLES, mark_folder, signed_jpeg
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 from mobileone_mm.pictures.sheet import sheet_of
 
 QUALITY = 90  # of a JPEG
 
 
-def write_samples(dataset: Any, task: str, out: Path, count: int, seed: int) -> Path:
-    """Draw random samples of a data set as its pipeline gives them; returns the sheet's path, in the folder `out`.
+def samples_of(dataset: Any, task: str, count: int, seed: int) -> bytes:
+    """Draw random samples of a data set as its pipeline gives them: a JPEG file.
 
     The same seed takes and changes the same pictures.
 
     Raises:
         DataError: the pipeline cannot read a sample.
         MobileOneError: supervision, which draws boxes, cannot be imported.
-        UsageError: `out` is another's folder.
     """
     random.seed(seed)  # what pipelines draw from
     np.random.seed(seed)
@@ -41,12 +39,15 @@ def write_samples(dataset: Any, task: str, out: Path, count: int, seed: int) -> 
     sheet = sheet_of(drawn, kind.columns, header, kind.legend(samples, names, palette))
     done, data = cv2.imencode('.jpg', channels_swapped(sheet), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     if not done:
-        raise OSError(f'{out / SAMPLES}: cannot be written')
-    with replacing(out, CHECK) as fresh:
-        fresh.mkdir()
-        mark_folder(fresh, 'check')
-        (fresh / SAMPLES).write_bytes(signed_jpeg(data.tobytes()))
-    return out / SAMPLES
+        raise OSError(f'{SAMPLES}: a sheet of {sheet.shape[1]} x {sheet.shape[0]} px cannot be written')
+    return signed_jpeg(data.tobytes())
+
+
+def write_sheet(sheet: bytes, folder: Path) -> None:
+    """Make the folder of a check, with its sheet."""
+    folder.mkdir()
+    mark_folder(folder, 'check')
+    (folder / SAMPLES).write_bytes(sheet)
 
 
 def _sample(dataset: Any, index: int) -> Any:

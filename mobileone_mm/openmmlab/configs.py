@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from mobileone_mm.errors import ConfigError, one_line
+from mobileone_mm.errors import ConfigError, MobileOneError, one_line
 from mobileone_mm.openmmlab.own_config import require_input_size
 from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.shipped import find_config
@@ -73,6 +73,27 @@ def build_model(config: Config) -> nn.Module:
             f'{one_line(error)}'
         ) from error
     return model.eval()
+
+
+@contextmanager
+def running(config: Config) -> Iterator[None]:
+    """While the config's model runs: say of which part of it an error comes.
+
+    Raises:
+        ConfigError: a part that was built cannot work, such as a head for other channels than it is given.
+    """
+    try:
+        yield
+    except (MobileOneError, OSError):
+        raise
+    except Exception as error:  # of many kinds
+        place = place_of(config, error)
+        if not place:
+            raise
+        raise ConfigError(
+            f'{config.filename}: {PACKAGES[config.default_scope]} cannot run {place}: '
+            f'{type(error).__name__}: {one_line(error)}'
+        ) from error
 
 
 def enter_scope(config: Config) -> None:

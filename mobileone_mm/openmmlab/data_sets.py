@@ -1,13 +1,13 @@
-"""The data sets that a config names, out of whatever is wrapped around them, and what of their files is not there."""
+"""The data sets that a config names, out of whatever is wrapped around them; their files and their classes' names."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.errors import DataError, shown
+from mobileone_mm.errors import DataError, is_plain, shown
 
 SECTIONS: Mapping[str, str] = {  # of docs/own_data.md, by the kind of a data set
     'mobileone_mm.CocoDataset': 'Boxes',
@@ -57,6 +57,29 @@ def explained(config: Config, loader: str) -> Iterator[None]:
         if not text:
             raise
         raise DataError(text) from error
+
+
+def require_plain_classes(dataset: Any) -> None:
+    """Refuse a data set, of any kind, whose classes have names that no screen and no exported model can show.
+
+    Raises:
+        DataError: as `require_plain`.
+    """
+    classes = getattr(dataset, 'metainfo', {}).get('classes') or ()
+    require_plain([classes] if isinstance(classes, str) else [str(name) for name in classes])
+
+
+def require_plain(classes: Sequence[str]) -> None:
+    """Refuse names of classes that no screen and no exported model can show.
+
+    Raises:
+        DataError: one has control characters.
+    """
+    if odd := [name for name in classes if not is_plain(name)]:
+        raise DataError(
+            f'classes: {shown(map(repr, odd))} given, expected names without control characters, such as tabs and '
+            'line breaks; rename these classes in the config and in the annotations; of class folders, the folders too'
+        )
 
 
 def _lacking(config: Config, loader: str) -> str:

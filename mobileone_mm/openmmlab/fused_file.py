@@ -72,10 +72,12 @@ def write_fused(
     Raises:
         UsageError: something stands at one of them that was not written so, or another process is writing it.
         FuseError: the model cannot be fused.
+        ConfigError: the model cannot run.
         ParityError: the fused model does not compute what `model` computes; nothing is written.
     """
     require_outputs([(out, WEIGHTS), (out.with_suffix('.py'), FUSED_CONFIG), (report, REPORT)], [source.path])
-    fused, parity = reparam.fuse_checked(model, example_images(config), WRONG_FUSE_LIMIT)
+    with configs.running(config):
+        fused, parity = reparam.fuse_checked(model, example_images(config), WRONG_FUSE_LIMIT)
     state = fused.state_dict()
     described, path, fault = config, None, ''
     try:

@@ -50,9 +50,10 @@ def place_of(config: Config, error: BaseException, within: str = '') -> str:
             found = _by_values(nodes, frame.f_locals.get(MAKERS[name]), place)
         elif name in READERS and isinstance(this, Runner):
             found = (READERS[name],) if READERS[name] in config and not around else None
-        elif isinstance(this, nn.Module):
-            root = root or this
-            found = _of_module(nodes, root, this)
+        elif isinstance(this, nn.Module) and hasattr(this, '_modules'):  # else it is only being made
+            if type(this).__name__ == _kind(config.model):  # it may lie in another module, such as an export's graph
+                root = root or this
+            found = _of_module(nodes, root, this) if root else _by_type(nodes, type(this).__name__, ('model',))
         elif this is not None:
             found = _by_type(nodes, type(this).__name__, place)
         place = found or place

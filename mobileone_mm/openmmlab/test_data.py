@@ -14,7 +14,7 @@ from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError, one_line
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
-from mobileone_mm.openmmlab.data_sets import explained
+from mobileone_mm.openmmlab.data_sets import explained, require_plain_classes
 from mobileone_mm.openmmlab.places import place_of
 
 
@@ -88,6 +88,7 @@ def open_samples(config: Config, limit: int | None = None) -> Samples:
         dataset = DATASETS.build(copy.deepcopy(config.test_dataloader.dataset))
         dataset.full_init()
         total = len(dataset)
+    require_plain_classes(dataset)
     return Samples(config, dataset, min(limit or total, total))
 
 
@@ -108,6 +109,7 @@ def open_dataset(config: Config, loader: str, least: int = logging.WARNING) -> A
         dataset = DATASETS.build(copy.deepcopy(config[loader].dataset))
         dataset.full_init()
         len(dataset)
+    require_plain_classes(dataset)
     return dataset
 
 

@@ -82,7 +82,7 @@ def _of_checkpoint(config_path: str, path: str, config_wins: bool) -> Predictor:
     fused = fuse(model)  # the same numbers, in a fraction of the time
 
     def predict(picture: Picture, rules: Any) -> Any:
-        with one_thread():
+        with configs.running(config), one_thread():
             outputs = task.export.reference(
                 fused, fitted(picture, frame.size, frame.crop, frame.resampling), frame.options
             )

@@ -113,7 +113,8 @@ def _measured(scorer: Scorer, one: PictureSet, limit: int | None, track: Track) 
             for item in items:
                 if isinstance(item, Unreadable):
                     raise DataError(item.message)
-            scores = scorer.score(items)[:, columns]
+            with configs.running(scorer.config):
+                scores = scorer.score(items)[:, columns]
             judged = [item['data_samples'].set_pred_score(row) for item, row in zip(items, scores, strict=True)]
             evaluator.process(judged)
         metrics = evaluator.evaluate(count)

@@ -3,6 +3,7 @@
 import io
 import logging
 import re
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
@@ -21,9 +22,9 @@ from mmengine.runner import BaseLoop, EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from mobileone_mm.cli import say
-from mobileone_mm.errors import CheckpointError, ConfigError
+from mobileone_mm.errors import CheckpointError, ConfigError, printable
 from mobileone_mm.hooks.unwrap import unwrapped
-from mobileone_mm.openmmlab.data_sets import explained
+from mobileone_mm.openmmlab.data_sets import explained, require_plain_classes
 from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.training import notes, ranks
 from mobileone_mm.weights import matching
@@ -46,6 +47,17 @@ class OnScreen(logging.Handler):
             say(line)
 
 
+class Plain(logging.Formatter):
+    """Formats an entry as another formatter does, without colours and without what would move a terminal's cursor."""
+
+    def __init__(self, inner: logging.Formatter) -> None:
+        super().__init__()
+        self._inner = inner
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(notes.COLOURS.sub('', self._inner.format(record)), kept='\n\t')
+
+
 class Log(io.TextIOBase):
     """The log file of a run, which takes what is printed as well; what is printed before it is open waits for it."""
 
@@ -57,6 +69,7 @@ class Log(io.TextIOBase):
         self._screen.addFilter(FilterDuplicateWarning())
         self._printed: list[str] = []
         self._unfinished = ''
+        self._failed = False  # to be written
 
     def knows(self, config: Config) -> Config:
         """Keep the config of the run, and give it back: an error is said to be of a part of it."""
@@ -79,6 +92,8 @@ class Log(io.TextIOBase):
         for handler in logger.handlers:
             if isinstance(handler, logging.FileHandler) and isinstance(handler.stream, io.TextIOWrapper):
                 handler.stream.reconfigure(errors='backslashreplace')  # a file's name need not be text
+                handler.setFormatter(Plain(handler.formatter or logging.Formatter()))
+                handler.handleError = self._say_failure  # type: ignore[method-assign]
             OURS.addHandler(handler)
         self._logger, self._folder = logger, Path(folder)
         self.write('')
@@ -103,6 +118,12 @@ class Log(io.TextIOBase):
         """What `warnings.showwarning` does: Python's warnings are about code, and none that the user wrote."""
         self.write(warnings.formatwarning(message, category, file, line))
 
+    def _say_failure(self, record: logging.LogRecord) -> None:
+        """What `logging.Handler.handleError` prints a traceback of, for each entry: a full disk is said once."""
+        if not self._failed:
+            self._failed = True
+            say(f'warning: {self.path}: cannot be written: {sys.exc_info()[1]}')
+
     def keep(self, error: BaseException) -> Path | None:
         """Write an error's traceback; the file it is in, or None where there is no folder for one yet."""
         self.close_screen()
@@ -112,7 +133,8 @@ class Log(io.TextIOBase):
         if self._folder is None:
             return None
         path = self._folder / f'rank{ranks.rank()}.log'
-        path.write_text(''.join(traceback.format_exception(error)), 'utf-8', 'backslashreplace')
+        text = printable(''.join(traceback.format_exception(error)), kept='\n\t')
+        path.write_text(text, 'utf-8', 'backslashreplace')
         return path
 
 
@@ -131,21 +153,24 @@ def logged() -> Iterator[Log]:
 
 
 class _Explaining:
-    """The part of a runner that says which files of the data are not there."""
+    """The part of a runner that says which files of the data are not there, and which classes cannot be shown."""
 
     cfg: Config
 
     def build_train_loop(self, *args: Any, **options: Any) -> Any:
-        with explained(self.cfg, 'train_dataloader'):
-            return super().build_train_loop(*args, **options)  # type: ignore[misc]  # the runner's
+        return self._explained('train', *args, **options)
 
     def build_val_loop(self, *args: Any, **options: Any) -> Any:
-        with explained(self.cfg, 'val_dataloader'):
-            return super().build_val_loop(*args, **options)  # type: ignore[misc]
+        return self._explained('val', *args, **options)
 
     def build_test_loop(self, *args: Any, **options: Any) -> Any:
-        with explained(self.cfg, 'test_dataloader'):
-            return super().build_test_loop(*args, **options)  # type: ignore[misc]
+        return self._explained('test', *args, **options)
+
+    def _explained(self, part: str, *args: Any, **options: Any) -> Any:
+        with explained(self.cfg, f'{part}_dataloader'):
+            loop = getattr(super(), f'build_{part}_loop')(*args, **options)  # the runner's
+        require_plain_classes(loop.dataloader.dataset)
+        return loop
 
 
 def build(config: Config, log: Log) -> Runner:

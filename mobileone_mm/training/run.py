@@ -20,6 +20,7 @@ from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
 from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.rooms import no_space
 from mobileone_mm.training import notes, quiet, ranks, settings
 from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
 from mobileone_mm.training.quiet import Log
@@ -156,9 +157,21 @@ def _reported() -> Iterator[Log]:
         except Exception as error:  # the last line on the screen says what, whatever it was
             if interrupted(error):
                 raise KeyboardInterrupt from None
+            _require_room(log.config, error)
             file = log.keep(error)
             where = f'the traceback is in {shown(file)}' if file else '`plain` shows the traceback'
             raise MobileOneError(f'{_place(log.config, error)}{_said(error)}; {where}') from error
+
+
+def _require_room(config: Config | None, error: Exception) -> None:
+    """Say of an error that it came from a full disk, where it did: mmengine and torch have many words for that."""
+    folder = Path(config.get('work_dir') or '') if config else Path()
+    if isinstance(error, OSError | RuntimeError) and folder.name and folder.is_dir():
+        reason = no_space(folder)
+        if reason is not None:
+            raise MobileOneError(
+                f'{folder}: cannot be written: {reason}; make room there, or choose another `work_dir`'
+            ) from error
 
 
 def _prepare_model(runner: Runner) -> None:

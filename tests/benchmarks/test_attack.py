@@ -11,11 +11,23 @@ from random import Random
 
 import pytest
 
-from hostile import children, damage, exported, trial
+from hostile import children, configs, damage, data, exported, trial, writing
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
-    *('lines', 'configs', 'annotations', 'pictures', 'checkpoints', 'backbones', 'packages', 'onnx', 'kills', 'disks'),
+    *(
+        'lines',
+        'configs',
+        'annotations',
+        'pictures',
+        'checkpoints',
+        'backbones',
+        'packages',
+        'onnx',
+        'kills',
+        'trainings',
+        'disks',
+    ),
 )
 
 
@@ -90,6 +102,54 @@ def test_what_a_command_leaves_or_changes_is_found(
     verdict = trial.attempt(trial.Plan('a change', [['fuse']], outputs=['asked']), room)
     assert verdict.outcome == trial.FAILED
     assert why in verdict.why
+
+
+@pytest.mark.parametrize('number', range(20))
+def test_a_refusal_may_name_the_class_of_a_picture_that_was_changed(number: int, tmp_path: Path) -> None:
+    folder = tmp_path / 'train/square'
+    folder.mkdir(parents=True)
+    for name in ('a.jpg', 'b.png'):
+        (folder / name).write_bytes(bytes([255]) * 100)
+    assert 'square' in data._folder(tmp_path, Random(number))[1]
+
+
+def test_a_refusal_may_name_the_weights_that_a_changed_key_does_not_fit() -> None:
+    place = ('model', 'heads', 0, 'num_classes')
+    assert configs.named_by(place, ['check', 'my.py']) == ['model', 'heads', 'num_classes']
+    assert configs.named_by(place, ['fuse', 'my.py', 'best.pth'])[-1] == 'best.pth'
+
+
+@pytest.mark.parametrize('number', range(12))
+@pytest.mark.parametrize('name', ['a.jpg', 'b.png'])
+def test_pictures_are_not_rewritten_as_texts(name: str, number: int, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(bytes([255]) * 100)
+    assert name in data._rewritten(tmp_path / name, Random(number))[1]
+
+
+@pytest.mark.parametrize(
+    ('found', 'wrong'),
+    [
+        ({'d': 'D1', 'd.html': 'H1', 'r.json': 'R1'}, ''),
+        ({'d': 'D2', 'd.html': 'H2', 'r.json': 'R9'}, ''),  # a report has times in it
+        ({'d': 'D2'}, ''),
+        ({'d': 'D1'}, ''),
+        ({'d': 'D2', 'r.json': 'R9'}, ''),
+        ({}, 'd is gone'),
+        ({'d.html': 'H1'}, 'd is gone'),
+        ({'d': 'D2', 'd.html': 'H1'}, 'd is new and d.html is old'),
+        ({'d': 'D1', 'd.html': 'H1', 'r.json': 'R9'}, 'r.json is new'),
+        ({'d': 'D1', 'd.html': 'H1', 'r.json': 'half'}, 'r.json is half'),
+    ],
+    ids=str,
+)
+def test_after_a_kill_what_belongs_together_is_old_or_new(found: dict[str, str], wrong: str, tmp_path: Path) -> None:
+    writer = writing.Writer((), (), (), ('d', 'd.html', 'r.json'))
+    old, new = {'d': 'D1', 'd.html': 'H1', 'r.json': 'R1'}, {'d': 'D2', 'd.html': 'H2', 'r.json': 'R2'}
+    (tmp_path / 'r.json').write_text('{' if found.get('r.json') == 'half' else '{}')
+    said = writing._mixed(writer, found, old, new, tmp_path)
+    assert wrong in said
+    assert bool(said) == bool(wrong)
+    assert writing._mixed(writer, old, {}, old, tmp_path) == ''
 
 
 def test_a_child_is_stopped_when_its_time_is_up_and_its_output_is_kept(tmp_path: Path) -> None:

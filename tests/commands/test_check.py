@@ -226,7 +226,7 @@ def test_control_characters_in_names_of_folders_are_a_fault(kind: str, capsys: p
     lines, err = checked('own.py', status=1, capsys=capsys)
     said = '\n'.join(lines)
     if kind == 'CustomDataset':
-        assert r"control characters in the names of classes: 'esc\x1b[31m', 'new\nline'; rename" in said
+        assert r"classes: 'esc\x1b[31m', 'new\nline' given, expected names without control characters" in said
     else:
         assert r'  photos/new\nline: control characters in the name' in lines
         assert r'  photos/esc\x1b[31m: control characters in the name' in lines

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from small_sets import write_masks
 
 from mobileone_mm import cli
-from mobileone_mm.commands import export, fuse
+from mobileone_mm.commands import check, export, fuse
 from mobileone_mm.outputs import page_of
 from mobileone_mm.weights import checkpoint
 
@@ -84,6 +87,36 @@ def test_a_fused_file_its_config_and_report_are_of_one_writing(
     assert left[0] == old
     assert left[-1] == new
     assert len(left) > 5
+
+
+def test_the_samples_and_the_report_of_a_check_are_of_one_writing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_masks()
+    out, versions = tmp_path / 'out', []
+    words = ['my_masks.py', '--samples', '2', '--out', 'out/looked', '--report', 'out/r.json']
+    for seed in ('0', '1'):
+        mask = tmp_path / 'data/masks/0.png'
+        Image.fromarray(np.full_like(np.asarray(Image.open(mask)), int(seed))).save(mask)
+        assert cli.run(check.main, [*words, '--seed', seed]) == 0
+        shutil.copytree(out, tmp_path / seed)
+        versions.append(contents(out))
+    old, new = versions
+    assert sorted(old) == sorted(new) == ['looked/.mobileone_mm', 'looked/samples.jpg', 'r.json']
+    left = []
+    for move in count():
+        shutil.rmtree(out)
+        shutil.copytree(tmp_path / '0', out)
+        killed = killed_at(move, check.main, [*words, '--seed', '1'])
+        found = contents(out)
+        assert found.items() <= old.items() or found.items() <= new.items()
+        left.append(found)
+        if not killed:
+            break
+    assert left[0] == old
+    assert left[-1] == new
+    assert len(left) > 3
 
 
 @pytest.fixture

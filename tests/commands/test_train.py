@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shlex
 import shutil
 import signal
@@ -492,3 +493,33 @@ def test_help_is_quick_and_opens_with_an_example() -> None:
     done = subprocess.run([sys.executable, '-c', code, '--help'], capture_output=True, text=True, check=True)
     assert ' train ssd_mobileone_s2\n' in done.stdout
     assert done.stdout.splitlines()[-1] == '[]'
+
+
+def test_a_full_disk_is_one_line_that_names_the_work_dir(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # less than a checkpoint takes
+    try:
+        status = run(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    lines = capsys.readouterr().err.splitlines()
+    assert status == 1
+    assert re.fullmatch(
+        r'error: \S*work_dirs/tiny/\S+\.pth: cannot be written: File too large; make room there, or .*', lines[-1]
+    )
+    assert [line for line in lines if re.match('error|warning|Trace|---', line)] == lines[-1:]
+    assert not list(Path('work_dirs/tiny').glob('*.pth'))
+
+
+def test_a_log_that_cannot_be_written_is_said_once(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))  # less than the log takes
+    try:
+        status = run(config)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    lines = capsys.readouterr().err.splitlines()
+    warning, error = (line for line in lines if re.match('error|warning|Trace|---', line))
+    assert status == 1
+    assert re.fullmatch(r'warning: \S*work_dirs/tiny/\S+\.log: cannot be written: \[Errno 27\] File too large', warning)
+    assert error.startswith('error: work_dirs/tiny: cannot be written: File too large; make room there')

@@ -1,5 +1,6 @@
 """`mobileone train` on class folders: faults end it before the first step, in validation data too."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -70,3 +71,60 @@ def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
     assert status == 0, said
     assert 'are looked at' not in said
     assert Path('work/epoch_1.pth').is_file()
+
+
+@pytest.mark.parametrize(
+    ('part', 'dataset', 'faulty'),
+    [
+        ('train', "dict(type='CustomDataset', data_root='folders', pipeline=pipeline)", r"'a\u202eb', 'esc\x1b[2J'"),
+        ('val', "dict(type='CustomDataset', data_root='folders', pipeline=pipeline)", r"'a\u202eb', 'esc\x1b[2J'"),
+        (
+            'train',
+            r"dict(type='mmdet.CocoDataset', ann_file='a.json', data_prefix=dict(img=''), "
+            r"metainfo=dict(classes=('c\td', 'e')), test_mode=True)",
+            r"'c\td'",
+        ),
+        (
+            'val',
+            r"dict(type='mmdet.VOCDataset', ann_file='a.txt', data_root='VOC2007', data_prefix=dict(sub_data_root=''), "
+            r"metainfo=dict(classes=('c\nd', 'e')), test_mode=True)",
+            r"'c\nd'",
+        ),
+        (
+            'train',
+            r"dict(type='mmseg.BaseSegDataset', data_prefix=dict(img_path='folders'), "
+            r"img_suffix='.png', metainfo=dict(classes=('c\x7f', 'e')), test_mode=True)",
+            r"'c\x7f'",
+        ),
+    ],
+    ids=['folders', 'folders-val', 'coco', 'voc', 'masks'],
+)
+def test_names_of_classes_that_no_screen_can_show_end_it_whoever_reads_the_data(
+    part: str, dataset: str, faulty: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_set(Path('folders'), **{'esc\x1b[2J': 3, 'a\u202eb': 3})
+    image = {'id': 1, 'file_name': 'x.jpg', 'width': 24, 'height': 24}
+    coco = {'images': [image], 'annotations': [], 'categories': [{'id': 1, 'name': 'e'}]}
+    Path('a.json').write_text(json.dumps(coco))
+    Path('VOC2007/Annotations').mkdir(parents=True)
+    Path('VOC2007/a.txt').write_text('x')
+    size = '<size><width>24</width><height>24</height></size>'
+    Path('VOC2007/Annotations/x.xml').write_text(f'<annotation>{size}</annotation>')
+    Path('classes.py').write_text(f'{CONFIG}\n{part}_dataloader["dataset"] = {dataset}\n')
+    status, said = trained(capsys)
+    assert status == 1
+    assert said.splitlines()[-1].startswith(
+        f'error: classes: {faulty} given, expected names without control characters, such as tabs'
+    )
+    assert 'epoch 1/1' not in said
+    assert all(one.isprintable() or one in '\n\t' for one in said)
+
+
+def test_a_log_has_no_control_characters_either(capsys: pytest.CaptureFixture[str]) -> None:
+    Path('data').rename('da\x1b[2Jta')
+    Path('classes.py').write_text(CONFIG.replace("data_root='data'", r"data_root='da\x1b[2Jta'"))
+    status, said = trained(capsys)
+    (log,) = Path('work').glob('*/*.log')
+    assert status == 0, said
+    assert r'da\x1b[2Jta/train: 6 images of 2 classes' in log.read_text()
+    assert '\x1b' not in log.read_text()

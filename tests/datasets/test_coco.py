@@ -123,7 +123,11 @@ BAD_COCO = [
         r"has no category Dog; its categories: cat, dog \(did you mean 'dog' for 'Dog'\?\)",
     ),
     ({}, {'classes': ('dog', 'cat')}, r"another order.*write classes=\('cat', 'dog'\)"),
-    ({}, {'classes': ('dog',)}, r"classes that the config does not have: 'cat' \(1 boxes\).*drop_other_classes=True"),
+    (
+        {},
+        {'classes': ('dog',)},
+        r"that the config does not have: 'cat' \(1 box, in 1\.jpg\).*drop_other_classes=True",
+    ),
     ({}, {'classes': (1, 2)}, r'classes=\(1, 2\) given, expected a tuple of names; write them as texts'),
     ({}, {'classes': 5}, 'classes=5 given, expected a tuple of names'),
     ({}, {'classes': None}, 'classes=None given, expected a tuple of names'),

@@ -109,7 +109,11 @@ def test_voc_folder_named_after_a_year_does_not_make_the_classes_vocs(tmp_path: 
 BAD_VOC = [
     (
         {'a': voc_object((1, 1, 9, 9), 'Cat')},
-        "does not have: 'Cat' \\(1 boxes\\); expected only cat, dog \\(did you mean",
+        r"does not have: 'Cat' \(1 box, in a\.xml\); expected only cat, dog \(did you mean",
+    ),
+    (
+        {stem: voc_object((1, 1, 9, 9), name) * count for stem, name, count in (('a', 'cat', 1), ('b', '\u0662', 2))},
+        "does not have: '\u0662' \\(2 boxes, first in b\\.xml\\); expected only cat, dog;",
     ),
     (
         {'a': voc_object((1, 1, 9, 9), more='<difficult>maybe</difficult>')},

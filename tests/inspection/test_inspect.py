@@ -11,7 +11,7 @@ from PIL import Image
 from small_classes import write_set
 from small_sets import SIDE, write_boxes, write_masks
 
-from mobileone_mm.errors import ConfigError
+from mobileone_mm.errors import ConfigError, UsageError
 from mobileone_mm.inspection.content import BOXES, IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.inspect import Inspection, inspect, report_of, table_of, weights_line
 
@@ -232,6 +232,17 @@ def test_the_line_of_weights_goes_where_the_config_has_it() -> None:
 )
 def test_there_is_no_line_of_weights_without_pixels_to_train_on(parts: dict[str, Content]) -> None:
     assert weights_line(found(**parts), 'none.py') == ''
+
+
+@pytest.mark.parametrize('report', [None, Path('r.json')])
+def test_a_folder_of_somebody_elses_is_kept(report: Path | None) -> None:
+    write_masks()
+    OUT.mkdir()
+    (OUT / 'thesis.txt').write_text('mine')
+    with pytest.raises(UsageError, match='looked: '):
+        inspect('my_masks.py', OUT, 1, 0, report)
+    assert [path.name for path in OUT.iterdir()] == ['thesis.txt']
+    assert not Path('r.json').exists()
 
 
 def test_a_report_is_json() -> None:

@@ -8,11 +8,13 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from torch import nn
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import build_model, load_config
 from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.test_data import open_dataset
+from tiny_classifier import write_config as write_classifier
 from tiny_detector import write_config
 from tiny_segmenter import write_config as write_segmenter
 
@@ -44,11 +46,24 @@ def test_a_part_of_a_model_that_cannot_be_built_is_named(
     assert '\n' not in str(raised.value)
 
 
+def test_a_classifier_that_fails_before_it_is_a_module_is_named(tmp_path: Path) -> None:
+    config = changed(tmp_path, {}, write_classifier)
+    config.model.data_preprocessor.mean = {'0': 123.675}
+    with pytest.raises(ConfigError, match=r'\.py: mmpretrain cannot build model.*: .'):
+        build_model(config)
+
+
 def test_a_part_of_a_model_that_fails_at_work_is_named(tmp_path: Path) -> None:
     config = changed(tmp_path, {'model.bbox_head.in_channels': (16, 64, 32, 32)})
     model = build_model(config)
     with pytest.raises(RuntimeError) as raised:
         model(torch.zeros(1, 3, 64, 96))
+    assert place_of(config, raised.value) == 'model.bbox_head'
+    with pytest.raises(RuntimeError) as raised:
+        nn.Sequential(model)(torch.zeros(1, 3, 64, 96))  # within another module
+    assert place_of(config, raised.value) == 'model.bbox_head'
+    with pytest.raises(RuntimeError) as raised:
+        model.bbox_head(model.extract_feat(torch.zeros(1, 3, 64, 96)))  # alone
     assert place_of(config, raised.value) == 'model.bbox_head'
 
 
