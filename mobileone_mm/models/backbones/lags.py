@@ -21,6 +21,8 @@ from torch.nn import functional
 TAPS = 3  # along an axis
 PART = 2**20  # numbers of the input: pictures are taken together up to so many, which caches hold
 
+SHORT = 512  # numbers of a line: torch adds up shorter ones one by one when it multiplies matrices, and loses digits
+
 
 class Axis(NamedTuple):
     """Pixels along one axis. Tap s (0, 1, 2) of output pixel p lies on pixel `stride` p + `dilation` (s - 1)."""
@@ -188,9 +190,16 @@ def _over_all_columns(x: Tensor, centre: Tensor, rows: Axis, columns: Axis) -> T
         key = (row[s][0], column[u][0], row[t][0], column[v][0], here, there, length)
         if key not in places:
             places[key] = len(places)
-            sums.append(torch.bmm(first.narrow(2, here, length), second.narrow(2, there, length).mT))
+            sums.append(_dot(first.narrow(2, here, length), second.narrow(2, there, length)))
         index.append(places[key])
     return torch.cat(sums, 2)[:, 0, index].reshape(-1, TAPS**2, TAPS**2)
+
+
+def _dot(first: Tensor, second: Tensor) -> Tensor:
+    """(C, 1, n) and (C, 1, n) -> (C, 1, 1)."""
+    if first.shape[2] < SHORT:
+        return (first * second).sum(2, keepdim=True)
+    return torch.bmm(first, second.mT)
 
 
 def spread(gradient: Tensor, x: Tensor, matrix: Tensor, offset: Tensor, rows: Axis, columns: Axis) -> None:
@@ -208,7 +217,7 @@ def spread(gradient: Tensor, x: Tensor, matrix: Tensor, offset: Tensor, rows: Ax
     pieces = list(product(_pieces(rows), _pieces(columns)))
     sizes = [row.spread.size * column.spread.size for row, column in pieces]
     placements = torch.cat([PLACEMENTS[row.spread, column.spread] for row, column in pieces], 1).to(matrix)
-    kernels = (matrix.flatten(1) @ placements).split(sizes, 1)
+    kernels = torch.split(matrix.flatten(1) @ placements, sizes, 1)
     biases = offset @ torch.stack([GIVEN[row.spread, column.spread] for row, column in pieces], 1).to(offset)
     for (row, column), kernel, bias in zip(pieces, kernels, biases.unbind(1), strict=True):
         given = gradient[:, :, row.given, column.given]
@@ -217,7 +226,7 @@ def spread(gradient: Tensor, x: Tensor, matrix: Tensor, offset: Tensor, rows: Ax
         seen = x[:, :, row.seen, column.seen]
         kernel = kernel.reshape(channels, 1, row.spread.size, column.spread.size)
         stride, padding = (row.stride, column.stride), (row.padding, column.padding)
-        parts = [torch.split(pixels, together(seen)) for pixels in (seen, given)]  # type: ignore[no-untyped-call]
+        parts = [torch.split(pixels, together(seen)) for pixels in (seen, given)]
         for part, onto in zip(*parts, strict=True):
             part = part.to(matrix.dtype)
             if kernel[0].numel() == 1:  # for which torch's convolution is slow
