@@ -3,11 +3,13 @@
     python benchmarks/train_step.py --out FOLDER                            # S0, 16 pictures of 224 px, one thread
     python benchmarks/train_step.py --arch s1 --impls branches auto fused --rounds 3
     python benchmarks/train_step.py --arch s0 --k 8 --device cuda --amp float16 --batch 128
-    python benchmarks/train_step.py --blocks --out FOLDER                   # block by block, branches and moments
+    python benchmarks/train_step.py --blocks --out FOLDER                   # block by block
+    python benchmarks/train_step.py --sweep --out FOLDER                    # S0 with 1, 2, 4, 8 branches, S1 to S4
 
 A step is forward, backward and SGD. Each network has a process of its own, so that each peak of memory is its own; the
 processes take turns, a round each, while the others sleep. Weights and pictures are random, which changes no time. With
---out a table and all numbers (train_step.md, train_step.json). mmpretrain's MobileOne needs: pip install mmpretrain.
+--out a table and all numbers (train_step.md, train_step.json), and with --sweep a plot of S0 (train_step.png).
+mmpretrain's MobileOne needs: pip install mmpretrain.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +35,13 @@ from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.outputs import report_text, require_outputs
 from timing import Watch, setting, timed
 from trained_networks import FUSED, MMPRETRAIN, Task, Trainable, backbone, blocks, stepper
+from training_cost_plot import cost_over_branches
 
 WHAT = 'train_step'
-FILES = ('train_step.md', 'train_step.json')
+FILES = ('train_step.md', 'train_step.json', 'train_step.png')
+SWEEP = tuple(('s0', k) for k in (1, 2, 4, 8)) + tuple((arch, None) for arch in ('s1', 's2', 's3', 's4'))
 IMPLS = (MMPRETRAIN, *TRAIN_IMPLS, FUSED)
+BLOCK_IMPLS = ('branches', 'moments', 'auto')
 REFERENCE = MMPRETRAIN
 AMP = ('bfloat16', 'float16')
 MEBIBYTE = 2**20
@@ -132,7 +137,7 @@ def measure(impls: Sequence[str], task: Task, rounds: int, runs: int) -> tuple[l
 
 
 def measure_blocks(task: Task, rounds: int, runs: int) -> tuple[list[list[object]], dict[str, str]]:
-    """Each block of another shape by itself: a line of name, shapes, k, and ms by branches, by moments and fused."""
+    """Each block of another shape by itself: a line of name, shapes, k, ms of `BLOCK_IMPLS` and fused, and ratios."""
     torch.set_num_threads(task.threads)
     torch.manual_seed(SEED)
     watch = Watch.start()
@@ -140,7 +145,7 @@ def measure_blocks(task: Task, rounds: int, runs: int) -> tuple[list[list[object
     for name, shape, options in cli.progress(blocks(task), 'blocks'):
         steps = {
             impl: stepper(MobileOneBlock(**options, train_impl=impl), shape, task, inner=shape[1] != 3)
-            for impl in ('branches', 'moments')
+            for impl in BLOCK_IMPLS
         }
         steps[FUSED] = stepper(Trainable(MobileOneBlock(**options, deploy=True)), shape, task, inner=shape[1] != 3)
         spent: dict[str, list[float]] = {impl: [] for impl in steps}
@@ -152,16 +157,62 @@ def measure_blocks(task: Task, rounds: int, runs: int) -> tuple[list[list[object
         medians = {impl: statistics.median(times) for impl, times in spent.items()}
         words = [f'{medians[impl]:.2f}' for impl in steps]
         size = ' x '.join(map(str, shape[1:]))
-        ratio = f'{medians["moments"] / medians["branches"]:.2f}'
-        lines.append([name, size, options['out_channels'], options['num_conv_branches'], *words, ratio])
+        ratios = [f'{medians[impl] / medians["branches"]:.2f}' for impl in BLOCK_IMPLS[1:]]
+        lines.append([name, size, options['out_channels'], options['num_conv_branches'], *words, *ratios])
     return lines, settings(task, rounds, runs, watch.others())
+
+
+Case = tuple[str, int | None, Sequence[Row]]
+
+
+def sweep(impls: Sequence[str], task: Task, rounds: int, runs: int) -> tuple[list[Case], dict[str, str]]:
+    """The networks of `SWEEP`, one after the other: arch, k or None for the published, and what was measured."""
+    cases, words, busiest = [], {}, ''
+    for arch, k in SWEEP:
+        cli.say(name_of(arch, k))
+        rows, words = measure(impls, replace(task, arch=arch, k=k), rounds, runs)
+        cases.append((arch, k, rows))
+        busiest = max(busiest, words.get('other processes', ''))
+    return cases, words | {'network': 'as named', **({'other processes': f'up to {busiest}'} if busiest else {})}
+
+
+def name_of(arch: str, k: int | None) -> str:
+    """Of a network."""
+    return f'MobileOne-{arch.upper()}' + ('' if k is None else f', k = {k}')
+
+
+def table_of_sweep(cases: Sequence[Case]) -> str:
+    """A line for each network: step and peak of each implementation, and ratios to mmpretrain's, or to the first."""
+    impls = [row.impl for row in cases[0][2]]
+    lines = []
+    for arch, k, rows in cases:
+        reference = _reference(rows)
+        steps = [f'{row.median:.0f} ({row.median / reference.median:.2f})' for row in rows]
+        peaks = [f'{row.peak:.0f} ({row.peak / reference.peak:.2f})' for row in rows]
+        lines.append([name_of(arch, k), *steps, *peaks])
+    return table(['', *(f'{impl}, ms' for impl in impls), *(f'{impl}, MiB' for impl in impls)], lines)
+
+
+def plot_of_sweep(cases: Sequence[Case]) -> bytes:
+    """S0 over k, as PNG."""
+    panels: dict[str, dict[str, list[tuple[float, float]]]] = {'step, ms': {}, 'peak of the process, MiB': {}}
+    for _, k, rows in (case for case in cases if case[1] is not None):
+        assert k is not None
+        for row in rows:
+            for title, cost in zip(panels, (row.median, row.peak), strict=True):
+                panels[title].setdefault(row.impl, []).append((k, cost))
+    return cost_over_branches(panels)
+
+
+def _reference(rows: Sequence[Row]) -> Row:
+    return next((row for row in rows if row.impl == REFERENCE), rows[0])
 
 
 def settings(task: Task, rounds: int, runs: int, others: float | None) -> dict[str, str]:
     """What the times depend on, in words."""
     layout = 'channels last' if task.channels_last else 'contiguous'
     return setting(rounds, runs, None if others is None else max(0.0, others), task.side) | {
-        'network': f'MobileOne-{task.arch.upper()}' + ('' if task.k is None else f', k = {task.k}'),
+        'network': name_of(task.arch, task.k),
         'threads': str(task.threads),
         'device': torch.cuda.get_device_name() if task.device == 'cuda' else 'CPU',
         'input': f'{task.batch} x 3 x {task.side} x {task.side}, {task.amp or "float32"}, {layout}',
@@ -173,7 +224,7 @@ def settings(task: Task, rounds: int, runs: int, others: float | None) -> dict[s
 
 def table_of(rows: Sequence[Row]) -> str:
     """Median, fastest and peak of each implementation, and ratios to mmpretrain's, or to the first."""
-    reference = next((row for row in rows if row.impl == REFERENCE), rows[0])
+    reference = _reference(rows)
     lines = [
         [
             row.impl,
@@ -200,9 +251,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     require_outputs([(args.out, results_kind(WHAT, FILES))], [])
     report: dict[str, Any]
-    if args.blocks:
+    plot: dict[str, bytes] = {}
+    if args.sweep:
+        cases, words = sweep(args.impls, task, args.rounds, args.runs)
+        names = ('arch', 'k', 'networks')
+        report = {
+            'sweep': [
+                dict(zip(names, (arch, k, [asdict(row) for row in rows]), strict=True)) for arch, k, rows in cases
+            ]
+        }
+        found, plot = table_of_sweep(cases), {FILES[2]: plot_of_sweep(cases)}
+    elif args.blocks:
         lines, words = measure_blocks(task, args.rounds, args.runs)
-        head = ['block', 'input', 'out', 'k', 'branches', 'moments', FUSED, 'moments / branches']
+        ratios = [f'{impl} / branches' for impl in BLOCK_IMPLS[1:]]
+        head = ['block', 'input', 'out', 'k', *BLOCK_IMPLS, FUSED, *ratios]
         found, report = table(head, lines), {'blocks': [dict(zip(head, line, strict=True)) for line in lines]}
     else:
         rows, words = measure(args.impls, task, args.rounds, args.runs)
@@ -211,8 +273,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.result(text)
     if args.out:
         report = {'settings': words, **report}
-        files = dict(zip(FILES, (f'{text}\n'.encode(), report_text(report).encode()), strict=True))
-        write_results(args.out, WHAT, files)
+        files = dict(zip(FILES[:2], (f'{text}\n'.encode(), report_text(report).encode()), strict=True))
+        write_results(args.out, WHAT, files | plot)
         cli.say(f'written: {args.out}')
     return 0
 
@@ -223,6 +285,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--k', type=int, help='branches of each block but the stem (those of --arch)')
     parser.add_argument('--impls', nargs='+', choices=IMPLS, default=IMPLS, help='what is trained (all)')
     parser.add_argument('--blocks', action='store_true', help='time block by block instead of whole networks')
+    parser.add_argument('--sweep', action='store_true', help='S0 with 1, 2, 4 and 8 branches, S1 to S4, and a plot')
     parser.add_argument('--batch', type=int, default=16, help='pictures in a step (16)')
     parser.add_argument('--side', type=int, default=224, help='of a picture, in px (224)')
     parser.add_argument('--device', choices=('cpu', 'cuda'), default='cpu')

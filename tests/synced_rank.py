@@ -7,12 +7,21 @@ import torch
 
 from mobileone_mm.models.backbones.block import MobileOneBlock
 
+
+class AddingBlock(MobileOneBlock):
+    """Normalises its branches together."""
+
+    def _way(self, x: torch.Tensor) -> str:
+        return 'adding'
+
+
 torch.set_num_threads(1)
 torch.distributed.init_process_group('gloo')
 rank = int(os.environ['RANK'])
 found = []
 for given in torch.load(sys.argv[1], weights_only=True):  # noqa: TID251 - a file of this test
-    block = MobileOneBlock(**given['block'], norm_cfg={'type': 'SyncBN'}, train_impl='moments').double()
+    kind = AddingBlock if given['adds'] else MobileOneBlock
+    block = kind(**given['block'], norm_cfg={'type': 'SyncBN'}, train_impl='moments').double()
     block.load_state_dict(given['state'])
     x = given['inputs'][rank].requires_grad_()
     out = block(x)

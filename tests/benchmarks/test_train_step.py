@@ -10,8 +10,9 @@ from torch import nn
 from mobileone_mm.models.backbones.block import MobileOneBlock
 from mobileone_mm.models.backbones.mobileone import MobileOne
 from timing import timed
-from train_step import IMPLS, Row, settings, table_of
+from train_step import IMPLS, SWEEP, Row, plot_of_sweep, settings, table_of, table_of_sweep
 from trained_networks import FUSED, Task, Trainable, blocks, stepper
+from training_cost_plot import figure_of
 
 TASK = Task('s0', None, 2, 32, 'cpu', None, channels_last=False, compiled=False, threads=1)
 SHAPE = (2, 4, 6, 5)
@@ -57,6 +58,35 @@ def test_the_table_has_ratios_to_mmpretrain_or_to_the_first() -> None:
         '| mmpretrain | 4.0 (4.0) | 1.00 | 600 | 1.00 |',
     ]
     assert table_of(rows[:1]).splitlines()[2] == '| branches | 2.0 (1.0) | 1.00 | 300 | 1.00 |'
+
+
+def cases() -> list[tuple[str, int | None, list[Row]]]:
+    return [
+        (arch, k, [Row('mmpretrain', [4.0], 600.0), Row('auto', [1.0 if k else 3.0], 300.0)])
+        for arch, k in (('s0', 1), ('s0', 4), ('s1', None))
+    ]
+
+
+def test_the_sweep_has_a_line_for_each_network() -> None:
+    assert len(SWEEP) == 8
+    assert {arch for arch, _ in SWEEP} == {'s0', 's1', 's2', 's3', 's4'}
+    assert table_of_sweep(cases()).splitlines() == [
+        '|  | mmpretrain, ms | auto, ms | mmpretrain, MiB | auto, MiB |',
+        '| --- | --- | --- | --- | --- |',
+        '| MobileOne-S0, k = 1 | 4 (1.00) | 1 (0.25) | 600 (1.00) | 300 (0.50) |',
+        '| MobileOne-S0, k = 4 | 4 (1.00) | 1 (0.25) | 600 (1.00) | 300 (0.50) |',
+        '| MobileOne-S1 | 4 (1.00) | 3 (0.75) | 600 (1.00) | 300 (0.50) |',
+    ]
+
+
+def test_the_plot_has_a_line_for_each_implementation_over_k() -> None:
+    pytest.importorskip('matplotlib')
+    assert plot_of_sweep(cases()).startswith(b'\x89PNG')
+    figure = figure_of({'step, ms': {'auto': [(1, 10.0), (4, 12.0)]}})
+    (line,) = figure.axes[0].lines
+    assert line.get_label() == 'auto'
+    assert line.get_xydata().tolist() == [[1.0, 10.0], [4.0, 12.0]]
+    assert figure.axes[0].get_ylim()[0] == 0
 
 
 def test_settings_say_what_was_trained() -> None:

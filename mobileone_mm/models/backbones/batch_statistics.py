@@ -13,6 +13,13 @@ from torch import Tensor, distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
+class Branch(NamedTuple):
+    """A kernel, (O, I, k, k) or (O, I, 1, 1) at the centre, or None for the identity; and the norm behind it."""
+
+    kernel: Tensor | None
+    norm: _BatchNorm
+
+
 class Statistics(NamedTuple):
     """Means (B, O) and biased variances (B, O) over M values, M a number or a 0-d tensor."""
 
@@ -75,6 +82,16 @@ class _SumOverProcesses(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return _SumOverProcesses.apply(gradient, ctx.group), None
+
+
+def scale_and_shift(norms: Sequence[_BatchNorm], mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+    """What each norm multiplies by and then adds, (B, O) each, given the statistics it normalises by."""
+    scale = torch.stack([each + norm.eps for each, norm in zip(var, norms, strict=True)]).rsqrt()
+    shift = -mean * scale
+    if norms[0].affine:
+        gamma = torch.stack([norm.weight for norm in norms])
+        scale, shift = scale * gamma, shift * gamma + torch.stack([norm.bias for norm in norms])
+    return scale, shift
 
 
 @torch.no_grad()

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm.errors import ConfigError, FuseError
-from mobileone_mm.models.backbones import fold, moments
-from mobileone_mm.models.backbones.batch_statistics import uses_batch
-from mobileone_mm.models.backbones.costs import moments_pay
+from mobileone_mm.models.backbones import adding, fold, moments
+from mobileone_mm.models.backbones.batch_statistics import Branch, uses_batch
+from mobileone_mm.models.backbones.costs import fastest
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.models.backbones.taps import Window
 
@@ -144,36 +144,43 @@ class MobileOneBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.is_fused:
             out = self.reparam_conv(x)
-        elif self._is_summed_first(x):
-            out = moments.convolve(x, self._branches(), self._window())
         else:
-            out = self.rbr_conv[0](x)
-            for branch in self.rbr_conv[1:]:
-                out = out + branch(x)
-            if self.rbr_scale is not None:
-                out = out + self.rbr_scale(x[..., :: self.stride, :: self.stride])
-            if self.rbr_skip is not None:
-                out = out + self.rbr_skip(x)
+            out = self._sum_of_branches(x)
         activated: Tensor = self.activation(self.se(out))
         return activated
 
-    def _is_summed_first(self, x: Tensor) -> bool:
-        """Whether the branches are summed to one kernel, rather than their outputs."""
+    def _sum_of_branches(self, x: Tensor) -> Tensor:
+        way = self._way(x)
+        if way == 'moments':
+            return moments.convolve(x, self._branches(), self._window())
+        if way == 'adding':
+            return adding.add_up(x, self._branches(), self._window())
+        out: Tensor = self.rbr_conv[0](x)
+        for branch in self.rbr_conv[1:]:
+            out = out + branch(x)
+        if self.rbr_scale is not None:
+            out = out + self.rbr_scale(x[..., :: self.stride, :: self.stride])
+        if self.rbr_skip is not None:
+            out = out + self.rbr_skip(x)
+        return out
+
+    def _way(self, x: Tensor) -> str:
+        """How the branches are summed up: their kernels, their outputs in one go, or their outputs one by one."""
         if self.train_impl == 'branches' or not moments.can_fold(self._branch_modules()):
-            return False
+            return 'branches'
         first: Any = self.rbr_conv[0]
         if self.train_impl == 'moments' or not uses_batch(first.bn):
-            return True
+            return 'moments'
         convs = len(self.rbr_conv)
-        return moments_pay(x, self._window(), self.out_channels, convs, len(self._branch_modules()) - convs)
+        return fastest(x, self._window(), self.out_channels, convs, len(self._branch_modules()) - convs)
 
     def _branch_modules(self) -> list[nn.Module]:
         return [*self.rbr_conv, *(branch for branch in (self.rbr_scale, self.rbr_skip) if branch is not None)]
 
-    def _branches(self) -> list[moments.Branch]:
+    def _branches(self) -> list[Branch]:
         linear: list[Any] = [*self.rbr_conv, *([] if self.rbr_scale is None else [self.rbr_scale])]
-        branches = [moments.Branch(branch.conv.weight, branch.bn) for branch in linear]
-        return branches if self.rbr_skip is None else [*branches, moments.Branch(None, self.rbr_skip)]
+        branches = [Branch(branch.conv.weight, branch.bn) for branch in linear]
+        return branches if self.rbr_skip is None else [*branches, Branch(None, self.rbr_skip)]
 
     def _window(self) -> Window:
         return Window(self.kernel_size, self.stride, self.dilation, self.groups)

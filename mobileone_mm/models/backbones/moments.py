@@ -15,28 +15,28 @@ Source: paper section 3.2 (arXiv 2206.04040) for the branches; the rest is linea
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
-from torch.nn import functional
-from torch.nn.grad import conv2d_input
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm.models.backbones import fold
-from mobileone_mm.models.backbones.batch_statistics import Statistics, joined, kept, update_running, uses_batch
-from mobileone_mm.models.backbones.taps import Moments, Window, kernel_gradient
+from mobileone_mm.models.backbones.batch_statistics import (
+    Branch,
+    Statistics,
+    joined,
+    kept,
+    scale_and_shift,
+    update_running,
+    uses_batch,
+)
+from mobileone_mm.models.backbones.convolution import Convolution, convolved_dtype
+from mobileone_mm.models.backbones.taps import Moments, Window
 
 NORMS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)  # of whatever subclass: mmengine has its own of each
 HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
-
-
-class Branch(NamedTuple):
-    """A kernel, (O, I, k, k) or (O, I, 1, 1) at the centre, or None for the identity; and the norm behind it."""
-
-    kernel: Tensor | None
-    norm: _BatchNorm
 
 
 def convolve(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
@@ -50,48 +50,13 @@ def convolve(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
     Raises:
         ValueError: the norms train on a single value per channel, which BN refuses too.
     """
-    device = x.device.type
-    with torch.autocast(device, enabled=False):
-        moments = Moments.apply(x, window) if uses_batch(branches[0].norm) else None
+    with torch.autocast(x.device.type, enabled=False):
+        moments = None
+        if uses_batch(branches[0].norm):
+            x, *moments = Moments.apply(x, window)
         kernel, bias = _folded(x, branches, window, moments)
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
-    out: Tensor = Convolution.apply(x, kernel, bias, window, dtype)
+    out: Tensor = Convolution.apply(x, kernel, bias, window, convolved_dtype(x))
     return out
-
-
-class Convolution(torch.autograd.Function):
-    """A convolution in `dtype` whose kernel and bias have gradients of their own precision.
-
-    In half precision that matters: through the statistics, most of the kernel's gradient cancels in those of the
-    branches. BN takes that part out before the gradient of a kernel is rounded to half precision, here it is still in.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor, window: Window, dtype: torch.dtype) -> Tensor:
-        """(N, C, H, W) -> (N, O, H / stride, W / stride)."""
-        ctx.window = window
-        ctx.save_for_backward(x, kernel)
-        return functional.conv2d(x.to(dtype), kernel.to(dtype), bias.to(dtype), *window.arguments())
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of the input, the kernel and the bias."""
-        x, kernel = ctx.saved_tensors
-        of_input = of_kernel = of_bias = None
-        if ctx.needs_input_grad[0]:
-            of_input = input_gradient(x, kernel.to(gradient), gradient, ctx.window).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            sums = (x.to(kernel.dtype), kernel.shape, gradient.to(kernel.dtype))
-            of_kernel = kernel_gradient(*sums, ctx.window, ctx.window.padding)
-            of_bias = gradient.sum((0, 2, 3), dtype=kernel.dtype)
-        return of_input, of_kernel, of_bias, None, None
-
-
-def input_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, window: Window) -> Tensor:
-    """Of a convolution of `x`, whose output has `gradient`."""
-    found: Tensor = conv2d_input(x.shape, kernel, gradient, *window.arguments())  # type: ignore[no-untyped-call]
-    return found
 
 
 def can_fold(branches: Sequence[nn.Module]) -> bool:
@@ -128,11 +93,7 @@ def _folded(
         statistics = joined(own, norms)
         update_running(norms, statistics)
         mean, var = statistics.mean, statistics.var
-    scale = torch.stack([each + norm.eps for each, norm in zip(var, norms, strict=True)]).rsqrt()
-    shift = -mean * scale
-    if norms[0].affine:
-        gamma = torch.stack([norm.weight for norm in norms])
-        scale, shift = scale * gamma, shift * gamma + torch.stack([norm.bias for norm in norms])
+    scale, shift = scale_and_shift(norms, mean, var)
     kernel = (scale[: len(kernels), :, None, None, None] * kernels).sum(0)
     if has_identity:
         identity = torch.eye(kernel.shape[1], dtype=dtype, device=x.device).repeat(window.groups, 1)
@@ -147,12 +108,33 @@ def _full(kernel: Tensor, window: Window) -> Tensor:
 def _of_branches(mean: Tensor, covariance: Tensor, kernels: Tensor, has_identity: bool) -> tuple[Tensor, Tensor]:
     """Means and variances (B, O) that BN would measure behind each kernel and, last, behind the identity."""
     groups, taps = mean.shape
-    rows = kernels.reshape(len(kernels), groups, -1, taps)  # (B, G, O / G, T)
-    means = (rows @ mean[..., None]).reshape(len(kernels), -1)
-    variances = ((rows @ covariance) * rows).sum(-1).reshape(len(kernels), -1)
+    rows = kernels.reshape(len(kernels), groups, -1, taps).transpose(0, 1).flatten(1, 2)  # (G, B O / G, T)
+    means, variances = ((rows @ mean[..., None]).squeeze(-1), QuadraticForms.apply(rows, covariance))
+    means, variances = (
+        found.unflatten(1, (len(kernels), -1)).transpose(0, 1).flatten(1) for found in (means, variances)
+    )  # (B, O)
     if has_identity:
         per_channel = kernels.shape[-1] ** 2
         centre = slice(per_channel // 2, None, per_channel)
         means = torch.cat([means, mean[:, centre].reshape(1, -1)])
         variances = torch.cat([variances, covariance.diagonal(dim1=1, dim2=2)[:, centre].reshape(1, -1)])
     return means, variances.clamp_min(0)  # which rounding could miss where an output hardly varies
+
+
+class QuadraticForms(torch.autograd.Function):
+    """Rows w (G, R, T), symmetric S (G, T, T) -> w^T S w (G, R). Keeps S w, which costs as much as its gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, matrix: Tensor) -> Tensor:
+        """One product of matrices."""
+        products = rows @ matrix
+        ctx.save_for_backward(rows, products)
+        return (products * rows).sum(-1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        """Another one: 2 g S w, and the sum of g w w^T."""
+        rows, products = ctx.saved_tensors
+        scaled = gradient[..., None] * rows
+        return 2 * gradient[..., None] * products, scaled.mT @ rows

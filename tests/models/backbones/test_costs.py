@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mobileone_mm.models.backbones.costs import moments_pay
+from mobileone_mm.models.backbones.costs import fastest
 from mobileone_mm.models.backbones.taps import Window
 
 DEPTHWISE, POINTWISE = Window(3, 1, 1, 128), Window(1, 1, 1, 1)
@@ -11,24 +11,30 @@ BATCH, SIDE = 16, 28
 
 
 @pytest.mark.parametrize(
-    ('window', 'convs', 'others', 'side', 'pays'),
+    ('window', 'convs', 'others', 'side', 'way'),
     [
-        (POINTWISE, 4, 1, SIDE, True),
-        (POINTWISE, 1, 1, SIDE, False),  # as much for products of the input as for the one convolution saved
-        (POINTWISE, 4, 1, 2, False),  # w^T S w costs the same for however few pixels
-        (DEPTHWISE, 4, 2, SIDE, True),
-        (DEPTHWISE, 1, 2, SIDE, False),
-        (DEPTHWISE, 8, 2, 2, False),
+        (POINTWISE, 4, 1, SIDE, 'moments'),
+        (POINTWISE, 1, 1, SIDE, 'branches'),  # as much for products of the input as for the one convolution saved
+        (POINTWISE, 4, 1, 2, 'branches'),  # w^T S w costs the same for however few pixels
+        (DEPTHWISE, 4, 2, SIDE, 'moments'),
+        (DEPTHWISE, 1, 2, SIDE, 'adding'),  # scale and skip need the input's mean and variance only
+        (DEPTHWISE, 8, 2, 2, 'branches'),
+        (DEPTHWISE._replace(stride=2), 1, 1, SIDE, 'branches'),
     ],
 )
-def test_the_rule_tells_cheap_from_dear(window: Window, convs: int, others: int, side: int, pays: bool) -> None:
-    x = torch.empty(BATCH, 128, side, side, device='meta')
-    assert moments_pay(x, window, 128, convs, others) == pays
+def test_the_rule_tells_cheap_from_dear(window: Window, convs: int, others: int, side: int, way: str) -> None:
+    x = torch.zeros(1).expand(BATCH, 128, side, side)
+    assert fastest(x, window, 128, convs, others) == way
 
 
 @pytest.mark.parametrize('window', [DEPTHWISE, POINTWISE])
 def test_more_branches_never_speak_for_branches(window: Window) -> None:
-    x = torch.empty(BATCH, 128, SIDE, SIDE, device='meta')
-    found = [moments_pay(x, window, 128, convs, 1) for convs in range(1, 12)]
+    x = torch.zeros(1).expand(BATCH, 128, SIDE, SIDE)
+    found = [fastest(x, window, 128, convs, 1) == 'moments' for convs in range(1, 12)]
     assert found == sorted(found)
     assert found[-1]
+
+
+def test_norms_are_taken_together_on_a_cpu_only() -> None:
+    x = torch.empty(BATCH, 128, SIDE, SIDE, device='meta')
+    assert fastest(x, DEPTHWISE, 128, 1, 2) == 'branches'

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +173,7 @@ def free_port() -> int:
 def test_two_processes_share_statistics_as_one_batch(tmp_path: Path) -> None:
     """SyncBN: 3 pictures here and 2 there, against the branches on all 5."""
     blocks, given, expected = [], [], []
-    for shape in (DEPTHWISE, POINTWISE):
+    for shape, adds in product((DEPTHWISE, POINTWISE), (False, True)):
         options = {**shape, 'num_conv_branches': 2}
         block = MobileOneBlock(**options).double()
         state = copy.deepcopy(block.state_dict())
@@ -181,7 +182,9 @@ def test_two_processes_share_statistics_as_one_batch(tmp_path: Path) -> None:
         weights = torch.randn_like(out)
         (out * weights).sum().backward()
         inputs = [part.clone() for part in x.detach().split(3)]
-        given.append({'block': options, 'state': state, 'inputs': inputs, 'weights': list(weights.split(3))})
+        given.append(
+            {'block': options, 'adds': adds, 'state': state, 'inputs': inputs, 'weights': list(weights.split(3))}
+        )
         blocks.append(block)
         expected.append((out.detach(), x.grad))
     torch.save(given, tmp_path / 'given.pt')
