@@ -54,7 +54,7 @@ class MobileOneBlock(nn.Module):
         act_cfg: mm config of the activation, or None.
         deploy: build the fused form.
         train_impl: how the trained form computes the sum of its branches: one after the other ('branches'), as one
-            convolution (`moments`), or in whichever of the two ways takes less time ('auto').
+            convolution (`moments`), or in whichever way takes the least time ('auto'; the third is `adding`).
 
     Raises:
         ConfigError: an even kernel_size, a skip branch where input and output differ in shape, or a `train_impl` that
