@@ -8,7 +8,7 @@ data_root = root + '/data/flowers5/'
 input_size = 288  # px: finer than the weights' 224, which these pictures gain from
 sized = dict(
     RandomResizedCrop=dict(scale=input_size),
-    ResizeEdge=dict(scale=input_size + 4 * round(input_size / 28)),
+    ResizeEdge=dict(scale=input_size),
     CenterCrop=dict(crop_size=input_size),
 )
 plain_pipeline = [dict(step, **sized.get(step['type'], {})) for step in _base_.plain_pipeline]

@@ -21,9 +21,9 @@ plain_pipeline = [
 ]
 augment = dict(type='RandAugment', policies='timm_increasing', num_policies=2, magnitude_level=5, **spread)
 train_pipeline = [*plain_pipeline[:-1], augment, plain_pipeline[-1]]
-test_pipeline = [  # resized to 256 px for 224; an even margin all round, so that a package crops the same pixels
+test_pipeline = [  # all of the short side, without ImageNet's margin: what Vision's centerCrop hands over
     dict(type='LoadImageFromFile'),
-    dict(type='ResizeEdge', scale=input_size + 4 * round(input_size / 28), edge='short', backend='pillow'),
+    dict(type='ResizeEdge', scale=input_size, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=input_size),
     dict(type='PackInputs'),
 ]
