@@ -36,8 +36,15 @@ def _onnx(path: Path) -> None:
     onnx.checker.check_model(onnx.load(path))
 
 
+def _program(path: Path) -> None:
+    from coremltools.proto.Model_pb2 import Model
+
+    Model.FromString(path.read_bytes())
+
+
 READERS: Mapping[str, Callable[[Path], object]] = {
     '.json': lambda path: json.loads(path.read_text()),
+    '.mlmodel': _program,
     '.onnx': _onnx,
     '.pth': _weights,
     '.py': lambda path: ast.parse(path.read_bytes()),

@@ -68,12 +68,12 @@ def killed(random: Random, room: Room, bases: Bases) -> Verdict:
     ended = room.run(writer.words, killed_after=moment)
     what = f'killed after {moment:.2f} s' + (', an earlier run there' if old else '')
     found = files_in(room.here)
+    wrong = _mixed(writer, found, old, new, room.here)
     if writer.earlier is None:  # what it never replaces
         for name in writer.outputs:
             (room.here / name).unlink(missing_ok=True)
     again = room.run(writer.words)
     left = [name for name in files_in(room.here) if Path(name).parts[0].startswith('.')]
-    wrong = _mixed(writer, found, old, new, room.here)
     if again.status != 0:
         wrong = wrong or f'cannot be run again: {last_line(again)}'
     elif left:
@@ -106,13 +106,21 @@ def _mixed(writer: Writer, found: Files, old: Files, new: Files, here: Path) -> 
         for name, digest in part.items():
             if digest not in (old.get(name), new.get(name)) and not _whole(here / name):
                 return f'{name} is half'
-        if len(part) > 1 and top not in MERGED and part not in (before, _part(new, top)):
+        if top not in MERGED and _in_part(part, before, _part(new, top)):
             return f'{top} holds a part of the new'
         if part and before != _part(new, top):  # else they cannot be told apart
             states[top] = 'old' if part == before else 'new'
     if len(set(states.values())) > 1:
         return ' and '.join(f'{top} is {state}' for top, state in states.items())
     return ''
+
+
+def _in_part(part: Files, old: Files, new: Files) -> bool:
+    """Whether a folder holds files of two runs, or not all of one; of a package, each run's differ."""
+    if set(part) not in (set(), set(old), set(new)):
+        return True
+    kept = [name for name, digest in part.items() if digest == old.get(name) != new.get(name)]
+    return bool(kept) and any(digest != old.get(name) for name, digest in part.items())
 
 
 def _part(files: Files, top: str) -> Files:

@@ -152,6 +152,27 @@ def test_after_a_kill_what_belongs_together_is_old_or_new(found: dict[str, str],
     assert writing._mixed(writer, old, {}, old, tmp_path) == ''
 
 
+@pytest.mark.parametrize(
+    ('found', 'mixed'),
+    [
+        ({}, False),
+        ({'p/a': 'A1', 'p/b': 'B', 'p/c': 'C1'}, False),  # the old one
+        ({'p/a': 'A2', 'p/b': 'B', 'p/c': 'C2'}, False),
+        ({'p/a': 'A3', 'p/b': 'B', 'p/c': 'C3'}, False),  # a new one: two exports have different identifiers
+        ({'p/a': 'A1', 'p/b': 'B', 'p/c': 'C2'}, True),
+        ({'p/a': 'A3', 'p/b': 'B', 'p/c': 'C1'}, True),
+        ({'p/a': 'A2', 'p/b': 'B'}, True),
+    ],
+    ids=str,
+)
+def test_a_folder_of_two_runs_or_half_of_one_is_told_from_a_whole_one(found: dict[str, str], mixed: bool) -> None:
+    old, new = (
+        {f'p/{name}': digest for name, digest in zip('abc', ('A' + n, 'B', 'C' + n), strict=True)} for n in '12'
+    )
+    assert writing._in_part(found, old, new) == mixed
+    assert not writing._in_part(new, {}, new)
+
+
 def test_a_child_is_stopped_when_its_time_is_up_and_its_output_is_kept(tmp_path: Path) -> None:
     (tmp_path / 'log').mkdir()
 
