@@ -176,7 +176,7 @@ def _mask_count(folder: Path) -> Mapping[str, int]:
 def _folder_count(folder: Path) -> Mapping[str, int]:
     endings = ('.jpg', '.jpeg', '.png', '.bmp', '.ppm', '.pgm', '.tif', '.tiff', '.webp')
     return {
-        one.name: sum(path.suffix.lower() in endings for path in one.iterdir())
+        one.name: sum(path.suffix.lower() in endings and not path.is_dir() for path in one.iterdir())
         for one in (folder / DATA / 'train').iterdir()
         if one.is_dir()
     }
