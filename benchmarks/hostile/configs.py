@@ -40,8 +40,13 @@ def plan(random: Random, room: Room, bases: Bases) -> Plan:
 
 
 def named_by(place: Sequence[Any], command: Sequence[str]) -> list[str]:
-    """What a refusal may name: the key, one above it, or the weights that do not fit it."""
-    return [*(str(key) for key in place if not isinstance(key, int)), *(word for word in command if word == WEIGHTS)]
+    """What a refusal may name: the key, one above it, the part of the data, or the weights that do not fit it."""
+    part = [f'fault in {str(place[0]).removesuffix("_dataloader")}'] if command[0] == 'check' else []
+    return [
+        *(str(key) for key in place if not isinstance(key, int)),
+        *part,
+        *(one for one in command if one == WEIGHTS),
+    ]
 
 
 def values_of(path: Path) -> dict[str, Any]:
