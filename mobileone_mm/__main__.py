@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from mobileone_mm import __version__
-from mobileone_mm.errors import INTERRUPTED, UsageError
+from mobileone_mm.errors import INTERRUPTED, UsageError, interrupted
 
 try:
     from difflib import get_close_matches
 
     from mobileone_mm import cli
-except KeyboardInterrupt:  # so early that `cli` cannot say it
+except (Exception, KeyboardInterrupt) as error:
+    if not interrupted(error):
+        raise
+    # So early that `cli` cannot say it.
     sys.stderr.write('stopped\n')
     raise SystemExit(INTERRUPTED) from None
 
