@@ -2,11 +2,21 @@
 
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib import import_module
 
-from mobileone_mm import __version__, cli
-from mobileone_mm.errors import UsageError
+from mobileone_mm import __version__
+from mobileone_mm.errors import INTERRUPTED, UsageError, interrupted
+
+try:
+    from difflib import get_close_matches
+
+    from mobileone_mm import cli
+except (Exception, KeyboardInterrupt) as error:
+    if not interrupted(error):
+        raise
+    # So early that `cli` cannot say it.
+    sys.stderr.write('stopped\n')
+    raise SystemExit(INTERRUPTED) from None
 
 COMMANDS = 'mobileone_mm.commands'  # a module for each verb, imported when it is asked for
 VERBS = {

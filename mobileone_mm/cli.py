@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mobileone_mm.atomic import replacing
-from mobileone_mm.errors import MobileOneError, interrupted, is_plain, printable
+from mobileone_mm.errors import INTERRUPTED, MobileOneError, interrupted, is_plain, printable
 from mobileone_mm.flags import FLAGS
 from mobileone_mm.locks import holding
 from mobileone_mm.outputs import REPORT, report_text
+from mobileone_mm.sigint import remembered
 
-INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
 BAR = 30  # characters
 BAR_INTERVAL = 0.2  # seconds between two pictures of the bar at a terminal
 LABEL = 10  # characters that the name of a fact takes
@@ -43,28 +43,28 @@ _PARSER: ContextVar[argparse.ArgumentParser | None] = ContextVar("the running co
 def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None = None) -> int:
     """Call a command's `main` and turn what it raises into one line on stderr and an exit status.
 
-    Status 0: done; 1: failed; 2: wrong usage (`UsageError`, argparse); 130: stopped. What is neither a
-    `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised with `TRACEBACK` among the
-    words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called; there, what a
-    `MobileOneError` came from is printed above its line. What the library logs is printed while `main` runs. Options
-    that it names in backticks are printed as their flags.
+    Status 0: done; 1: failed; 2: wrong usage (`UsageError`, argparse); 130: stopped, as is whatever fails after Ctrl-C.
+    What is neither a `MobileOneError` nor an `OSError` is a defect of this package: it is said so, and raised with
+    `TRACEBACK` among the words, where the environment variable `TRACEBACKS` is set, or `keep_tracebacks` was called;
+    there, what a `MobileOneError` came from is printed above its line. What the library logs is printed while `main`
+    runs. Options that it names in backticks are printed as their flags.
     """
     _KEPT.set(bool(os.environ.get(TRACEBACKS)) or TRACEBACK in (sys.argv if argv is None else argv))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')  # file names are no text, and terminals do not know all
-    with _printed_log(), holding():
+    with _printed_log(), holding(), remembered() as pressed:
         try:
             return main(argv)
         except (Exception, KeyboardInterrupt) as error:
+            if pressed or interrupted(error):
+                say('stopped')
+                return INTERRUPTED
             return _status_of(error)
 
 
 def _status_of(error: BaseException) -> int:
     """The status of a command that an error ended, which is said in a line."""
-    if interrupted(error):
-        say('stopped')
-        return INTERRUPTED
     if isinstance(error, MobileOneError):
         if _KEPT.get() and error.__cause__:  # of code of the user's, as a rule
             traceback.print_exception(error.__cause__)

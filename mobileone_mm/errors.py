@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 JOINERS = '\u200c\u200d'  # not printable to Python, but letters of Persian and Hindi, and emoji, need them
+INTERRUPTED = 130  # the shell's status for a command ended by Ctrl-C
 NAMES_SHOWN = 5  # how many files, names or ids a message lists before it only counts
 
 

@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 from mobileone_mm import __version__
 from mobileone_mm.atomic import Kind, require_writable
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import UsageError, printable
 from mobileone_mm.locks import take
 
 AUTHOR = 'mobileone_mm'
@@ -196,9 +196,10 @@ def _is_page(path: Path) -> bool:
 
 def fused_config_text(config: str, weights: Path) -> str:
     """The text of a fused model's config with the head that says which file it belongs to, and that it is unedited."""
+    name = printable(weights.name)  # may be any bytes, which no Python file holds
     return (
-        f'{CONFIG_HEAD} with {weights.name}, and again with it: copy it before you change it\n'
-        f'# sha256 of {weights.name}: {file_sha256(weights)}\n'
+        f'{CONFIG_HEAD} with {name}, and again with it: copy it before you change it\n'
+        f'# sha256 of {name}: {file_sha256(weights)}\n'
         f'# sha256 of the lines below: {_text_sha256(config)}\n'
         f'{config}'
     )

@@ -17,7 +17,7 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm import __version__, cli
-from mobileone_mm.errors import CheckpointError, ExportError, MobileOneError, UsageError
+from mobileone_mm.errors import INTERRUPTED, CheckpointError, ExportError, MobileOneError, UsageError
 
 
 def raising(error: BaseException) -> Callable[[Sequence[str] | None], int]:
@@ -103,6 +103,30 @@ def test_a_key_pressed_while_mmengine_formats_a_config_stops(
 
     assert cli.run(main) == 130
     assert capsys.readouterr() == ('', 'stopped\n')
+
+
+@pytest.mark.parametrize('words', [[], ['--traceback']])
+def test_a_key_pressed_in_an_import_that_reports_something_else_stops(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / 'heavy.py').write_text("""
+import signal
+try:
+    signal.raise_signal(signal.SIGINT)
+except KeyboardInterrupt:
+    pass
+raise ImportError('you should not import heavy from its source directory')
+""")
+    code = """
+from mobileone_mm import cli
+
+def main(argv):
+    import heavy
+
+raise SystemExit(cli.run(main))
+"""
+    environment = {**os.environ, 'PYTHONPATH': os.pathsep.join([str(tmp_path), *sys.path])}
+    command = [sys.executable, '-c', code, *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, '', 'stopped\n')
 
 
 @pytest.mark.parametrize('encoding', ['ascii', 'utf-8', 'latin-1'])

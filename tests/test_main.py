@@ -10,7 +10,7 @@ import pytest
 
 from mobileone_mm import __version__, cli
 from mobileone_mm.__main__ import VERBS, main, module_of
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import INTERRUPTED, UsageError
 
 HERE = [verb for verb in VERBS if find_spec(module_of(verb)) is not None]
 
@@ -20,6 +20,57 @@ def typed(*words: str, cwd: Path) -> 'subprocess.CompletedProcess[str]':
     command = [sys.executable, '-m', 'mobileone_mm', *words]
     environment = {**os.environ, 'LC_ALL': 'C', 'PYTHONIOENCODING': 'ascii:strict'}
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, env=environment)
+
+
+PRESSED = """
+import runpy
+import signal
+import sys
+
+class Presses:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != {name!r}:
+            return
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise {raised}
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # also where this was started in the background
+assert {name!r} not in sys.modules
+sys.meta_path.insert(0, Presses)
+sys.argv = ['mobileone', 'export', '--help']
+"""
+ENTRIES = [
+    'from mobileone_mm.__main__ import main; sys.exit(main())',  # the console script
+    'runpy.run_module("mobileone_mm", run_name="__main__", alter_sys=True)',  # -m
+]
+
+
+@pytest.mark.parametrize('entry', ENTRIES, ids=['script', '-m'])
+@pytest.mark.parametrize(
+    ('name', 'raised'),
+    [
+        ('difflib', 'error'),
+        ('mobileone_mm.cli', 'error'),
+        ('argparse', 'error'),
+        ('argparse', 'RuntimeError("Error calling __set_name__") from error'),  # as Python 3.11 does in a class
+        ('mobileone_mm.commands.export', 'error'),
+    ],
+)
+def test_a_key_pressed_while_a_verb_is_still_being_imported_stops(
+    name: str, raised: str, entry: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, '-c', PRESSED.format(name=name, raised=raised) + entry]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, '', 'stopped\n')
+
+
+def test_what_fails_without_a_key_pressed_is_raised(tmp_path: Path) -> None:
+    code = 'import sys; sys.modules["argparse"] = None; ' + ENTRIES[0]
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert (done.returncode, 'import of argparse halted' in done.stderr) == (1, True)
 
 
 def test_every_verb_has_its_module() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import A_CONFIG, require_kind
+from mobileone_mm.errors import INTERRUPTED
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.tasks.by_name import TASKS
 from mobileone_mm.training import ranks
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         saved = f'{run.shown(stopped.saved)} is saved' if stopped.saved else 'no checkpoint was saved yet'
         cli.say(f'stopped{f" in {stopped.place}" if stopped.place else ""}; {saved}')
         _say_how_to_go_on(args, AUTO if stopped.saved else args.resume)
-        return cli.INTERRUPTED
+        return INTERRUPTED
     if ranks.rank() != 0:
         return 0
     checkpoint = done.last

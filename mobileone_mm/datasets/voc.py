@@ -13,7 +13,7 @@ from mmengine.fileio import get
 from mobileone_mm.datasets.checked import Checked
 from mobileone_mm.datasets.checks import Tally, box_fault, numbers, reaches_out, require_file, require_stems
 from mobileone_mm.datasets.picture_facts import image_facts
-from mobileone_mm.datasets.voc_file import ROOT, parsed
+from mobileone_mm.datasets.voc_file import ROOT, parsed, require_found
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
 
@@ -105,9 +105,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         root = parsed(content)
         if root.tag != ROOT:
             raise ValueError(f'its root is <{root.tag}>, not <{ROOT}>')
-        inner = len(list(root.iter('object'))) - len(root.findall('object'))
-        if inner:
-            raise ValueError(f'{inner} <object> do not lie directly in <{ROOT}>')
+        require_found(root)
         nameless = sum(not (one.findtext('name') or '').strip() for one in root.findall('object'))
         if nameless:
             raise ValueError(f'{nameless} <object> without a <name>')

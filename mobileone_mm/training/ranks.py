@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mobileone_mm.cli import INTERRUPTED
-from mobileone_mm.errors import MobileOneError
+from mobileone_mm.errors import INTERRUPTED, MobileOneError
 
 PATIENCE = 10.0  # seconds
 

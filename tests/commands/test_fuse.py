@@ -126,6 +126,29 @@ def test_without_an_out_it_is_written_beside_the_checkpoint(
     assert {path.name for path in Path('work').iterdir()} == {name, f'{stem}_fused.pth', f'{stem}_fused.py'}
 
 
+@pytest.mark.parametrize(
+    ('checkpoint', 'words', 'out'),
+    [
+        ('trained.pth', ['--out', 'f\udcff.pth'], 'f\udcff'),
+        ('b\udcff.pth', [], 'b\udcff_fused'),
+        ('trained.pth', ['--out', 'two\nlines.pth'], 'two\nlines'),
+    ],
+)
+def test_a_name_that_no_python_file_can_hold_is_escaped_in_the_config(
+    checkpoint: str, words: list[str], out: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    Path('trained.pth').rename(checkpoint)
+    before = {path.name for path in folder.iterdir()}
+    for _ in range(2):  # the second time over its own files
+        assert cli.run(main, ['config.py', checkpoint, *words, '--report', 'report.json']) == 0
+    assert {path.name for path in folder.iterdir()} - before == {f'{out}.pth', f'{out}.py', 'report.json'}
+    shown = out.encode('unicode_escape').decode()
+    assert Path(f'{out}.py').read_text(encoding='utf-8').startswith(f'# Written by mobileone_mm with {shown}.pth, ')
+    assert reparam.is_fused(open_model(configs.load_config(f'{out}.py'), f'{out}.pth')[0])
+    assert json.loads(Path('report.json').read_text())['config'] == f'{out}.py'
+
+
 def test_missing_folders_are_made(folder: Path) -> None:
     words = ['--out', str(folder / 'new/sub/f.pth'), '--report', str(folder / 'reports/r.json')]
     assert cli.run(main, [str(folder / 'config.py'), str(folder / 'trained.pth'), *words]) == 0

@@ -1,5 +1,6 @@
 """VOC sets with faults: boxes that are dropped and counted, and what is refused before the first step."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,44 @@ def test_voc_refuses_xml_of_another_form(tmp_path: Path, head: str, around: str,
     (root / 'Annotations/a.xml').write_text(head + around.format(inside))
     with pytest.raises(DataError, match=rf'a\.xml: cannot be read as a VOC annotation \({message}'):
         read_voc(root)
+
+
+@pytest.mark.parametrize(
+    ('right', 'given'),
+    [
+        ('object', 'Object'),
+        ('object', 'OBJECT'),
+        ('name', 'Name'),
+        ('difficult', 'Difficult'),
+        ('bndbox', 'BndBox'),
+        *((side, side.title()) for side in ('xmin', 'ymin', 'xmax', 'ymax', 'width', 'height', 'size')),
+        ('object', 'v:object'),
+        ('xmin', 'v:xMin'),
+    ],
+)
+def test_voc_refuses_elements_that_it_would_pass_over_for_their_spelling(
+    right: str, given: str, tmp_path: Path
+) -> None:
+    root = voc_set(tmp_path, {'a': voc_object((1, 1, 9, 9), more='<difficult>0</difficult>')})
+    file = root / 'Annotations/a.xml'
+    text = re.sub(rf'(</?){right}>', rf'\g<1>{given}>', file.read_text())
+    file.write_text(text.replace('<annotation>', '<annotation xmlns:v="http://a/b">'))
+    written = re.escape(given.replace('v:', '{http://a/b}'))
+    message = rf'a\.xml: cannot be read as a VOC annotation \(it has <{written}>, expected <{right}>\)'
+    with pytest.raises(DataError, match=message):
+        read_voc(root, filter_cfg={'filter_empty_gt': False})
+
+
+def test_voc_counts_objects_that_lie_too_deep_however_they_are_spelt(tmp_path: Path) -> None:
+    inside = f'<objects>{voc_object((1, 1, 9, 9))}</objects>'.replace('object>', 'Object>')
+    with pytest.raises(DataError, match=r'a\.xml: .*1 <object> do not lie directly in <annotation>'):
+        read_voc(voc_set(tmp_path, {'a': inside}), filter_cfg={'filter_empty_gt': False})
+
+
+def test_voc_leaves_elements_that_it_does_not_read_alone(tmp_path: Path) -> None:
+    around = '<Folder>x</Folder><owner><Name>y</Name></owner><source><Size>1</Size></source>'
+    inside = around + voc_object((1, 1, 9, 9), more='<Pose>Left</Pose><part><Name>head</Name></part>')
+    assert len(read_voc(voc_set(tmp_path, {'a': inside})).get_data_info(0)['instances']) == 1
 
 
 def test_voc_refuses_entities_that_expand_without_end(tmp_path: Path) -> None:
