@@ -20,7 +20,7 @@ from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.data_sets import LOADERS, sets_of
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
-from mobileone_mm.training.work_dir import require_work_dir
+from mobileone_mm.training.work_dir import require_checkpoints_kept, require_work_dir
 
 LOGGER = logging.getLogger(__name__)
 
@@ -81,9 +81,6 @@ def training_config(word: str, options: Options) -> Config:
         config.auto_scale_lr.enable = True
     if options.no_check:
         _leave_out_checks(word, config)
-    if options.resume is not None:
-        config.resume = True
-        config.load_from = None if options.resume == AUTO else _weights(options.resume)
     return config
 
 
@@ -119,10 +116,13 @@ def _config(word: str, options: Options, trains: bool) -> Config:
         config.work_dir = options.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = os.path.join('work_dirs', find_config(word).stem)
+    if options.resume is not None:
+        config.resume = True
+        config.load_from = None if options.resume == AUTO else _weights(options.resume)
     if ranks.rank() == 0:  # others may find what it made
-        require_work_dir(Path(config.work_dir), Path(config.filename), trains and options.resume is None)
-        if trains:
-            take(config.work_dir)
+        require_work_dir(Path(config.work_dir), Path(config.filename))
+        for folder in require_checkpoints_kept(config) if trains else ():
+            take(folder)
     if config.default_scope == 'mmpretrain':
         _fill_loaders(config)
     if config.default_scope == 'mmdet' and config.get('compile'):

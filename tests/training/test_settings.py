@@ -152,6 +152,31 @@ def test_what_cannot_be_meant_is_refused(
         settings.training_config('any.py', options)
 
 
+@pytest.mark.parametrize(
+    ('options', 'kept'),
+    [
+        (Options('RB', resume='wA/epoch_1.pth'), 'RB/epoch_2.pth'),
+        (Options('RB', ('resume=True', 'load_from=wA/epoch_1.pth')), 'RB/epoch_2.pth'),
+        (Options('RB'), 'RB/epoch_2.pth'),
+        (Options('new/RB', ('default_hooks.checkpoint.out_dir=out',), 'auto'), 'out/RB/epoch_2.pth'),
+        (Options('new/RB', ('default_hooks.checkpoint.out_dir=out',), 'wA/epoch_1.pth'), 'out/RB/epoch_2.pth'),
+        (Options('new/RB', ('default_hooks.checkpoint.out_dir=out',)), 'out/RB/epoch_2.pth'),
+    ],
+)
+def test_no_training_begins_where_another_left_checkpoints(
+    options: Options, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', "default_hooks = dict(checkpoint=dict(type='CheckpointHook', out_dir=None))")
+    for path in (Path(kept), Path('wA/epoch_1.pth')):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    Path('new/RB').mkdir(parents=True)
+    Path('new/RB/last_checkpoint').write_text('wA/epoch_1.pth')
+    with pytest.raises(UsageError, match=rf'{Path(kept).parent}: holds epoch_2\.pth, and a .*training'):
+        settings.training_config('any.py', options)
+
+
 @pytest.mark.parametrize('option', ['max_epochs=1', 'size.width=64'])
 def test_a_variable_of_the_file_is_refused_for_its_lines_are_evaluated(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
