@@ -31,6 +31,7 @@ READ = {
     *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
     *('fp16', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'tta_model', 'tta_pipeline', 'vis_backends'),
 }
+LENGTHS = 'max_epochs', 'max_iters', 'val_interval'  # of train_cfg
 CHECKED = tuple(  # whose check can be left out
     f'mobileone_mm.{name}' for name in ('CocoDataset', 'VOCDataset', 'MaskDataset', 'ClassFolderDataset')
 )
@@ -70,6 +71,7 @@ def training_config(word: str, options: Options) -> Config:
         raise ConfigError(
             f'{word}: expected train_dataloader, train_cfg and optim_wrapper; without them there is nothing to train'
         )
+    _require_length(word, config.train_cfg)
     if options.amp:
         _enable_amp(word, config)
     if options.auto_scale_lr:
@@ -172,6 +174,15 @@ def _warn_of_new(config: Config, given: Mapping[str, Any]) -> None:
                     meant = '.'.join([*words[:place], *near, *words[place + 1 :]])
                     LOGGER.warning('`cfg_options`: %s is new in this config; did you mean %s?', key, meant)
                 break
+
+
+def _require_length(word: str, train_cfg: Any) -> None:
+    """Refuse what mmengine takes for a training that is over before its first step, or stops at later."""
+    for key in LENGTHS if isinstance(train_cfg, dict) else ():
+        value = train_cfg.get(key, 1)
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+        if not whole or value < 1:
+            raise ConfigError(f'{word}: train_cfg.{key} is {value!r}; expected a whole number, at least 1')
 
 
 def _enable_amp(word: str, config: Config) -> None:
