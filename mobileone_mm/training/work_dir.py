@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from mmengine.config import Config
@@ -25,14 +26,31 @@ def require_work_dir(folder: Path, config: Path) -> None:
 
     Raises:
         UsageError: it is a file, its name is no UTF-8, it lies in a package, or holds a config of that name that no run
-            left.
+            left, or that was changed since.
     """
     _require_folder(folder, WORK_DIR)
     kept = folder / config.name
     if not kept.exists() or kept.resolve() == config.resolve():  # the config itself is not written over
         return
-    if not any(RUN.fullmatch(entry.name) for entry in folder.iterdir()):
+    runs = [entry for entry in folder.iterdir() if RUN.fullmatch(entry.name)]
+    if not runs:
         raise UsageError(f'{kept}: would be written over, and no earlier run left it; choose another {WORK_DIR}')
+    if not _may_be_left_by(runs, kept):
+        raise UsageError(
+            f'{kept}: would be written over, and no earlier run left it as it is; move it, give it as the config, or '
+            f'choose another {WORK_DIR}'
+        )
+
+
+def _may_be_left_by(runs: Iterable[Path], kept: Path) -> bool:
+    """Whether a config in the work dir may be as one of the runs left it.
+
+    Of a run whose visualizer keeps nothing in local files, or whose config is no Python, that cannot be told.
+    """
+    copies = [run / KEPT for run in runs]
+    if kept.suffix != '.py' or not all(copy.is_file() for copy in copies):
+        return True
+    return kept.is_file() and kept.read_bytes() in [copy.read_bytes() for copy in copies]
 
 
 def require_checkpoints_kept(config: Config) -> list[Path]:

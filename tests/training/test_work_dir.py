@@ -104,6 +104,27 @@ def test_a_config_that_no_run_left_is_not_written_over(tmp_path: Path) -> None:
         require_work_dir(folder, CONFIG)
 
 
+def test_a_config_that_was_edited_since_is_not_written_over(tmp_path: Path) -> None:
+    folder = made(tmp_path, *(f'{RUN[:-1]}{second}/vis_data/config.py' for second in range(3)), 'ssd.py')
+    for second in range(3):
+        (folder / f'{RUN[:-1]}{second}/vis_data/config.py').write_text(f'seed = {second}\n')
+    kept = folder / 'ssd.py'
+    for second in range(3):
+        kept.write_text(f'seed = {second}\n')
+        require_work_dir(folder, CONFIG)
+    kept.write_text('seed = 1  # of mine\n')
+    with pytest.raises(
+        UsageError,
+        match=r'ssd\.py: would be written over, and no earlier run left it as it is; move it, give it as the config',
+    ):
+        require_work_dir(folder, CONFIG)
+    require_work_dir(folder, kept)
+    (folder / 'link.py').symlink_to('ssd.py')
+    require_work_dir(folder, folder / 'link.py')
+    made(folder, '20261124_130000/x.log')  # of a run that kept no config there: it may be its own
+    require_work_dir(folder, CONFIG)
+
+
 def test_a_file_and_a_package_are_no_work_dir(tmp_path: Path) -> None:
     made(tmp_path, 'file', 'a.mlpackage/Manifest.json')
     with pytest.raises(UsageError, match='this is a file, expected a folder; choose another `work_dir`'):
