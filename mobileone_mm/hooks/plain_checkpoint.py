@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         info = runner.message_hub.runtime_info
         for key in [key for key in info if key == 'last_ckpt' or key.startswith('best_ckpt')]:
             path, folders = str(info[key] or ''), _folders(runner)
-            if path and '://' not in path and not any(_lies_in(path, folder) for folder in folders):
+            if path and '://' not in path and not any(lies_in(path, folder) for folder in folders):
                 runner.message_hub.update_info(key, str(folders[0] / Path(path).name))
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
@@ -85,25 +85,43 @@ def _end(curve: HistoryBuffer) -> list[torch.Tensor]:
     return [torch.tensor(part[-LONGEST:], dtype=torch.float64) for part in curve.data]
 
 
-def _last(runner: Runner) -> str | None:
-    """The checkpoint to go on from: the one that is noted, or its namesake in the run's own folder.
+def saved_to(work_dir: Path, outs: Iterable[str | Path]) -> list[Path]:
+    """The folders that a run saves to, as CheckpointHook works them out in its own `before_train`.
 
-    Where neither is there, the last one in the run's folder: a process may be killed after it wrote a checkpoint and
-    before it noted that.
+    Args:
+        work_dir: the run's, absolute.
+        outs: the `out_dir` of each CheckpointHook that has one.
     """
-    named = find_latest_checkpoint(runner.work_dir)
-    folders = _folders(runner)
+    return [Path(out) / work_dir.name for out in outs if Path(out) != work_dir] or [work_dir]
+
+
+def last_checkpoint(work_dir: Path, folders: Sequence[Path], templates: Iterable[str]) -> str | None:
+    """The checkpoint to go on from: the one that is noted in a work dir, or its namesake where the run saves to.
+
+    Where neither is there, the last one that was saved: a process may be killed after it wrote a checkpoint and before
+    it noted that.
+
+    Args:
+        work_dir: the run's.
+        folders: what `saved_to` gives.
+        templates: the names of checkpoints, with `{}` for the epoch or step.
+    """
+    named = find_latest_checkpoint(str(work_dir))
     here = [folder / Path(named).name for folder in folders] if named else []
     noted = next((str(path) for path in here if path.is_file()), named)
     if noted and ('://' in noted or Path(noted).is_file()):
         return noted
-    saved = {step: path for hook in _saving(runner) for folder in folders for step, path in _saved(hook, folder)}
+    saved = {step: path for name in templates for folder in folders for step, path in _saved(name, folder)}
     return str(saved[max(saved)]) if saved else noted or None
 
 
-def _saved(hook: CheckpointHook, folder: Path) -> Iterator[tuple[int, Path]]:
-    """The checkpoints that a hook saved to a folder, by epoch or step."""
-    before, _, after = hook.filename_tmpl.partition('{}')
+def _last(runner: Runner) -> str | None:
+    return last_checkpoint(Path(runner.work_dir), _folders(runner), [hook.filename_tmpl for hook in _saving(runner)])
+
+
+def _saved(template: str, folder: Path) -> Iterator[tuple[int, Path]]:
+    """The checkpoints of a name that were saved to a folder, by epoch or step."""
+    before, _, after = template.partition('{}')
     for path in folder.glob(f'{glob.escape(before)}*{glob.escape(after)}'):
         step = path.name.removeprefix(before).removesuffix(after)
         if step.isdecimal():
@@ -115,11 +133,9 @@ def _saving(runner: Runner) -> list[CheckpointHook]:
 
 
 def _folders(runner: Runner) -> list[Path]:
-    """The folders that the run is going to save to, as CheckpointHook works them out in its own `before_train`."""
-    work_dir = Path(runner.work_dir)
-    outs = [Path(hook.out_dir) for hook in _saving(runner) if hook.out_dir]
-    return [out / work_dir.name for out in outs if out != work_dir] or [work_dir]
+    return saved_to(Path(runner.work_dir), [hook.out_dir for hook in _saving(runner) if hook.out_dir])
 
 
-def _lies_in(path: str, folder: Path) -> bool:
+def lies_in(path: str, folder: Path) -> bool:
+    """Whether a path names an entry of a folder, links to folders resolved."""
     return os.path.realpath(Path(path).parent) == os.path.realpath(folder)

@@ -20,7 +20,7 @@ from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.data_sets import LOADERS, sets_of
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
-from mobileone_mm.training.work_dir import require_work_dir
+from mobileone_mm.training.work_dir import require_checkpoints_kept, require_work_dir
 
 LOGGER = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ READ = {
     *('activation_checkpointing', 'compile', 'custom_imports', 'efficient_conv_bn_eval', 'find_unused_parameters'),
     *('fp16', 'model_wrapper_cfg', 'runner_type', 'strategy', 'sync_bn', 'tta_model', 'tta_pipeline', 'vis_backends'),
 }
+LENGTHS = 'max_epochs', 'max_iters', 'val_interval'  # of train_cfg
 CHECKED = tuple(  # whose check can be left out
     f'mobileone_mm.{name}' for name in ('CocoDataset', 'VOCDataset', 'MaskDataset', 'ClassFolderDataset')
 )
@@ -70,6 +71,7 @@ def training_config(word: str, options: Options) -> Config:
         raise ConfigError(
             f'{word}: expected train_dataloader, train_cfg and optim_wrapper; without them there is nothing to train'
         )
+    _require_length(word, config.train_cfg)
     if options.amp:
         _enable_amp(word, config)
     if options.auto_scale_lr:
@@ -81,9 +83,6 @@ def training_config(word: str, options: Options) -> Config:
         config.auto_scale_lr.enable = True
     if options.no_check:
         _leave_out_checks(word, config)
-    if options.resume is not None:
-        config.resume = True
-        config.load_from = None if options.resume == AUTO else _weights(options.resume)
     return config
 
 
@@ -119,10 +118,13 @@ def _config(word: str, options: Options, trains: bool) -> Config:
         config.work_dir = options.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = os.path.join('work_dirs', find_config(word).stem)
+    if options.resume is not None:
+        config.resume = True
+        config.load_from = None if options.resume == AUTO else _weights(options.resume)
     if ranks.rank() == 0:  # others may find what it made
-        require_work_dir(Path(config.work_dir), Path(config.filename), trains and options.resume is None)
-        if trains:
-            take(config.work_dir)
+        require_work_dir(Path(config.work_dir), Path(config.filename))
+        for folder in require_checkpoints_kept(config) if trains else ():
+            take(folder)
     if config.default_scope == 'mmpretrain':
         _fill_loaders(config)
     if config.default_scope == 'mmdet' and config.get('compile'):
@@ -172,6 +174,15 @@ def _warn_of_new(config: Config, given: Mapping[str, Any]) -> None:
                     meant = '.'.join([*words[:place], *near, *words[place + 1 :]])
                     LOGGER.warning('`cfg_options`: %s is new in this config; did you mean %s?', key, meant)
                 break
+
+
+def _require_length(word: str, train_cfg: Any) -> None:
+    """Refuse what mmengine takes for a training that is over before its first step, or stops at later."""
+    for key in LENGTHS if isinstance(train_cfg, dict) else ():
+        value = train_cfg.get(key, 1)
+        whole = isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+        if not whole or value < 1:
+            raise ConfigError(f'{word}: train_cfg.{key} is {value!r}; expected a whole number, at least 1')
 
 
 def _enable_amp(word: str, config: Config) -> None:

@@ -1,42 +1,121 @@
-"""Where a training writes: a folder in which nothing of the user's is replaced."""
+"""Where a training writes: folders in which nothing of the user's is replaced."""
 
+import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
+from mmengine.config import Config
+
 from mobileone_mm.errors import UsageError
+from mobileone_mm.hooks.plain_checkpoint import last_checkpoint, lies_in, saved_to
 from mobileone_mm.outputs import is_text
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
+KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
 PACKAGE = '.mlpackage'
+WORK_DIR, OUT_DIR = '`work_dir`', '`default_hooks.checkpoint.out_dir`'
 
 
-def require_work_dir(folder: Path, config: Path, afresh: bool) -> None:
-    """Refuse a work dir in which mmengine would write over what is there.
+def require_work_dir(folder: Path, config: Path) -> None:
+    """Refuse a work dir in which mmengine would write over a config.
 
     Args:
         folder: the work dir, which need not exist.
         config: what is trained or tested; its whole text is kept in the work dir under its name.
-        afresh: a training begins that does not go on from an earlier one, whose checkpoints it would replace.
 
     Raises:
         UsageError: it is a file, its name is no UTF-8, it lies in a package, or holds a config of that name that no run
-            left, or checkpoints.
+            left, or that was changed since.
     """
+    _require_folder(folder, WORK_DIR)
+    kept = folder / config.name
+    if not kept.exists() or kept.resolve() == config.resolve():  # the config itself is not written over
+        return
+    runs = [entry for entry in folder.iterdir() if RUN.fullmatch(entry.name)]
+    if not runs:
+        raise UsageError(f'{kept}: would be written over, and no earlier run left it; choose another {WORK_DIR}')
+    if not _may_be_left_by(runs, kept):
+        raise UsageError(
+            f'{kept}: would be written over, and no earlier run left it as it is; move it, give it as the config, or '
+            f'choose another {WORK_DIR}'
+        )
+
+
+def _may_be_left_by(runs: Iterable[Path], kept: Path) -> bool:
+    """Whether a config in the work dir may be as one of the runs left it.
+
+    Of a run whose visualizer keeps nothing in local files, or whose config is no Python, that cannot be told.
+    """
+    copies = [run / KEPT for run in runs]
+    if kept.suffix != '.py' or not all(copy.is_file() for copy in copies):
+        return True
+    return kept.is_file() and kept.read_bytes() in [copy.read_bytes() for copy in copies]
+
+
+def require_checkpoints_kept(config: Config) -> list[Path]:
+    """Refuse a training that may replace checkpoints, other than those that it goes on from.
+
+    Args:
+        config: of the training; `resume` and `load_from` say what it goes on from.
+
+    Returns:
+        the folders that it writes to: where its checkpoints go, and its work dir.
+
+    Raises:
+        UsageError: one of them is a file, lies in a package or the like, or it holds checkpoints, and none of them is
+            what the training goes on from.
+    """
+    work_dir = Path(config.work_dir)
+    saving, source = _saving(config)
+    goes_on = source is not None and any(lies_in(source, folder) for folder in saving)
+    folders = list(dict.fromkeys([*saving, work_dir]))
+    for folder in folders:
+        key = WORK_DIR if folder == work_dir else OUT_DIR
+        _require_folder(folder, key)
+        # A run that goes on writes no checkpoint to a work dir beside the folder that they are saved to.
+        unused = source is not None and folder not in saving
+        held = [] if goes_on or unused else sorted(folder.glob('*.pth'))
+        if held:
+            raise UsageError(f'{folder}: holds {held[0].name}, and {_reason(config, source, key)}')
+    return folders
+
+
+def _saving(config: Config) -> tuple[list[Path], str | None]:
+    """The folders that a training saves checkpoints to, and the one that it goes on from; None for a new training."""
+    given, work_dir = Path(config.work_dir), Path(os.path.abspath(config.work_dir))
+    hooks = config.get('default_hooks')
+    hook = hooks.get('checkpoint') if isinstance(hooks, dict) else None
+    hook = hook if isinstance(hook, dict) else {}  # anything else is an error, which mmengine reports
+    out = str(hook.get('out_dir') or '')
+    local = [out] if out and '://' not in out else []
+    folders = [given if folder == work_dir else folder for folder in saved_to(work_dir, local)]
+    if not config.get('resume'):
+        return folders, None
+    template = hook.get('filename_tmpl') or ('epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth')
+    return folders, config.get('load_from') or last_checkpoint(given, folders, [template])
+
+
+def _reason(config: Config, source: str | None, key: str) -> str:
+    if source is not None:
+        return (
+            f'a training that goes on from {source} may replace checkpoints; `resume` one of this folder, or choose '
+            f'another {key}, which keeps them'
+        )
+    if config.get('resume'):
+        return (
+            f'none to go on from, so that a new training may replace checkpoints; name the one to `resume`, or choose '
+            f'another {key}, which keeps them'
+        )
+    return f'a new training may replace checkpoints; `resume` goes on from the last one, another {key} keeps them'
+
+
+def _require_folder(folder: Path, key: str) -> None:
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f'{folder}: this is a file, expected a folder; choose another `work_dir`')
+        raise UsageError(f'{folder}: this is a file, expected a folder; choose another {key}')
     if not is_text(folder):
-        raise UsageError(f'{folder}: this name is no UTF-8, which mmengine writes it as; choose another `work_dir`')
+        raise UsageError(f'{folder}: this name is no UTF-8, which mmengine writes it as; choose another {key}')
     place = folder.resolve()
     for outer in (place, *place.parents):
         if outer.suffix == PACKAGE:
             raise UsageError(f'{folder}: lies in the package {outer.name}, which holds nothing else')
-    kept = folder / config.name
-    own = kept.resolve() == config.resolve()  # the config itself, which is not written over
-    if kept.exists() and not own and not any(RUN.fullmatch(entry.name) for entry in folder.iterdir()):
-        raise UsageError(f'{kept}: would be written over, and no earlier run left it; choose another `work_dir`')
-    checkpoints = sorted(folder.glob('*.pth'))
-    if afresh and checkpoints:
-        raise UsageError(
-            f'{folder}: holds {checkpoints[0].name}, and a new training may replace checkpoints; `resume` goes on from '
-            'the last one, another `work_dir` keeps them'
-        )

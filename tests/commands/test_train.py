@@ -21,6 +21,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 from mobileone_mm import cli
+from mobileone_mm.commands import test as test_command
 from mobileone_mm.commands import train
 
 from ..conftest import forget_hosts  # noqa: TID252
@@ -214,6 +215,7 @@ def test_the_error_comes_last_and_soon(
         (['tiny.py', '--resume', 'no.pth'], 1, 'no.pth: no such checkpoint'),
         (['tiny.py', '--cfg-options', 'abc'], 2, "'abc' given, expected KEY=VALUE"),
         (['tiny.py', '--cfg-options', 'a=[1,2'], 2, 'Imbalanced brackets'),
+        (['tiny.py', '--cfg-options', 'train_cfg.max_epochs=-1'], 1, 'train_cfg.max_epochs is -1; expected a whole'),
     ],
 )
 def test_nothing_is_written_for_a_command_that_cannot_be_meant(
@@ -359,6 +361,31 @@ def test_a_config_in_the_work_dir_is_not_written_over(config: Path, capsys: pyte
     assert config.read_text() == text
     exported = Path(shlex.split(capsys.readouterr().out.splitlines()[-1])[-2])
     assert 'max_epochs=1' in exported.read_text()
+
+
+def test_a_config_that_was_edited_in_the_work_dir_is_not_written_over(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def test(*words: str) -> int:
+        forget_hosts()
+        return cli.run(test_command.main, ['tiny.py', 'wE/epoch_1.pth', '--work-dir', 'wE', *words])
+
+    assert run(config, '--work-dir', 'wE', '--cfg-options', 'train_cfg.max_epochs=1') == 0
+    assert test('--cfg-options', 'test_dataloader.batch_size=2') == 0
+    assert run(config, '--work-dir', 'wE', '--resume', '--plain') == 0
+    fused = next(Path('wE').glob('epoch_2_fused.py'))
+    forget_hosts()
+    assert cli.run(test_command.main, [str(fused), str(fused.with_suffix('.pth')), '--work-dir', 'wE']) == 0
+    assert test() == 0
+    kept = Path('wE/tiny.py')
+    edited = kept.read_text() + '# of mine\n'
+    kept.write_text(edited)
+    for refused in (test, lambda: run(config, '--work-dir', 'wE', '--resume')):
+        capsys.readouterr()
+        assert refused() == 2
+        last_line = capsys.readouterr().err.splitlines()[-1]
+        assert last_line.startswith('error: wE/tiny.py: would be written over, and no earlier run left it as it is')
+        assert kept.read_text() == edited
 
 
 def test_a_terminal_shows_how_far_the_epoch_is(

@@ -152,6 +152,51 @@ def test_what_cannot_be_meant_is_refused(
         settings.training_config('any.py', options)
 
 
+@pytest.mark.parametrize(
+    ('options', 'kept'),
+    [
+        (Options('RB', resume='wA/epoch_1.pth'), 'RB/epoch_2.pth'),
+        (Options('RB', ('resume=True', 'load_from=wA/epoch_1.pth')), 'RB/epoch_2.pth'),
+        (Options('RB'), 'RB/epoch_2.pth'),
+        (Options('new/RB', ('default_hooks.checkpoint.out_dir=out',), 'auto'), 'out/RB/epoch_2.pth'),
+        (Options('new/RB', ('default_hooks.checkpoint.out_dir=out',), 'wA/epoch_1.pth'), 'out/RB/epoch_2.pth'),
+        (Options('new/RB', ('default_hooks.checkpoint.out_dir=out',)), 'out/RB/epoch_2.pth'),
+    ],
+)
+def test_no_training_begins_where_another_left_checkpoints(
+    options: Options, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', "default_hooks = dict(checkpoint=dict(type='CheckpointHook', out_dir=None))")
+    for path in (Path(kept), Path('wA/epoch_1.pth')):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    Path('new/RB').mkdir(parents=True)
+    Path('new/RB/last_checkpoint').write_text('wA/epoch_1.pth')
+    with pytest.raises(UsageError, match=rf'{Path(kept).parent}: holds epoch_2\.pth, and a .*training'):
+        settings.training_config('any.py', options)
+
+
+@pytest.mark.parametrize('key', ['max_epochs', 'max_iters', 'val_interval'])
+@pytest.mark.parametrize('value', [-1, 0, 2.5, 'x', True, None])
+def test_a_length_that_trains_nothing_is_refused(
+    key: str, value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', f'train_cfg.update({key}={value!r})')
+    with pytest.raises(
+        ConfigError, match=rf'^any\.py: train_cfg\.{key} is {value!r}; expected a whole number, at least 1$'
+    ):
+        settings.training_config('any.py', Options())
+    assert [path.name for path in Path().iterdir()] == ['any.py']
+
+
+def test_a_length_may_be_written_as_mmengine_takes_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write('mmdet', 'train_cfg = dict(max_iters=1e4, val_interval=500)')
+    assert settings.training_config('any.py', Options()).train_cfg.max_iters == 10000
+
+
 @pytest.mark.parametrize('option', ['max_epochs=1', 'size.width=64'])
 def test_a_variable_of_the_file_is_refused_for_its_lines_are_evaluated(
     option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
