@@ -173,16 +173,41 @@ class _Explaining:
         return loop
 
 
-def build(config: Config, log: Log) -> Runner:
-    """The config's runner, of its own kind, with its output in `log`; a custom `runner_type` is kept."""
+class _Keeping:
+    """The part of a runner that keeps the config beside the checkpoints, but never in place of the one given."""
+
+    cfg: Config
+    work_dir: str
+
+    def dump_config(self) -> None:
+        given = self.cfg.filename
+        if given and Path(self.work_dir, Path(given).name).resolve() == Path(given).resolve():
+            if is_main_process():
+                self.cfg.dump(str(kept_config(self)))
+        else:
+            super().dump_config()  # type: ignore[misc]  # the runner's
+
+
+def build_plain(config: Config) -> Runner:
+    """The config's runner with mmengine's own output; a custom `runner_type` is kept."""
+    kind = _kind_of(config)
+    return type(kind.__name__, (_Keeping, kind), {}).from_cfg(config)  # type: ignore[attr-defined]
+
+
+def _kind_of(config: Config) -> Any:
     kind = config.get('runner_type', 'Runner')
     if isinstance(kind, str):
         with RUNNERS.switch_scope_and_registry(config.default_scope) as registry:
             kind = registry.get(kind)
         if kind is None:
             raise ConfigError(f'runner_type={config.runner_type!r} given, and no such runner is registered')
+    return kind
 
-    class Quiet(_Explaining, kind):  # type: ignore[misc, valid-type]
+
+def build(config: Config, log: Log) -> Runner:
+    """The config's runner, of its own kind, with its output in `log`; a custom `runner_type` is kept."""
+
+    class Quiet(_Explaining, _Keeping, _kind_of(config)):  # type: ignore[misc]
         """A runner with another console, and with care for the user's files and time."""
 
         def build_logger(self, *args: Any, **options: Any) -> MMLogger:
@@ -208,15 +233,6 @@ def build(config: Config, log: Log) -> Runner:
             require_fit(self, filename, checkpoint)
             return checkpoint
 
-        def dump_config(self) -> None:
-            """Keep the config beside the checkpoints, but never in place of the one that was given."""
-            given = self.cfg.filename
-            if given and Path(self.work_dir, Path(given).name).resolve() == Path(given).resolve():
-                if is_main_process():
-                    self.cfg.dump(str(kept_config(self)))
-            else:
-                super().dump_config()
-
     return Quiet.from_cfg(config)
 
 
@@ -230,7 +246,7 @@ def _intact(filename: str) -> str:
     return str(path)
 
 
-def kept_config(runner: Runner) -> Path:
+def kept_config(runner: Any) -> Path:
     """Where a run keeps the config it was made from, with every option in it."""
     name = Path(runner.cfg.filename).name
     path = Path(runner.work_dir, name)

@@ -10,7 +10,6 @@ from zipfile import is_zipfile
 
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.cli import fact
@@ -129,7 +128,7 @@ def test_plainly(word: str, checkpoint: str, options: Options) -> None:
 def _plain_runner(config: Config) -> Runner:
     configs.enter_scope(config)
     ranks.join_without_gpu(config)
-    return RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config)
+    return quiet.build_plain(config)
 
 
 def _runner(config: Config, face: Hook, log: Log) -> Runner:

@@ -316,6 +316,14 @@ def test_resume_does_not_read_the_weights_that_the_checkpoint_replaces(
     torch.testing.assert_close(torch.load('first.pth', weights_only=True), state, rtol=0, atol=0)  # noqa: TID251
 
 
+@pytest.mark.parametrize('plain', [[], ['--plain']])
+def test_a_config_in_its_own_work_dir_stays_as_it_is(plain: list[str], config: Path) -> None:
+    config.write_text(f'# mine\n{config.read_text()}')
+    text = config.read_text()
+    assert run(config, '--work-dir', config.parent, *plain) == 0
+    assert config.read_text() == text
+
+
 def test_plain_is_mmengines_own_output(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config, '--plain') == 0
     out, err = capsys.readouterr()
