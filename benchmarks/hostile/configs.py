@@ -41,7 +41,8 @@ def plan(random: Random, room: Room, bases: Bases) -> Plan:
 
 def named_by(place: Sequence[Any], command: Sequence[str]) -> list[str]:
     """What a refusal may name: the key, one above it, the part of the data, or the weights that do not fit it."""
-    part = [f'fault in {str(place[0]).removesuffix("_dataloader")}'] if command[0] == 'check' else []
+    loader = str(place[0]).endswith('_dataloader') and command[0] == 'check'
+    part = [f'fault in {str(place[0]).removesuffix("_dataloader")}'] if loader else []
     return [
         *(str(key) for key in place if not isinstance(key, int)),
         *part,

@@ -125,8 +125,8 @@ def input_size_of(config: Config) -> tuple[int, int]:
         if isinstance(scale, tuple | list) and len(scale) == 2:
             return int(scale[0]), int(scale[1])
     raise ConfigError(
-        f'{config.filename}: the test pipeline (test_dataloader) has no Resize with a scale of (width, height); '
-        'give `input_size`'
+        f'{config.filename}: the test pipeline has no Resize with a scale of (width, height); add one in '
+        'test_dataloader, or give `input_size`'
     )
 
 
