@@ -204,6 +204,16 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
     assert path.lstat() == before
 
 
+def assert_refused(words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`init` says one line, and writes no config."""
+    assert cli.run(main, words) == status
+    said = capsys.readouterr()
+    assert said.out == ''
+    assert said.err.startswith(f'error: {message}')
+    assert said.err.count('\n') == 1
+    assert not list(Path().glob('**/*.py'))
+
+
 @pytest.mark.parametrize(
     ('words', 'status', 'message'),
     [
@@ -229,12 +239,7 @@ def test_nothing_is_replaced(make, capsys: pytest.CaptureFixture[str]) -> None:
 def test_wrong_usage_is_one_line_and_no_file(
     words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(main, words) == status
-    said = capsys.readouterr()
-    assert said.out == ''
-    assert said.err.startswith(f'error: {message}')
-    assert said.err.count('\n') == 1
-    assert not list(Path().glob('**/*.py'))
+    assert_refused(words, status, message, capsys)
 
 
 def test_a_folder_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
@@ -308,9 +313,4 @@ def test_options_that_messages_name_are_printed_as_flags(capsys: pytest.CaptureF
 def test_a_folder_that_cannot_be_used_is_one_line_and_no_file(
     words: list[str], status: int, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.run(main, words) == status
-    said = capsys.readouterr()
-    assert said.out == ''
-    assert said.err.startswith(f'error: {message}')
-    assert said.err.count('\n') == 1
-    assert not list(Path().glob('**/*.py'))
+    assert_refused(words, status, message, capsys)

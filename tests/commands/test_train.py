@@ -10,7 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -530,13 +531,20 @@ def test_help_is_quick_and_opens_with_an_example() -> None:
     assert done.stdout.splitlines()[-1] == '[]'
 
 
-def test_a_full_disk_is_one_line_that_names_the_work_dir(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@contextmanager
+def files_up_to(size: int) -> Iterator[None]:
+    """No file may become larger than so many bytes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))  # less than a checkpoint takes
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:
-        status = run(config)
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_one_line_that_names_the_work_dir(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with files_up_to(100_000):  # less than a checkpoint takes
+        status = run(config)
     lines = capsys.readouterr().err.splitlines()
     assert status == 1
     assert re.fullmatch(
@@ -547,12 +555,8 @@ def test_a_full_disk_is_one_line_that_names_the_work_dir(config: Path, capsys: p
 
 
 def test_a_log_that_cannot_be_written_is_said_once(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8192, before[1]))  # less than the log takes
-    try:
+    with files_up_to(8192):  # less than the log takes
         status = run(config)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     lines = capsys.readouterr().err.splitlines()
     warning, error = (line for line in lines if re.match('error|warning|Trace|---', line))
     assert status == 1
