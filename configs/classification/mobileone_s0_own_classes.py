@@ -47,14 +47,14 @@ model = dict(
 )
 train_cfg = dict(max_epochs=max_epochs)
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='AdamW', lr=2e-4, weight_decay=0.05),
-    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=5.0))),  # it starts from nothing
+    optimizer=dict(_delete_=True, type='AdamW', lr=1e-4, weight_decay=0.05),
+    paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0))),  # it starts from nothing
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=True, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-last = dict(action_epoch=max_epochs * 4 // 5 + 1, train_pipeline=plain_pipeline, batch_augments=None)  # for BatchNorm
+last = dict(action_epoch=max_epochs * 2 // 3 + 1, train_pipeline=plain_pipeline, batch_augments=None)  # for BatchNorm
 ema = dict(type='EMAHook', momentum=0.02, update_buffers=True)  # over some 50 steps; the base's thousands are too many
 custom_hooks = [dict(type='SwitchRecipeHook', schedule=[last]), ema, *_base_.custom_hooks[2:]]
