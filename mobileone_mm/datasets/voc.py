@@ -109,6 +109,9 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         nameless = sum(not (one.findtext('name') or '').strip() for one in root.findall('object'))
         if nameless:
             raise ValueError(f'{nameless} <object> without a <name>')
+        for mark in root.findall('object/difficult'):
+            if int(mark.text) not in (0, 1):  # mmdet leaves out any that are not 0
+                raise ValueError(f'<difficult> is {mark.text}, expected 0 or 1')
         return root
 
     def _image_size(self, img_path: str) -> tuple[int, int]:

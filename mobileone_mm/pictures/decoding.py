@@ -11,7 +11,7 @@ from PIL import Image
 UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)  # EXIF's orientations: nothing to be done; those that swap width and height
 ORIENTATION = 0x0112  # their tag
 JPEG = ('JPEG', 'MPO')  # Pillow's names; the second is of cameras
-SURE = (*JPEG, 'PNG', 'WEBP')  # Pillow's names of what OpenCV, which training loads with, reads in every build
+SURE = (*JPEG, 'WEBP')  # Pillow's names of what OpenCV, which training loads with, reads wherever Pillow does
 SIDE = 0.125  # of a picture's side is enough to see that all of it is there, and JPEG decodes that faster
 
 
@@ -49,7 +49,7 @@ def decoded(path: str | os.PathLike[str]) -> Decoded:
     except Exception as error:  # of any kind, for a file that is no picture
         raise ValueError(reason(error)) from error
     if not read:
-        raise ValueError(f'{kind}, which OpenCV cannot decode; save it as JPEG or PNG')
+        raise ValueError(f'OpenCV, which training loads with, cannot decode this {kind}; save it anew, as JPEG or PNG')
     return Decoded((height, width) if orientation in SIDEWAYS else (width, height), mode, orientation)
 
 

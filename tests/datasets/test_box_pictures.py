@@ -60,6 +60,12 @@ def read_voc(root: Path, **options: Any) -> VOCDataset:
     return VOCDataset(data_root=str(root), ann_file='set.txt', data_prefix={'sub_data_root': ''}, **CAT, **options)
 
 
+def wrong_last_checksum(png: bytes) -> bytes:
+    """A PNG file with a bit flipped in the checksum of its pixels."""
+    place = png.rindex(b'IEND') - 5  # before it, the length of IEND and the checksum
+    return png[:place] + bytes([png[place] ^ 1]) + png[place + 1 :]
+
+
 both = pytest.mark.parametrize('read', [read_coco, read_voc])
 
 
@@ -133,7 +139,8 @@ def test_all_that_cannot_be_decoded_is_found_at_once(tmp_path: Path, read: Calla
     whole = picture()
     broken = {f'cut_{share}.jpg': whole[: len(whole) * share // 100] for share in (30, 60, 90, 99)}
     broken |= {'cut.png': picture(form='PNG')[:-40], 'empty.jpg': b'', 'text.jpg': b'no picture', 'p.bmp': b'BM'}
-    broken['strange.png'] = picture(form='PCX')  # Pillow reads it, and OpenCV does not
+    # Pillow reads the next two, and OpenCV does not.
+    broken |= {'strange.png': picture(form='PCX'), 'sum.png': wrong_last_checksum(picture(form='PNG'))}
     write_set(tmp_path, {'sound.jpg': whole, **broken})
     with pytest.raises(DataError) as refused:
         read(tmp_path)
@@ -143,7 +150,8 @@ def test_all_that_cannot_be_decoded_is_found_at_once(tmp_path: Path, read: Calla
     assert named.keys() == broken.keys()
     assert all(': cannot be read: ' in line for line in named.values())
     assert named['empty.jpg'].endswith(': the file is empty')
-    assert 'PCX, which OpenCV cannot decode' in named['strange.png']
+    assert 'cannot decode this PCX' in named['strange.png']
+    assert 'cannot decode this PNG' in named['sum.png']
     assert lines[-1].startswith('images that cannot be read: ')
 
 

@@ -120,6 +120,10 @@ BAD_VOC = [
         {'a': voc_object((1, 1, 9, 9), more='<difficult>maybe</difficult>')},
         r'a\.xml: cannot be read as a VOC annotation',
     ),
+    (
+        {'a': voc_object((1, 1, 9, 9), more='<difficult>-1</difficult>')},
+        r'a\.xml: .*<difficult> is -1, expected 0 or 1',
+    ),
     ({'a': voc_object((1, 1, 9, 9), more='<difficult></difficult>')}, r'a\.xml: cannot be read as a VOC annotation'),
     ({'a': '<object>'}, r'a\.xml: cannot be read as a VOC annotation'),
     ({'a': ''}, '1 images listed, none of them usable'),
