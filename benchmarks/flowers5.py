@@ -1,4 +1,4 @@
-"""mobileone_s0_own_classes.py as a user would fill it in for five kinds of flowers, tested at 288 px: classification.md."""
+"""mobileone_s0_own_classes.py as a user would fill it in for five kinds of flowers: see classification.md."""
 
 _base_ = '../configs/classification/mobileone_s0_own_classes.py'
 

@@ -1,5 +1,6 @@
 """Which kind of file a path names: by the ending of its name, once links are followed."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlparse
@@ -26,7 +27,7 @@ def ending_of(path: str | Path) -> str:
 
     Where what a link leads to has no ending that is known, as in a store of files by their hash, the link's own counts.
     """
-    ending = Path(path).resolve().suffix
+    ending = Path(os.path.realpath(path)).suffix
     return ending if ending in KINDS else Path(path).suffix
 
 

@@ -1,6 +1,7 @@
 """Export a trained model as a checked Core ML package or ONNX file."""
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     out = Path(args.out or beside(args.checkpoint, PACKAGE))
     if out.suffix not in ARTIFACTS:
         raise UsageError(f'`out` {out}: ending {out.suffix!r} given, expected {" or ".join(ARTIFACTS)}')
-    if out.suffix == PACKAGE and not is_text(out.resolve()):
+    if out.suffix == PACKAGE and not is_text(os.path.realpath(out)):
         raise UsageError(f'`out` {out}: this name is no UTF-8, and coremltools writes no other; choose another path')
     given = {name: getattr(args, name) for name in option_fields() if getattr(args, name) is not None}
     size = parse_size(args.input_size) if args.input_size else None

@@ -2,6 +2,7 @@
 
 import copy
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def load_config(path: str | Path) -> Config:
     require_input_size(path)
     try:
         # mmengine tells formats by the ending of a name, and a link may be called anything.
-        config = Config.fromfile(path if path.suffix == '.py' else path.resolve())
+        config = Config.fromfile(path if path.suffix == '.py' else Path(os.path.realpath(path)))
     except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:

@@ -2,6 +2,7 @@
 
 import glob
 import logging
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def _files(word: str) -> list[Path]:
         return [path]
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.is_file())
-        found = [file for file in files if file.resolve().suffix.lower() in PICTURE_ENDINGS]
+        found = [file for file in files if Path(os.path.realpath(file)).suffix.lower() in PICTURE_ENDINGS]
         if not found:
             endings = ', '.join(sorted(PICTURE_ENDINGS))
             raise DataError(f'{path}: a folder without pictures; expected files ending in {endings}')

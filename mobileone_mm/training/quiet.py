@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import re
 import sys
 import traceback
@@ -181,7 +182,7 @@ class _Keeping:
 
     def dump_config(self) -> None:
         given = self.cfg.filename
-        if given and Path(self.work_dir, Path(given).name).resolve() == Path(given).resolve():
+        if given and os.path.realpath(Path(self.work_dir, Path(given).name)) == os.path.realpath(given):
             if is_main_process():
                 self.cfg.dump(str(kept_config(self)))
         else:
@@ -250,7 +251,7 @@ def kept_config(runner: Any) -> Path:
     """Where a run keeps the config it was made from, with every option in it."""
     name = Path(runner.cfg.filename).name
     path = Path(runner.work_dir, name)
-    return Path(runner.log_dir, name) if path.resolve() == Path(runner.cfg.filename).resolve() else path
+    return Path(runner.log_dir, name) if os.path.realpath(path) == os.path.realpath(runner.cfg.filename) else path
 
 
 def require_fit(runner: Runner, filename: str, checkpoint: Mapping[str, Any]) -> None:

@@ -26,6 +26,8 @@ from mobileone_mm.training.quiet import Log
 from mobileone_mm.training.settings import Options
 from mobileone_mm.weights.init_cfg import leave_out_files
 
+PACKED = (('inputs',), ('data_samples',))  # what a model looks up in a batch
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -208,6 +210,8 @@ def _said(error: Exception) -> str:
     text = str(error).strip()
     if 'Original Traceback' in text:  # torch's way to pass on what happened in a worker: the last line is the error
         return notes.short_line(text.splitlines()[-1])
+    if isinstance(error, KeyError) and error.args in PACKED:
+        text += "; has the `pipeline` of the `dataset` a step that packs, such as mmdet's PackDetInputs, as its last?"
     return notes.short_line(f'{type(error).__name__}: {text}' if text else type(error).__name__)
 
 

@@ -30,7 +30,7 @@ def require_work_dir(folder: Path, config: Path) -> None:
     """
     _require_folder(folder, WORK_DIR)
     kept = folder / config.name
-    if not kept.exists() or kept.resolve() == config.resolve():  # the config itself is not written over
+    if not kept.exists() or os.path.realpath(kept) == os.path.realpath(config):  # the config itself is not written over
         return
     runs = [entry for entry in folder.iterdir() if RUN.fullmatch(entry.name)]
     if not runs:
@@ -115,7 +115,7 @@ def _require_folder(folder: Path, key: str) -> None:
         raise UsageError(f'{folder}: this is a file, expected a folder; choose another {key}')
     if not is_text(folder):
         raise UsageError(f'{folder}: this name is no UTF-8, which mmengine writes it as; choose another {key}')
-    place = folder.resolve()
+    place = Path(os.path.realpath(folder))
     for outer in (place, *place.parents):
         if outer.suffix == PACKAGE:
             raise UsageError(f'{folder}: lies in the package {outer.name}, which holds nothing else')

@@ -58,3 +58,19 @@ def test_where_it_comes_from_is_shown_on_demand(
     main: Callable[..., int] = fuse.main
     assert cli.run(main, words) == 1
     assert re.search(r'aspp_head\.py", line \d+, in forward\b(.*\n)+error: seg\.py: ', capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    'line', ['fuse {0} best.pth --out f.pth', 'fuse seg.py {0} --out f.pth', 'predict {0} images --out f']
+)
+def test_a_link_to_itself_is_named(
+    line: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    loop = tmp_path / 'loop'
+    loop.symlink_to(loop)
+    verb, *words = line.format(loop).split()
+    assert cli.run(MAINS[verb], words) in (1, 2)
+    (error,) = (one for one in capsys.readouterr().err.splitlines() if one.startswith('error: '))
+    assert str(loop) in error
+    assert 'a defect' not in error

@@ -65,6 +65,15 @@ def test_a_picture_to_validate_on_that_is_trained_on_ends_it(capsys: pytest.Capt
     assert 'epoch 1/1' not in said
 
 
+def test_a_pipeline_that_does_not_pack_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path('classes.py').write_text(CONFIG.replace(", dict(type='PackInputs')", ''))
+    status, said = trained(capsys)
+    assert status == 1
+    assert (
+        "classes.py: model.data_preprocessor: KeyError: 'inputs'; has the `pipeline` of the `dataset` a step " in said
+    )
+
+
 def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy('data/train/cat/00.png', 'data/val/dog/09.png')
     status, said = trained(capsys, '--no-check')

@@ -1,5 +1,6 @@
 """Runs a package in Core ML itself, on macOS; elsewhere, `interpreter` runs it."""
 
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def open_in_core_ml(package: SavedPackage) -> CoreMLRunner:
         ExportError: Core ML refuses it.
     """
     ct = coremltools()
-    path = str(package.path.resolve())  # Core ML goes by the ending, which a link need not have
+    path = os.path.realpath(package.path)  # Core ML goes by the ending, which a link need not have
     try:
         # Not all units: the GPU's compiler has been seen to end the process (ultralytics#24885).
         model = ct.models.MLModel(path, compute_units=ct.ComputeUnit.CPU_AND_NE)
