@@ -66,11 +66,11 @@ def test_a_picture_to_validate_on_that_is_trained_on_ends_it(capsys: pytest.Capt
 
 
 def test_a_pipeline_that_does_not_pack_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    Path('classes.py').write_text(CONFIG.replace(", dict(type='PackInputs')", ''))
+    Path('classes.py').write_text(CONFIG.replace(', pipeline=pipeline', ''))
     status, said = trained(capsys)
     assert status == 1
     assert (
-        "classes.py: model.data_preprocessor: KeyError: 'inputs'; has the `pipeline` of the `dataset` a step " in said
+        "error: classes.py: model: KeyError: 'inputs'; has the `pipeline` of the `dataset` a step that packs, " in said
     )
 
 
