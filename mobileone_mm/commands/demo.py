@@ -6,6 +6,7 @@ from pathlib import Path
 from mobileone_mm import cli
 from mobileone_mm.demo import steps
 from mobileone_mm.demo.by_task import DEMOS
+from mobileone_mm.demo.demo import DATA
 
 HELP = """example: %(prog)s
          %(prog)s --task segmentation
@@ -37,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'\n{title}')
         for name, text in rows.items():
             cli.result(f'  {name:11}  {text}')
-    cli.result(f'\n{demo.own_says}')
-    cli.next_command(cli.command('init', 'my_set.py', *demo.own))
+    cli.result('\non data of your own: name their folder, here the one of the demo')
+    cli.next_command(cli.command('init', 'my_set.py', f'{steps.FOLDER}/{DATA}', *demo.own))
     return 0
 
 

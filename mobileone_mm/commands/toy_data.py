@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mobileone_mm import cli
-from mobileone_mm.datasets.toy_options import BATCH, ToyOptions
+from mobileone_mm.datasets.toy_options import ToyOptions
 from mobileone_mm.locks import take
 
 HELP = """example: %(prog)s shapes --images 300 --val 60
@@ -19,7 +19,6 @@ pictures of one shape each, of any colour, in OUT/{train,val}/{circle,square,tri
 The same options give the same pictures, boxes and masks."""
 LEAST_BATCH = 2  # of one picture, batch normalisation has nothing to average on a map of one cell
 OWN_CONFIG = 'my_set.py'
-OWN_CLASSES = 'mobileone_s0_own_classes'
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,51 +37,44 @@ def main(argv: Sequence[str] | None = None) -> int:
     take(args.out)
     options = ToyOptions(images=args.images, val=args.val, size=args.size, seed=args.seed)
     write = _with_masks if args.masks else _in_class_folders if args.class_folders else _with_boxes
-    shown, command = write(args.out, options)
-    if shown < LEAST_BATCH:
+    if write(args.out, options) < LEAST_BATCH:
         cli.say(f'{args.out}: too few pictures with a shape in them to train on; draw more with --images')
     else:
-        cli.next_command(command)
+        cli.next_command(cli.command('init', OWN_CONFIG, args.out, *(_class_names() if args.masks else ())))
     return 0
 
 
 # What is drawn is imported after the options: a wrong one shall not wait for OpenCV.
-def _with_boxes(out: str, options: ToyOptions) -> tuple[int, str]:
-    """Write a set in COCO format; how many training pictures show a shape, and the command that trains on it."""
+def _with_boxes(out: str, options: ToyOptions) -> int:
+    """Write a set in COCO format; how many training pictures show a shape: training leaves the others out."""
     from mobileone_mm.datasets.toy import write_coco
 
     boxes = write_coco(out, options)
     cli.result(f'{out}: train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
-    root = f'{out.rstrip("/")}/'
-    places = [f'{split}_dataloader.dataset.data_root={root}' for split in ('train', 'val', 'test')]
-    places += [f'{split}_evaluator.ann_file={root}annotations/val.json' for split in ('val', 'test')]
-    shown = _with_a_box(Path(out) / 'annotations' / 'train.json')
-    if shown < BATCH:
-        places.append(f'train_dataloader.batch_size={shown}')
-    return shown, cli.command('train', 'demo_ssd', '--cfg-options', *places)
+    annotations = json.loads(Path(out, 'annotations/train.json').read_text())['annotations']
+    return len({box['image_id'] for box in annotations})
 
 
-def _with_masks(out: str, options: ToyOptions) -> tuple[int, str]:
-    """Write a set with masks; how many training pictures it has, and the command that writes a config for it."""
+def _with_masks(out: str, options: ToyOptions) -> int:
+    """Write a set with masks; how many training pictures it has."""
     from mobileone_mm.datasets.toy import write_masks
-    from mobileone_mm.datasets.toy_shapes import MASK_CLASSES
 
     shapes = write_masks(out, options)
     cli.result(f'{out}: train {options.images} images, {shapes["train"]} shapes; val {options.val}, {shapes["val"]}')
-    folders = {f'--{kind}': f'{out.rstrip("/")}/{kind}' for kind in ('images', 'masks')}
-    words = [word for pair in folders.items() for word in pair]
-    return options.images, cli.command('init', OWN_CONFIG, *words, '--classes', ','.join(MASK_CLASSES))
+    return options.images
 
 
-def _in_class_folders(out: str, options: ToyOptions) -> tuple[int, str]:
-    """Write a set in class folders; how many training pictures it has, and the command that writes a config for it."""
+def _in_class_folders(out: str, options: ToyOptions) -> int:
+    """Write a set in class folders; how many training pictures it has."""
     from mobileone_mm.datasets.toy import write_class_folders
 
     pictures = write_class_folders(out, options)
     cli.result(f'{out}: train {pictures["train"]} images, one shape each; val {pictures["val"]}')
-    return options.images, cli.command('init', OWN_CONFIG, '--from', OWN_CLASSES, '--data', out)
+    return options.images
 
 
-def _with_a_box(file: Path) -> int:
-    """How many of a set's pictures show a shape: training leaves the others out."""
-    return len({box['image_id'] for box in json.loads(file.read_text())['annotations']})
+def _class_names() -> list[str]:
+    """Options of `init` that name the classes of a set with masks, which hold only their numbers."""
+    from mobileone_mm.datasets.toy_shapes import MASK_CLASSES
+
+    return ['--classes', ','.join(MASK_CLASSES)]

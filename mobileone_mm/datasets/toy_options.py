@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from mobileone_mm.errors import UsageError
 
-BATCH = 16  # pictures, of demo_ssd's training
 SMALLEST_SIDE = 32  # px: below, a shape is a handful of pixels
 
 

@@ -25,8 +25,7 @@ class Demo:
         pictures: the validation pictures, as `predict` takes them.
         metrics: keys of the scores that are shown, by the names that they are shown under.
         classes: what is told apart, by label.
-        own: options of `init` for a set of one's own; what they name is there when the demo is done.
-        own_says: what that writes, in words.
+        own: options of `init`, besides the name and the folder, for a set such as the demo's.
         truth: what the drawn set has to be found, in words, from the demo's folder.
         agreed: how far the package and the trained model agree, in words, from the list of predictions.
         interest: how much a picture tells, from its entry in that list; the page shows the one that tells most.
@@ -43,7 +42,6 @@ class Demo:
     metrics: Mapping[str, str]
     classes: tuple[str, ...]
     own: tuple[str, ...]
-    own_says: str
     truth: Callable[[Path], str]
     agreed: Callable[[Mapping[str, Any]], str]
     interest: Callable[[Mapping[str, Any]], float]

@@ -89,7 +89,6 @@ DETECTION = Demo(
     metrics={'mAP50': 'coco/bbox_mAP_50', 'mAP': 'coco/bbox_mAP'},
     classes=('circle', 'square', 'triangle'),
     own=(),
-    own_says='On your own boxes: a config with your classes and paths in its first lines',
     truth=_truth,
     agreed=_agreed,
     interest=lambda entry: len(entry['detections']),

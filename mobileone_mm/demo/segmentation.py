@@ -85,11 +85,7 @@ SEGMENTATION = Demo(
     pictures=f'{FOLDER}/{DATA}/images/val',
     metrics={'mIoU': 'mIoU', 'pixel accuracy': 'aAcc'},
     classes=CLASSES,
-    own=(
-        *('--images', f'{FOLDER}/{DATA}/images', '--masks', f'{FOLDER}/{DATA}/masks'),
-        *('--classes', ','.join(CLASSES)),
-    ),
-    own_says="On your own masks: a config with your folders and classes, in place of the demo's",
+    own=('--classes', ','.join(CLASSES)),
     truth=_truth,
     agreed=_agreed,
     interest=lambda entry: len(entry['classes']),

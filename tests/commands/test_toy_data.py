@@ -11,14 +11,13 @@ from mmengine.registry import DATASETS, init_default_scope
 from mobileone_mm import cli
 from mobileone_mm.commands import init
 from mobileone_mm.commands.toy_data import main
-from mobileone_mm.datasets.toy_options import BATCH
 from mobileone_mm.openmmlab.configs import load_config
 
 SMALL = ['--images', '3', '--val', '2', '--size', '64', '--seed', '5']
 
 
-def test_writes_a_set_and_names_the_command_that_trains_on_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_writes_a_set_and_names_the_command_that_writes_a_config_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / 'new' / 'set'
     assert cli.run(main, [str(out), *SMALL]) == 0
@@ -28,21 +27,11 @@ def test_writes_a_set_and_names_the_command_that_trains_on_it(
     assert len(list((out / 'images' / 'val').glob('*.png'))) == 2
     first, last = said.out.splitlines()
     assert first.startswith(f'{out}: train 3 images, ')
-    start = f'next: {cli.command("train", "demo_ssd", "--cfg-options")} '
+    start = f'next: {cli.command("init")} '
     assert last.startswith(start)
-    config = load_config('demo_ssd')
-    given = dict(word.split('=') for word in last.removeprefix(start).split())
-    assert given['train_dataloader.batch_size'] == '3'
-    config.merge_from_dict(given)
-    require_there(config)
-
-
-def test_a_set_of_a_batch_or_more_keeps_the_batch_of_the_config(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert load_config('demo_ssd').train_dataloader.batch_size == BATCH
-    assert cli.run(main, [str(tmp_path / 'set'), '--images', str(2 * BATCH), '--val', '1', '--size', '64']) == 0
-    assert 'batch_size' not in capsys.readouterr().out
+    monkeypatch.chdir(tmp_path)
+    assert cli.run(init.main, shlex.split(last.removeprefix(start))) == 0
+    require_there(load_config('my_set.py'))
 
 
 def test_one_picture_is_too_few_to_train_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -146,7 +146,7 @@ def test_the_command_for_ones_own_data_runs_as_it_is_printed(
     finished: Finished, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(finished.root)
-    assert cli.run(init.main, ['my_set.py', *finished.demo.own]) == 0
+    assert cli.run(init.main, ['my_set.py', 'demo/data', *finished.demo.own]) == 0
     assert load_config('my_set.py')
 
 
