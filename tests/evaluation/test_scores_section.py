@@ -7,7 +7,7 @@ import pytest
 from page_reader import EVIL, Reader, html_of
 
 from mobileone_mm.evaluation.scores import Row, Scores
-from mobileone_mm.exporter.page_scores import MOST_CLASSES, OPEN_CLASSES, scored, scores_section
+from mobileone_mm.evaluation.scores_section import MOST_CLASSES, OPEN_CLASSES, scored, scores_section
 from mobileone_mm.exporter.report import Report
 
 DASH, MINUS = '\N{EN DASH}', '\N{MINUS SIGN}'
