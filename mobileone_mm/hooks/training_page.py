@@ -10,7 +10,7 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from mobileone_mm.errors import one_line
+from mobileone_mm.errors import MobileOneError, one_line
 from mobileone_mm.openmmlab.second_reader import same_dice
 from mobileone_mm.outputs import TRAINING_PAGE
 from mobileone_mm.registry import HOOKS
@@ -107,4 +107,5 @@ class TrainingPageHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         except Exception as error:  # of any kind: a page is worth no training
             if not self._failed:
                 self._failed = True
-                runner.logger.warning(f'{TRAINING_PAGE} cannot be written: {one_line(error)}', exc_info=error)
+                unknown = not isinstance(error, MobileOneError)
+                runner.logger.warning(f'{TRAINING_PAGE} cannot be written: {one_line(error)}', exc_info=unknown)

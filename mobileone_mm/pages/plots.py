@@ -13,9 +13,12 @@ COLOURS = ('#3f6fb5', '#d1672f', '#2f9a73', '#9661c4', '#b58a12', '#c4488a', '#4
 # What matplotlib draws in these, the page has in colours of its own.
 THEMED = {'#010203': 'var(--soft)', '#010204': 'var(--line)'}
 INK, GRID = THEMED
-# Around the drawing itself: a head for files, a style that would be the whole page's, and names that are in each plot.
+# Around the drawing itself: a head for files, a style that would be the whole page's, names that are in each plot, and
+# a font beside that of the page.
 FILE_HEAD = re.compile(r'^.*?<svg[^>]*>', re.DOTALL)
-FOREIGN = re.compile(r'<metadata>.*?</metadata>|<style[^>]*>.*?</style>|\sid="[a-z0-9]+_\d+"', re.DOTALL)
+FOREIGN = re.compile(
+    r'<metadata>.*?</metadata>|<style[^>]*>.*?</style>|\sid="[a-z.]+[0-9a-z]*_\d+"|font-family: [^;"]*;|<g/>', re.DOTALL
+)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,8 @@ def _entries(path: Path) -> Iterator[Entry]:
             given: Any = json.loads(line)
         except ValueError:  # a process was killed while it wrote the line
             continue
+        if not isinstance(given, dict):
+            continue
         trained = 'iter' in given
         if trained:
             step, epoch = int(given['step']), given.get('epoch')
