@@ -5,9 +5,10 @@ import re
 from itertools import pairwise
 from xml.etree import ElementTree
 
+import pytest
 from page_reader import EVIL, Reader
 
-from mobileone_mm.pages.plots import COLOURS, Line, plot, plots
+from mobileone_mm.pages.plots import COLOURS, HEIGHT, Line, plot, plots
 
 RISING = [0.0, 1.0, 2.0, 3.0]
 LINES = [Line(f'loss {EVIL}', RISING, [4.0, 2.0, math.nan, 1.0], '1.00'), Line('$x^2$', RISING, [1.0] * 4, dots=True)]
@@ -48,14 +49,15 @@ def test_axes_have_the_colours_of_the_page_and_lines_their_own() -> None:
 
 
 def test_points_lie_where_they_belong() -> None:
-    html = plot('Loss', [Line('a', RISING, RISING)], 'epoch', top=4)
+    html = plot('Loss', [Line('a', RISING, [0.0, 1.0, 0.0, 4.0])], 'epoch', top=4)
     (path,) = (one.get('d') for one in drawing(html).iter() if COLOURS[0] in (one.get('style') or ''))
-    assert path is not None
-    points = [tuple(map(float, point.split()[1:])) for point in path.strip().splitlines()]
-    steps = [(right[0] - left[0], right[1] - left[1]) for left, right in pairwise(points)]
-    assert len(points) == 4
-    assert all(abs(x - steps[0][0]) < 1e-3 and abs(y - steps[0][1]) < 1e-3 for x, y in steps)
-    assert steps[0][0] > 0 > steps[0][1]  # downwards is more in SVG
+    points = [tuple(map(float, pair)) for pair in re.findall(r'[ML] (\S+) (\S+)', path or '')]
+    across = [right[0] - left[0] for left, right in pairwise(points)]
+    up = [points[0][1] - y for _, y in points]
+    assert across == pytest.approx([across[0]] * 3, abs=1e-3)
+    assert across[0] > 0
+    assert up == pytest.approx([0, up[3] / 4, 0, up[3]], abs=1e-3)
+    assert 0 < up[3] < HEIGHT
 
 
 def test_the_names_in_two_plots_of_a_page_do_not_meet() -> None:
