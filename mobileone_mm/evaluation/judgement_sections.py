@@ -1,7 +1,9 @@
 """What a page says of a model's mistakes: each class, precision and recall, confusion, the worst pictures."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+
+import numpy as np
 
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.evaluation.judgement import Judgement, OfClass, Worst
@@ -19,8 +21,6 @@ MOST_SQUARE = 15  # classes of a confusion matrix; more are hard to read, and ar
 MOST_LISTED = 20  # confusions
 MOST_CURVES = 8  # classes; beyond it, those with the lowest scores
 CURVE_POINTS = 200
-
-Heads = Sequence[tuple[str, Callable[[OfClass], str]]]
 
 
 def sections(judgement: Judgement, where: str) -> list[str]:
@@ -85,11 +85,11 @@ def curves_section(judgement: Judgement) -> str:
     known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
     for label, one in sorted(known, key=lambda pair: pair[1].score)[:MOST_CURVES]:
         recall, precision = curve(ranked, label, annotated[label])
-        step = max(1, len(recall) // CURVE_POINTS)
-        x = [0.0, *recall[::step].tolist(), *recall[-1:].tolist()]
-        y = [*precision[:1].tolist(), *precision[::step].tolist(), *precision[-1:].tolist()]
-        if len(recall):
-            lines.append(Line(one.name, x, y, f'{judgement.judging.score} {_fraction(one.score)}'))
+        right = np.flatnonzero(np.diff(recall, prepend=0.0))  # between two of them, recall stands still
+        if len(right):
+            kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
+            x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
+            lines.append(Line(one.name, x, y, f'{judgement.judging.score} {one.score:.3f}'))
     few = f'; the {len(lines)} classes with the lowest scores are shown' if len(known) > MOST_CURVES else ''
     intro = f'From the surest on, as the threshold falls{few}.'
     drawn = plot('Precision against recall', lines, 'recall', top=1.05, whole=False) if lines else ''
@@ -113,7 +113,7 @@ def confusion_section(judgement: Judgement) -> str:
     ]
     intro = f'By row what is annotated, by column what it was found as, in {unit}. The darker, the more of its row.'
     if judging.nothing:
-        intro += f' The column {judging.nothing} is what was missed, the row {judging.nothing} what was wrongly found.'
+        intro += ' The last column is what was missed, the last row what was wrongly found.'
     return section('Confusion', plain(intro), table('square', heads, rows))
 
 

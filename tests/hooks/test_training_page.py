@@ -90,10 +90,9 @@ def test_resumed_its_curves_go_on(config: Config, build: Callable[..., Runner]) 
     hooks = [PLAIN, RANDOM, PAGE]
     build(config, *hooks, **LOCAL, train_cfg={'max_epochs': 1}).train()
     first = page_of(config).read_text()
+    (log,) = Path(config.work_dir).glob('2*')
+    log.rename(log.with_name('20000101_000000'))  # two runs of one second would share a folder
     runner = build(config, *hooks, **LOCAL, resume=True)
-    runner._timestamp = '29990101_000000'  # two runs of one second would share their folder
-    runner._log_dir = str(Path(config.work_dir) / runner._timestamp)
-    runner.visualizer._vis_backends['LocalVisBackend']._save_dir = f'{runner._log_dir}/vis_data'
     runner.train()
     assert points(first, 'Loss') == 2
     assert points(page_of(config).read_text(), 'Loss') == 4

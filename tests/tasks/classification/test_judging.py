@@ -52,7 +52,7 @@ def test_f1_is_mmpretrains() -> None:
     for row, label in zip(scores, labels, strict=True):
         ((annotated, found, times),) = judged(int(label), *row.tolist()).pairs
         counts[annotated, found] += times
-    *_, f1, _ = SingleLabelMetric.calculate(scores, labels, average=None)
+    ((_, _, f1, _),) = SingleLabelMetric.calculate(scores, labels, average=None)
     np.testing.assert_allclose(JUDGING.scores(counts, None), (f1 / 100).tolist(), rtol=0, atol=ROUNDING)
 
 
