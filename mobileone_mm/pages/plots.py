@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import StringIO
+from typing import Any
 
 from mobileone_mm.pages.parts import plain
 
@@ -72,7 +73,7 @@ def _svg(lines: Sequence[Line], colours: Sequence[str], along: str, top: float |
     from matplotlib.ticker import MaxNLocator
 
     # Texts stay texts, none is read as a formula, and the same lines give the same file.
-    own = {'svg.fonttype': 'none', 'text.parse_math': False, 'svg.hashsalt': said, 'font.size': TEXT}
+    own: Any = {'svg.fonttype': 'none', 'text.parse_math': False, 'svg.hashsalt': said, 'font.size': TEXT}
     with matplotlib.rc_context(own):
         figure = Figure(figsize=(WIDTH / 72, HEIGHT / 72), layout='constrained')  # matplotlib counts 72 to the inch
         FigureCanvasSVG(figure)

@@ -106,7 +106,7 @@ def page(training: Training) -> str:
 
 def _answer(training: Training) -> str:
     lines = [f'<p><b>{plain(training.place)}</b></p>']
-    if training.main in training.curves.results:
+    if training.main is not None and training.main in training.curves.results:
         x, y = training.curves.results[training.main]
         said = f'{metrics.name(training.main)} {metrics.value(training.main, y[-1])} after {training.unit} {x[-1]:g}'
         lines.append(f'<p>{plain(said)}{plain(f"; the best: {training.best}" if training.best else "")}.</p>')

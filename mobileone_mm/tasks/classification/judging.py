@@ -38,7 +38,9 @@ def _draw(picture: Picture, judged: Judged, classes: Sequence[str]) -> Sequence[
 def _scores(counts: Counts, _ranked: Ranked | None) -> npt.NDArray[np.float64]:
     """F1 of each class: the harmonic mean of its precision and recall."""
     both = counts.sum(axis=0) + counts.sum(axis=1)
-    return np.divide(2.0 * counts.diagonal(), both, out=np.full(len(counts), np.nan), where=both > 0)
+    double = 2.0 * counts.diagonal()
+    found: npt.NDArray[np.float64] = np.divide(double, both, out=np.full(len(counts), np.nan), where=both > 0)
+    return found
 
 
 JUDGING = Judging(

@@ -58,7 +58,8 @@ def _ignored(entry: Mapping[str, Any], data_sample: Any) -> npt.NDArray[np.float
     """The boxes that are neither to be found nor wrong: crowds, and what VOC calls difficult."""
     height, width = data_sample.ori_shape
     boxes = [one['bbox'] for one in entry['instances'] if one.get('ignore_flag', 0)]
-    return np.array(boxes, np.float64).reshape(-1, 4) / (width, height, width, height)
+    found: npt.NDArray[np.float64] = np.array(boxes, np.float64).reshape(-1, 4) / (width, height, width, height)
+    return found
 
 
 def _without_ignored(found: Detections, annotated: Detections, ignored: npt.NDArray[np.float64]) -> Detections:

@@ -39,7 +39,8 @@ def _draw(picture: Picture, judged: Judged, classes: Sequence[str]) -> Sequence[
 def _scores(counts: Counts, _ranked: Ranked | None) -> npt.NDArray[np.float64]:
     """The IoU of each class, as mmseg's IoUMetric has it."""
     shared, either = counts.diagonal(), counts.sum(axis=0) + counts.sum(axis=1) - counts.diagonal()
-    return np.divide(shared, either, out=np.full(len(counts), np.nan), where=either > 0)
+    found: npt.NDArray[np.float64] = np.divide(shared, either, out=np.full(len(counts), np.nan), where=either > 0)
+    return found
 
 
 JUDGING = Judging(
