@@ -52,7 +52,10 @@ def _draws(judgement: Judgement) -> bool:
 def classes_section(judgement: Judgement, where: str) -> str:
     """A row for each class, the lowest score first."""
     judging = judgement.judging
-    rows = sorted(judgement.of_classes(), key=lambda one: (math.isnan(one.score), one.score))
+    every = judgement.of_classes()
+    rows = sorted(
+        (one for one in every if one.annotated or one.found), key=lambda one: (math.isnan(one.score), one.score)
+    )
     heads = ''.join(
         f'<th class="number">{plain(title)}</th>'
         for title in (f'{judging.unit} annotated', 'found', 'recall', 'precision', judging.score)
@@ -63,7 +66,9 @@ def classes_section(judgement: Judgement, where: str) -> str:
     if len(lines) > MOST_CLASSES:
         rest = lines[OPEN_CLASSES:]
         body += fold(f'{len(rest)} more classes', table('scores', heads, rest))
-    intro = f'By {where}, the lowest {judging.score} first. {judging.explained}'
+    intro = f'On {where}, the lowest {judging.score} first. {judging.explained}'
+    if absent := len(every) - len(rows):
+        intro += f' {absent} of {len(every)} classes are in none of them, and were not found.'
     return section('Classes', plain(intro), body)
 
 
@@ -102,17 +107,19 @@ def confusion_section(judgement: Judgement) -> str:
     mistakes = judgement.confusions()
     unit = judging.unit
     listed = [(f'{row} → {column}', float(count), f'{count:,}') for row, column, count in mistakes[:MOST_LISTED]]
-    if len(judgement.counts) > MOST_SQUARE:
+    names = [*judgement.classes, *filter(None, [judging.nothing])]
+    seen = [index for index in range(len(names)) if judgement.counts[index].any() or judgement.counts[:, index].any()]
+    if len(seen) > MOST_SQUARE:
         intro = f'What is annotated, what it was found as, and how many {unit}; the most frequent mistakes first.'
         return section('Confusion', plain(intro), bars(listed))
-    names = [*judgement.classes, *filter(None, [judging.nothing])]
-    heads = f'<th>annotated</th>{"".join(f"<th>{plain(name)}</th>" for name in names)}'
+    heads = f'<th>annotated</th>{"".join(f"<th>{plain(names[index])}</th>" for index in seen)}'
+    square = judgement.counts[np.ix_(seen, seen)].tolist()
     rows = [
-        _square_row(name, judgement.counts[row].tolist(), row, row == len(judgement.classes))
-        for row, name in enumerate(names)
+        _square_row(names[index], counts, row, index == len(judgement.classes))
+        for row, (index, counts) in enumerate(zip(seen, square, strict=True))
     ]
     intro = f'By row what is annotated, by column what it was found as, in {unit}. The darker, the more of its row.'
-    if judging.nothing:
+    if len(judgement.classes) in seen:
         intro += ' The last column is what was missed, the last row what was wrongly found.'
     return section('Confusion', plain(intro), table('square', heads, rows))
 
@@ -132,12 +139,16 @@ def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool) -> st
 def worst_section(judgement: Judgement, where: str) -> str:
     """The pictures with most mistakes."""
     intro = f'Of {where}, those with most mistakes, which are marked in red.'
-    figures = '\n'.join(_figure(one, judgement) for one in judgement.worst)
-    return section('Worst pictures', plain(intro), figures)
+    figures = [_figure(one, judgement) for one in judgement.worst]
+    body = '\n'.join(html for html, _ in figures)
+    alone = all(pictures == 1 for _, pictures in figures)
+    return section('Worst pictures', plain(intro), f'<div class="tiles broad">{body}</div>' if alone else body)
 
 
-def _figure(one: Worst, judgement: Judgement) -> str:
+def _figure(one: Worst, judgement: Judgement) -> tuple[str, int]:
+    """The figure as HTML, and how many pictures are on it."""
     picture = resized(read_picture(one.path), SIDE)
     drawn = judgement.judging.draw(picture, one.judged, judgement.classes)
     shown = [Shown(title, said, image, f'{one.path.name}, {title}: {said}') for title, image, said in drawn]
-    return figure(shown, f'<b>{plain(one.path.name)}</b> <span class="differs">{plain(one.judged.said)}</span>')
+    caption = f'<b>{plain(one.path.name)}</b> <span class="differs">{plain(one.judged.said)}</span>'
+    return figure(shown, caption), len(shown)

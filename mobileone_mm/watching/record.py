@@ -93,6 +93,7 @@ class Record:
 
     def _training(self, runner: Runner, over: bool) -> Training:
         best = best_of(runner)
+        paths = {'Config': runner.cfg.filename, 'Checkpoints and logs': runner.work_dir}
         judgement, judged = self._judged or (None, '')
         return Training(
             name=Path(runner.cfg.filename or 'training').stem,
@@ -101,7 +102,7 @@ class Record:
             over=over,
             unit=self._unit,
             facts=self._facts(runner, over),
-            paths={'Config': Path(runner.cfg.filename or ''), 'Checkpoints and logs': Path(runner.work_dir)},
+            paths={title: Path(path) for title, path in paths.items() if path},
             curves=curves_of(logged(Path(runner.log_dir), self._begun), self._steps),
             main=metrics.main(self._metrics, saved_by(runner)),
             best=f'{best.metric} {best.value} ({best.path.name})' if best else '',
@@ -125,9 +126,9 @@ class Record:
 
     def _facts(self, runner: Runner, over: bool) -> dict[str, str]:
         validation = f', {len(runner.val_dataloader.dataset)} for validation' if runner.val_loop else ''
-        length = f'{runner.max_iters} steps'
+        length = _counted(runner.max_iters, 'step')
         if self._steps is not None:
-            length = f'{runner.max_epochs} epochs of {self._steps} steps'
+            length = f'{_counted(runner.max_epochs, "epoch")} of {_counted(self._steps, "step")}'
         device = next(runner.model.parameters()).device
         return {
             'Pictures': f'{len(runner.train_dataloader.dataset)} for training{validation}',
@@ -135,6 +136,10 @@ class Record:
             'Device': torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type.upper(),
             'Ended' if over else 'As of': f'{time.strftime(CLOCK)}, begun {self._began}',
         }
+
+
+def _counted(number: int, unit: str) -> str:
+    return f'{number} {unit}' if number == 1 else f'{number} {unit}s'
 
 
 def _metainfo(loader: Any) -> Mapping[str, Any]:

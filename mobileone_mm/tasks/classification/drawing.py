@@ -45,11 +45,9 @@ def drawn_beside(
 def drawn_judged(
     picture: Picture, truth: Ranking, found: Ranking, classes: Sequence[str]
 ) -> list[tuple[str, Picture, str]]:
-    """A copy of the picture (H, W, 3) with its ranking, a wrong class on red; its title is the annotated class."""
-    wrong = truth.best != found.best
-    return [
-        (_first(truth, classes), _drawn(picture, found, classes, differs=wrong), f'found: {_first(found, classes)}')
-    ]
+    """A copy of the picture (H, W, 3) with its ranking, a wrong class on red; the title is the annotated class."""
+    image = _drawn(picture, found, classes, differs=truth.best != found.best)
+    return [(f'annotated: {_first(truth, classes)}', image, f'found: {_first(found, classes)}')]
 
 
 def _drawn(picture: Picture, found: Ranking, classes: Sequence[str], differs: bool) -> Picture:

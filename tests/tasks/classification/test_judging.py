@@ -60,5 +60,5 @@ def test_a_wrong_class_stands_on_red() -> None:
     picture = np.zeros((80, 160, 3), np.uint8)
     for label, red in ((1, True), (0, False)):
         ((title, drawn, said),) = JUDGING.draw(picture, judged(label, 0.9, 0.1), ['cat', 'dog'])
-        assert (title, said) == (['cat', 'dog'][label], 'found: cat 90 %')
+        assert (title, said) == (f'annotated: {["cat", "dog"][label]}', 'found: cat 90 %')
         assert (drawn == (224, 0, 36)).all(axis=-1).any() == red
