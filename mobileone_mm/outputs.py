@@ -28,8 +28,9 @@ SIGNATURE = f'written by {AUTHOR}'.encode()
 MARKER = f'.{AUTHOR}'  # a file in a folder that a tool made, which says what it holds
 SAMPLES = 'samples.jpg'  # in the folder of a check
 METADATA_KEY = f'{AUTHOR}.format'.encode()  # in the metadata of every exported file
-GENERATOR = f'<meta name="generator" content="{AUTHOR}">'.encode()  # as the frame of report.html says it
-REPORT_ENDING = '.json'
+TRAINING_PAGE = 'training.html'  # in the work dir of a training
+# What each kind of page has as its generator (`pages.frame`).
+PAGE_MARK, TRAINING_MARK, EVALUATION_MARK = AUTHOR, f'{AUTHOR} train', f'{AUTHOR} evaluate'
 REPORT_HEAD = f'{{\n  "written_by": "{AUTHOR} '
 CONFIG_HEAD = f'# Written by {AUTHOR}'
 CONFIG_PATTERN = re.compile(
@@ -58,8 +59,8 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
 
     Raises:
         UsageError: an input is neither a file nor a folder, an output is an input or holds one, two outputs are the
-            same, something stands there that none of our tools wrote, a report is to be no .json file, or another
-            process is writing one of them.
+            same, something stands there that none of our tools wrote, a report or page is to have another ending than
+            .json or .html, or another process is writing one of them.
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]
@@ -73,8 +74,9 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
     for path, kind in given:
         _require_no_input(path, kind, read)
         require_writable(path, kind)
-        if kind is REPORT and path.suffix != REPORT_ENDING:
-            raise UsageError(f'`report` {path}: ending {path.suffix!r} given, expected {REPORT_ENDING}')
+        option, ending = ENDINGS.get(kind.name, ('', path.suffix))
+        if path.suffix != ending:
+            raise UsageError(f'`{option}` {path}: ending {path.suffix!r} given, expected {ending}')
     for path, _ in given:
         take(path)
 
@@ -190,8 +192,8 @@ def _is_report(path: Path) -> bool:
     return _head(path).startswith(REPORT_HEAD.encode())
 
 
-def _is_page(path: Path) -> bool:
-    return GENERATOR in _head(path)
+def _is_page(mark: str, path: Path) -> bool:
+    return f'<meta name="generator" content="{mark}">'.encode() in _head(path)
 
 
 def fused_config_text(config: str, weights: Path) -> str:
@@ -250,7 +252,9 @@ def _is_package(folder: Path) -> bool:
 
 
 REPORT = Kind('a report', _is_report)
-PAGE = Kind('a page about an export', _is_page)
+PAGE = Kind('a page about an export', partial(_is_page, PAGE_MARK))
+TRAINING = Kind('a page about a training', partial(_is_page, TRAINING_MARK))
+EVALUATION = Kind('a page about an evaluation', partial(_is_page, EVALUATION_MARK))
 WEIGHTS = Kind('a weight file', _is_weights)
 FUSED_CONFIG = Kind('an unedited config of a fused model', _is_config)
 DRAWING = Kind('a picture with boxes', _is_drawing)
@@ -259,4 +263,5 @@ PACKAGE = Kind('a Core ML package', _is_package, folder=True)
 PREDICTIONS = Kind('a folder of predictions', partial(is_marked, 'predictions'), folder=True)
 CHECK = Kind('the folder of a check', _is_check, folder=True)
 DEMO = Kind('the folder of a demo', partial(is_marked, 'demo'), folder=True)
+ENDINGS = {REPORT.name: ('report', '.json'), EVALUATION.name: ('page', '.html')}  # with the option that names it
 EXPORTED = {'.mlpackage': PACKAGE, '.onnx': ONNX}  # by ending

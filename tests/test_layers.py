@@ -26,25 +26,38 @@ ROOMS: dict[str, set[str]] = {
     'reparam': {'models'},
     'weights': {'models'},
     'pictures': set(),
+    'pages': {'pictures'},
     'openmmlab': {'weights', 'reparam', 'pictures'},
     'artifact': {'openmmlab', 'pictures'},
     'tasks': {'artifact', 'openmmlab', 'pictures'},
     'targets': {'tasks', 'artifact', 'openmmlab', 'pictures', 'weights'},
     'prediction': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
-    'evaluation': {'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
-    'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam', 'weights'},
+    'evaluation': {'targets', 'tasks', 'artifact', 'openmmlab', 'pages', 'pictures', 'reparam', 'weights'},
+    'exporter': {'evaluation', 'targets', 'tasks', 'artifact', 'openmmlab', 'pages', 'pictures', 'reparam', 'weights'},
     'demo': {'artifact', 'pictures'},
     'datasets': {'openmmlab', 'pictures'},
     'setup': {'datasets', 'models', 'openmmlab', 'pictures'},
     'robustness': {'datasets', 'targets', 'tasks', 'artifact', 'openmmlab', 'pictures', 'reparam'},
     'inspection': {'setup', 'datasets', 'openmmlab', 'pictures'},
-    'hooks': {'setup', 'openmmlab', 'reparam', 'weights'},
+    'watching': {'inspection', 'evaluation', 'tasks', 'openmmlab', 'pages', 'pictures'},
+    'hooks': {'watching', 'setup', 'openmmlab', 'reparam', 'weights'},
     'training': {'hooks', 'openmmlab', 'weights', 'cli'},
     'doctor': set(),
 }
 ROOMS['commands'] = set(ROOMS)
 # Of `tasks` and `targets`: the same for all of them.
-FACES = {'by_name', 'task', 'layers', 'largest_logit', 'rounding', 'by_ending', 'target', 'artifact'}
+FACES = {
+    'by_name',
+    'task',
+    'judging',
+    'ranked',
+    'layers',
+    'largest_logit',
+    'rounding',
+    'by_ending',
+    'target',
+    'artifact',
+}
 OPTIONS = 'options'  # of a task or a format: known to who offers them
 
 # Packages that not everyone has installed, and who may name them.

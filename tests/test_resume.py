@@ -20,6 +20,7 @@ from trainable_classifier import write_classifier
 from trainable_segmenter import write_segmenter
 
 from mobileone_mm.datasets.toy import ToyOptions, write_coco
+from mobileone_mm.hooks import TrainingPageHook
 from mobileone_mm.openmmlab import configs
 
 from .conftest import forget_hosts
@@ -65,8 +66,10 @@ def write_detector(folder: Path, *more: str) -> Path:
     return trainable_detector.write_detector(folder / 'detector.py', folder / 'data', None, *more)
 
 
-def run(config: Config, work_dir: Path, workers: int, stop: Stop | None = None, **options: Any) -> None:
-    """Train, with workers that stay, as far as `stop` lets it."""
+def run(
+    config: Config, work_dir: Path, workers: int, stop: Stop | None = None, page: bool = False, **options: Any
+) -> None:
+    """Train, with workers that stay, as far as `stop` lets it, and with a page about it if that is wanted."""
     forget_hosts()
     fresh = config.copy()
     named = {'work_dir': str(work_dir), 'experiment_name': f'run{next(NUMBERS)}', 'log_level': 'ERROR'}
@@ -75,6 +78,8 @@ def run(config: Config, work_dir: Path, workers: int, stop: Stop | None = None, 
     fresh.train_dataloader.update(num_workers=workers, persistent_workers=workers > 0)
     configs.enter_scope(fresh)
     runner = Runner.from_cfg(fresh)
+    if page:
+        runner.register_hook(TrainingPageHook())
     if stop is None:
         runner.train()
         return
@@ -159,10 +164,11 @@ def test_resumed_it_ends_as_if_it_had_not_been_stopped(
     tmp_path: Path,
 ) -> None:
     config, expected = uninterrupted(name)
-    run(config, tmp_path, workers, Stop(**stop))
+    run(config, tmp_path, workers, Stop(**stop), page=True)
     assert last(tmp_path)['meta']['iter'] < last(expected)['meta']['iter']
-    run(config, tmp_path, workers, resume=True)
+    run(config, tmp_path, workers, page=True, resume=True)
     assert_same(tmp_path, expected)
+    assert (tmp_path / 'training.html').is_file()  # which was drawn, and changed nothing
 
 
 def test_killed_without_a_seed_it_goes_on_with_the_one_it_drew(tmp_path: Path) -> None:

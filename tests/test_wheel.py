@@ -91,7 +91,7 @@ def test_it_holds_the_clones_files_each_at_its_place_and_nothing_else(wheel: Pat
         assert file.read('mobileone_mm_startup.pth') == b'import _mobileone_mm_startup\n'
     assert held == expected
     assert 'mobileone_mm/py.typed' in held
-    assert any(name.endswith('templates/report.html') for name in held)
+    assert any(name.endswith('templates/page.html') for name in held)
 
 
 def test_its_doors_configs_and_models_work_outside_the_clone(installed: Path, outside: Path) -> None:

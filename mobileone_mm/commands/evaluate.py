@@ -6,7 +6,7 @@ from mobileone_mm import cli
 from mobileone_mm.artifact.columns import paragraph
 from mobileone_mm.artifact.formats import A_CHECKPOINT, A_CONFIG, AN_ARTIFACT, is_artifact, require_kind
 from mobileone_mm.openmmlab.shipped import find_config
-from mobileone_mm.outputs import REPORT, require_outputs
+from mobileone_mm.outputs import EVALUATION, REPORT, require_outputs
 
 HELP = """example: %(prog)s detector.mlpackage CONFIG.py --checkpoint best.pth
 
@@ -25,6 +25,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument('--limit', type=int, metavar='N', help='the first N pictures only')
     cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')
+    parser.add_argument(
+        '--page', metavar='FILE.html', help='write a page: scores, curves, confusion, the worst pictures'
+    )
     args = parser.parse_args(argv)
     form = cli.command('evaluate', 'FILE', 'CONFIG')
     require_kind(args.artifact, [*AN_ARTIFACT, A_CHECKPOINT], form)
@@ -33,12 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_kind(args.checkpoint, [A_CHECKPOINT], f'{form} --checkpoint CHECKPOINT')
     config = find_config(args.config)
     inputs = [path for path in (args.artifact, config, args.checkpoint) if path]
-    require_outputs([(args.report, REPORT)], inputs)
+    require_outputs([(args.report, REPORT), (args.page, EVALUATION)], inputs)
     # After the options: a wrong one shall not wait for torch and mmengine.
     from mobileone_mm.evaluation.scoring import evaluate
     from mobileone_mm.evaluation.weakness import weakness
 
-    scores = evaluate(args.artifact, config, args.checkpoint, args.limit, cli.progress, args.config_wins)
+    scores = evaluate(args.artifact, config, args.checkpoint, args.limit, cli.progress, args.config_wins, args.page)
     if args.report:
         cli.write_report(args.report, scores.as_dict())
     cli.result(scores.table())

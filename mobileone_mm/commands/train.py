@@ -14,8 +14,9 @@ from mobileone_mm.training import ranks
 HELP = """example: %(prog)s ssd_mobileone_s2
 
 Trains as mmdet's, mmseg's and mmpretrain's own tools/train.py do (docs/train.md). On the screen: one line per epoch.
-Warnings (dropped boxes, weights that do not fit) get a line each, and the best checkpoint comes last. mmengine's whole
-log is a file in the work dir.
+Warnings (dropped boxes, weights that do not fit) get a line each, and the best checkpoint comes last. Curves, results
+of each class and pictures are on a page in the work dir, training.html, which is kept up to date; mmengine's whole log
+is a file there too (docs/watching.md).
 
 On two GPUs: torchrun --nproc-per-node 2 -m mobileone_mm train ssd_mobileone_s2"""
 AUTO = 'auto'
@@ -51,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'best      {run.shown(checkpoint)}: {done.best.metric} {done.best.value}')
     elif done.last:
         cli.result(f'last      {run.shown(done.last)} (no best checkpoint: that takes validation and save_best)')
+    if done.page:
+        cli.result(f'page      {run.shown(done.page)}')
     if checkpoint:
         named = str(run.shown(done.config)) if args.cfg_options else args.config
         path = str(run.shown(checkpoint))

@@ -1,74 +1,32 @@
 """Scores by a config's own test data and metric: of an exported file or a checkpoint, and beside it of its model."""
 
-import copy
 import logging
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import torch
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 
 from mobileone_mm.artifact.card import Card
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINT, ending_of, is_artifact
-from mobileone_mm.artifact.runner import Runner
-from mobileone_mm.errors import ConfigError, DataError, UsageError
+from mobileone_mm.errors import DataError, UsageError
+from mobileone_mm.evaluation.candidates import Candidate, Session, exported, of_model
+from mobileone_mm.evaluation.judgement import Judgement
+from mobileone_mm.evaluation.page import write_page
 from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.classes import require_same_classes
-from mobileone_mm.openmmlab.inputs import picture_of
 from mobileone_mm.openmmlab.open_model import open_model
-from mobileone_mm.openmmlab.test_data import Samples, new_evaluator, open_samples, read_sample
+from mobileone_mm.openmmlab.test_data import new_evaluator, open_samples, read_sample
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.tasks.by_name import task_for
-from mobileone_mm.tasks.task import Task
 from mobileone_mm.threads import one_thread
 from mobileone_mm.track import Track, untracked
 from mobileone_mm.weights.checkpoint import Checkpoint
 
 LOGGER = logging.getLogger(__name__)
-
-Item = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """Something that predicts.
-
-    Attributes:
-        name: of the model or file.
-        rule: how its outputs become predictions.
-        predict: takes an item of the data set and gives its data sample, copied, with the prediction.
-        samples: the data set, where it is not the session's.
-    """
-
-    name: str
-    rule: str
-    predict: Callable[[Mapping[str, Any]], Any]
-    samples: Samples | None = None
-
-
-@dataclass(frozen=True)
-class Session:
-    """What everything is scored on.
-
-    Attributes:
-        config: the config.
-        task: of its models.
-        rules: how its model is tested.
-        samples: its test data.
-        classes: names of the config's classes, as an export has them.
-    """
-
-    config: Config
-    task: Task
-    rules: Any
-    samples: Samples
-    classes: tuple[str, ...]
 
 
 def evaluate(
@@ -78,6 +36,7 @@ def evaluate(
     limit: int | None = None,
     track: Track = untracked,
     config_wins: bool = False,
+    page: str | Path | None = None,
 ) -> Scores:
     """Score a package, an ONNX file or a checkpoint by the config's own test data and metric, and its model beside it.
 
@@ -89,6 +48,7 @@ def evaluate(
         limit: take the first pictures only.
         track: says how far it is.
         config_wins: take this config although a checkpoint says that it was trained with another one.
+        page: a page to write, with what `path` mistakes and misses.
 
     Raises:
         UsageError: the ending is of nothing that can be scored, or the limit is below 1.
@@ -96,6 +56,7 @@ def evaluate(
         CheckpointError: a checkpoint cannot be read or belongs to something else.
         ExportError: the artifact cannot be read.
         DataError: the test data cannot be read.
+        MobileOneError: what draws a page is not installed.
     """
     path = Path(path)
     if ending_of(path) not in (*ARTIFACTS, CHECKPOINT):
@@ -104,6 +65,9 @@ def evaluate(
     with configs.quiet():
         config = configs.load_config(config_path)
     session = open_session(config, limit)
+    if page:
+        session.task.judging.require()  # before all pictures are predicted, not after
+    judgement = Judgement(session.task.judging, session.classes) if page else None
     beside, source = _opened(session, checkpoint_path, config_wins) if checkpoint_path is not None else ([], None)
     if is_artifact(path):
         artifact = open_artifact(path)
@@ -111,7 +75,10 @@ def evaluate(
         notes, verdict = _notes(path, artifact.card, source), artifact.card.verdict if artifact.card.failed else ''
     else:
         candidates, notes, verdict = [*beside, *_opened(session, path, config_wins, path.name)[0]], [], ''
-    return replace(score(session, path, candidates, notes, track), verdict=verdict)
+    scores = replace(score(session, path, candidates, notes, track, judgement), verdict=verdict)
+    if page and judgement:
+        write_page(Path(page), scores, judgement, session.task.name)
+    return scores
 
 
 def open_session(config: Config, limit: int | None = None) -> Session:
@@ -135,8 +102,9 @@ def score(
     candidates: Sequence[Candidate],
     notes: Sequence[str] = (),
     track: Track = untracked,
+    judgement: Judgement | None = None,
 ) -> Scores:
-    """Score candidates, the one of `path` last.
+    """Score candidates, the one of `path` last, whose predictions are judged as well, if that is wanted.
 
     Raises:
         ConfigError: a picture is not what an artifact takes.
@@ -144,7 +112,7 @@ def score(
     """
     for note in notes:
         LOGGER.info('note: %s', note)
-    rows = measure(session, candidates, track)
+    rows = measure(session, candidates, track, judgement)
     return Scores(
         artifact=str(path),
         config=str(session.config.filename),
@@ -176,63 +144,6 @@ def _opened(session: Session, path: str | Path, wins: bool, name: str = '') -> t
     return of_model(session, model, name or f'{source.form} model ({source.path.name})'), source
 
 
-def of_model(session: Session, model: Any, name: str) -> list[Candidate]:
-    """A model in torch, as its host tests it, and, where that is something else, as an artifact predicts."""
-    task, rules = session.task, session.rules
-    own = Candidate(name, task.predict.own_rule, _own(model))
-    if task.predict.own_rule == task.predict.exported_rule:
-        return [own]
-
-    def as_exported(item: Item) -> Any:
-        outputs = task.export.reference(model, picture_of(item['inputs']), task.options())
-        return task.predict.to_sample(task.predict.decode(outputs, rules), item['data_samples'])
-
-    return [own, Candidate(name, task.predict.exported_rule, as_exported)]
-
-
-def exported(session: Session, path: Path, card: Card, runner: Runner) -> Candidate:
-    """An artifact as a candidate.
-
-    Raises:
-        ConfigError: the config is for another task, or names other classes.
-    """
-    if card.task != session.task.name:
-        raise ConfigError(
-            f'{path} is made for {card.task}, {session.config.filename} for {session.task.name}; '
-            'score it with the config it was made with'
-        )
-    task, rules = session.task, session.rules
-    require_same_classes(
-        (f'{path} has the classes', task.export.as_named(card.classes)),
-        (f'{session.config.filename} names', session.classes),
-        'score it with the config it was made with',
-    )
-
-    def predict(item: Item) -> Any:
-        picture = picture_of(item['inputs'])
-        height, width = picture.shape[:2]
-        if (width, height) != card.input_size:
-            raise ConfigError(
-                f'the test pipeline gives pictures of {width}x{height} px, expected '
-                f'{card.input_size[0]}x{card.input_size[1]} px, which the export takes; score it with the config it '
-                'was made with, whose Resize has keep_ratio=False, or export again'
-            )
-        return task.predict.to_sample(task.predict.by(runner, picture, rules), item['data_samples'])
-
-    return Candidate(path.name, task.predict.exported_rule, predict, task.predict.samples(session.samples, card))
-
-
-def _own(model: Any) -> Callable[[Item], Any]:
-    """What a host's test loop does with an item."""
-
-    def predict(item: Item) -> Any:
-        batch = {'inputs': [item['inputs']], 'data_samples': [copy.deepcopy(item['data_samples'])]}
-        with torch.no_grad():
-            return model.test_step(batch)[0]
-
-    return predict
-
-
 def _evaluator(session: Session) -> Evaluator:
     evaluator = new_evaluator(session.samples)
     if session.samples.count < len(session.samples.dataset):
@@ -240,8 +151,10 @@ def _evaluator(session: Session) -> Evaluator:
     return evaluator
 
 
-def measure(session: Session, candidates: Sequence[Candidate], track: Track = untracked) -> tuple[Row, ...]:
-    """Predict every picture with every candidate, and score each; one row a candidate.
+def measure(
+    session: Session, candidates: Sequence[Candidate], track: Track = untracked, judgement: Judgement | None = None
+) -> tuple[Row, ...]:
+    """Predict every picture with every candidate, and score each; one row a candidate. The last one is judged.
 
     Raises:
         DataError: a picture cannot be read, the metric belongs to other data, or no candidate got a score.
@@ -258,6 +171,8 @@ def measure(session: Session, candidates: Sequence[Candidate], track: Track = un
                     sample = candidate.predict(item)
                 times.append(time.perf_counter() - start)
                 judge.process([sample])
+            if judgement:
+                judgement.add(samples.dataset.get_data_info(index), sample)
         found = [_evaluated(session, judge) for judge in evaluators]
     if not any(metrics for metrics, _ in found):
         raise DataError(

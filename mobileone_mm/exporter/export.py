@@ -21,8 +21,8 @@ from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.atomic import replacing_together
 from mobileone_mm.errors import UsageError, printable
 from mobileone_mm.evaluation import scoring
+from mobileone_mm.evaluation.candidates import Session, exported, of_model
 from mobileone_mm.evaluation.scores import Scores
-from mobileone_mm.evaluation.scoring import Session
 from mobileone_mm.exporter.examples import Examples, examples_of
 from mobileone_mm.exporter.model_checks import Checked, checked_graph, fused_of
 from mobileone_mm.exporter.options import check_options, split_options
@@ -202,8 +202,8 @@ def _found(task: Task, examples: Examples, card: Card, runner: Runner, trained: 
 def _scores(session: Session, source: Source, out: Path, card: Card, runner: Runner, track: Track) -> Scores:
     name = f'{source.checkpoint.form} model ({source.checkpoint.path.name})'
     candidates = [
-        *scoring.of_model(session, source.model.float(), name),
-        scoring.exported(session, out, card, runner),
+        *of_model(session, source.model.float(), name),
+        exported(session, out, card, runner),
     ]
     return scoring.score(session, out, candidates, track=track)
 

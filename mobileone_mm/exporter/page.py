@@ -1,20 +1,20 @@
 """One self-contained page about an export: whether it is the model that was trained, what it scores, how it looks.
 
-The frame and its style stand in templates/report.html; what changes is built here, every value escaped.
+The frame and its style stand in `pages`; what changes is built here, every value escaped.
 """
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
-from string import Template
 
 from mobileone_mm.artifact.card import CROPS, EXPERIMENTAL
 from mobileone_mm.artifact.verdict import checks_of
+from mobileone_mm.evaluation.scores_section import scored, scores_section
 from mobileone_mm.exporter.page_checks import checks_section
-from mobileone_mm.exporter.page_parts import bars, begun, fold, plain, prose, section, small
 from mobileone_mm.exporter.page_pictures import Pair, pictures_section
-from mobileone_mm.exporter.page_scores import scored, scores_section
 from mobileone_mm.exporter.report import Report, answer, weak_at
+from mobileone_mm.outputs import PAGE_MARK
+from mobileone_mm.pages.frame import chips, fact, fact_of, framed
+from mobileone_mm.pages.parts import bars, begun, fold, plain, prose, section
 from mobileone_mm.tasks.by_name import task_named
 
 SHORT_HASH = 12  # hex digits
@@ -44,14 +44,14 @@ def page(report: Report, pairs: Sequence[Pair], snippet: tuple[str, str], lackin
         _use(*snippet),
         fold('How it was made: operations, time, versions', _making(report)),
     ]
-    frame = Template(resources.files(__package__).joinpath('templates/report.html').read_text(encoding='utf-8'))
-    return frame.substitute(
-        title=plain(f'{name} - export report'),
-        kind=plain(f'{info.task} · export report'),
-        name=plain(name),
-        verdict=_verdict(report),
-        facts=_facts(report),
-        sections='\n'.join(sections),
+    return framed(
+        PAGE_MARK,
+        f'{name} - export report',
+        f'{info.task} · export report',
+        name,
+        _verdict(report),
+        _facts(report),
+        sections,
     )
 
 
@@ -67,38 +67,24 @@ def _verdict(report: Report) -> str:
     return f'<div class="verdict {mood}">{"".join(lines)}</div>{warning if weak else ""}'
 
 
-def _facts(report: Report) -> str:
+def _facts(report: Report) -> list[str]:
     info = report.info
     weights = f'{info.weights}{" (experimental)" if info.weights in EXPERIMENTAL else ""}'
     width, height = info.input_size
     task = task_named(info.task)
     outputs = ', '.join(f'{count:,} {name}' for name, count in report.facts.items())
-    wide = ' class="wide"'
-    rows = [
-        ('', 'Size', f'{report.bytes / 1e6:.1f} MB', f'{report.bytes:,} bytes'),
-        ('', 'Input', f'{width}x{height} px', f'{info.crop}: {CROPS[info.crop]}'),
-        (
-            '',
-            'Target',
-            info.target,
-            f'computes in {info.precision}, weights {weights}',
-        ),
-        *([('', 'Outputs', outputs, '')] if outputs else []),
-        (wide, 'Config', info.config, ''),
-        (wide, 'Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}'),
-        *(('', *row) for row in task.export.shown_settings(info.settings)),
-    ]
-    facts = [
-        f'<div{kind}><dt>{plain(term)}</dt><dd>{plain(text)}{small(note)}</dd></div>' for kind, term, text, note in rows
-    ]
-    chips = ''.join(
-        f'<li style="--colour:{colour}">{plain(name)}</li>'
-        for name, colour in zip(info.classes, task.look.colours(len(info.classes)), strict=True)
-    )
     count = f'{len(info.classes)} classes' if len(info.classes) > 1 else '1 class'
-    names = f'<ul class="classes">{chips}</ul>'
-    shown = names if len(info.classes) <= MOST_NAMED else fold('Their names', names)
-    return '\n'.join([*facts, f'<div{wide}><dt>{count}</dt><dd>{shown}</dd></div>'])
+    names = chips(info.classes, task.look.colours(len(info.classes)))
+    return [
+        fact('Size', f'{report.bytes / 1e6:.1f} MB', f'{report.bytes:,} bytes'),
+        fact('Input', f'{width}x{height} px', f'{info.crop}: {CROPS[info.crop]}'),
+        fact('Target', info.target, f'computes in {info.precision}, weights {weights}'),
+        *([fact('Outputs', outputs)] if outputs else []),
+        fact('Config', info.config, wide=True),
+        fact('Checkpoint', info.checkpoint, f'sha256 {info.checkpoint_sha256[:SHORT_HASH]}', wide=True),
+        *(fact(*row) for row in task.export.shown_settings(info.settings)),
+        fact_of(count, names if len(info.classes) <= MOST_NAMED else fold('Their names', names), wide=True),
+    ]
 
 
 def _use(intro: str, lines: str) -> str:

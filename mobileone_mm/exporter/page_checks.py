@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mobileone_mm.artifact.ladder import Rung
 from mobileone_mm.artifact.verdict import Check, checks_of, share_of
-from mobileone_mm.exporter.page_parts import bar, fold, number, percent, plain, prose, section, small, table
+from mobileone_mm.pages.parts import bar, fold, number, percent, plain, prose, section, small, table
 
 INTRO = (
     'Each form of the model, from the trained one to the saved file, against the one before it. The bar is how much '

@@ -1,21 +1,18 @@
 """What the page shows: pictures with what they show by their annotations, the trained model and the exported file."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
-
 from mobileone_mm.artifact.card import Card
-from mobileone_mm.exporter.page_parts import begun, plain, section
+from mobileone_mm.pages.images import Shown, figure
+from mobileone_mm.pages.parts import begun, plain, section
 from mobileone_mm.pictures.drawing import resized
-from mobileone_mm.pictures.reading import Picture, channels_swapped
+from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.by_name import task_named
 from mobileone_mm.tasks.task import Agreement, Looking
 
 PICTURE_SIDE = 640  # px of a picture's longer side in the page
-JPEG_QUALITY = 88  # of 100
 MOST_PAIRS = 12  # pictures in a page; beyond it grows too heavy to send
 SIDES = ('trained', 'exported')
 TITLES = ('ground truth', 'trained model', 'exported file')
@@ -80,18 +77,10 @@ def _figure(pair: Pair, compared: Agreement, classes: Sequence[str], look: Looki
     canvas = resized(pair.picture if pair.canvas is None else pair.canvas, PICTURE_SIDE)
     drawn = look.draw_beside(canvas, pair.truth, pair.trained, pair.exported, classes, compared)
     found = (pair.truth, pair.trained, pair.exported)[-len(drawn) :]
-    images = ''.join(
-        f'<div><span>{title}<small>{plain(what)}</small></span>'
-        f'<img src="{_data_uri(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
-        f'alt="{plain(f"{pair.name}, {title}: {look.said(one, classes)}")}"></div>'
+    shown = [
+        Shown(title, what, image, f'{pair.name}, {title}: {look.said(one, classes)}')
         for title, (image, what), one in zip(TITLES[-len(drawn) :], drawn, found, strict=True)
-    )
+    ]
     mood = ' class="differs"' if compared.differing else ''
     caption = f'<b>{plain(pair.name)}</b> <span{mood}>{plain(look.total([compared]).said(*SIDES))}</span>'
-    return f'<figure><div class="beside">{images}</div><figcaption>{caption}</figcaption></figure>'
-
-
-def _data_uri(picture: Picture) -> str:
-    done, jpeg = cv2.imencode('.jpg', channels_swapped(picture), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done, 'OpenCV writes JPEG'
-    return f'data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}'
+    return figure(shown, caption)

@@ -7,6 +7,7 @@ from mobileone_mm.hooks.invalid_loss import StopOnInvalidLoss
 from mobileone_mm.hooks.plain_checkpoint import PlainCheckpointHook
 from mobileone_mm.hooks.randomness import RandomnessHook
 from mobileone_mm.hooks.save_fused import SaveFusedHook
+from mobileone_mm.hooks.training_page import TrainingPageHook
 
 __all__ = [
     'AnchorReachHook',
@@ -16,4 +17,5 @@ __all__ = [
     'RandomnessHook',
     'SaveFusedHook',
     'StopOnInvalidLoss',
+    'TrainingPageHook',
 ]

@@ -33,7 +33,7 @@ def samples_of(dataset: Any, task: str, count: int, seed: int) -> bytes:
     names, palette = tuple(dataset.metainfo.get('classes') or ()), dataset.metainfo.get('palette') or ()
     items = [_sample(dataset, int(index)) for index in chosen]
     kind, samples = KINDS[task], [item['data_samples'] for item in items]
-    pictures = [_picture(item['inputs']) for item in items]
+    pictures = [picture_of(item['inputs']) for item in items]
     drawn = [kind.drawn(*both, names, palette) for both in zip(pictures, samples, strict=True)]
     header = f'{len(drawn)} random samples as the training pipeline gives them, with their {kind.shown}'
     sheet = sheet_of(drawn, kind.columns, header, kind.legend(samples, names, palette))
@@ -57,7 +57,7 @@ def _sample(dataset: Any, index: int) -> Any:
         raise DataError(f'the training pipeline cannot give sample {index}: {str(error).strip()}') from error
 
 
-def _picture(inputs: torch.Tensor) -> Picture:
+def picture_of(inputs: torch.Tensor) -> Picture:
     """The picture of BGR planes (3, H, W), 0..255 in whatever type."""
     bgr = inputs.numpy().astype(np.float64).round().clip(0, 255).astype(np.uint8)
     return np.ascontiguousarray(bgr[::-1].transpose(1, 2, 0))

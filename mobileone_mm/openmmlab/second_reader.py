@@ -27,7 +27,7 @@ def first_batches(runner: Runner, count: int) -> Iterator[Iterator[Any]]:
         runner: with its training loop built.
         count: batches, as the loader's `collate_fn` makes them; fewer where an epoch has fewer.
     """
-    with _same_dice():
+    with same_dice():
         yield _read(runner, count)
 
 
@@ -47,7 +47,7 @@ def _read(runner: Runner, count: int) -> Iterator[Any]:
 
 
 @contextmanager
-def _same_dice() -> Iterator[None]:
+def same_dice() -> Iterator[None]:
     """Put the random states of this process back where they were: transforms and samplers throw them."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
     try:

@@ -19,6 +19,7 @@ from mobileone_mm.artifact.runner import Outputs, Runner
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples
 from mobileone_mm.pictures.reading import DEFAULT, Resampling
+from mobileone_mm.tasks.judging import Judging
 from mobileone_mm.threads import one_thread
 
 Size = tuple[int, int]
@@ -83,6 +84,7 @@ class Task:
         export: how its models become graphs, and how close two forms of one have to be.
         predict: how outputs become predictions.
         look: how predictions are compared and shown.
+        judging: how predictions are judged by annotations.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Task:
     export: 'Exporting'
     predict: 'Predicting'
     look: 'Looking'
+    judging: Judging
 
 
 @dataclass(frozen=True)

@@ -3,32 +3,16 @@
 import datetime
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mobileone_mm.cli import Meter, fact, say
 from mobileone_mm.openmmlab import metrics
+from mobileone_mm.openmmlab.best import Best, best_of, saved_by
 from mobileone_mm.training import ranks
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best checkpoint that a run knows of, its own or that of the run it goes on from.
-
-    Attributes:
-        path: of the checkpoint.
-        metric: the name of what it is the best by.
-        value: of this metric, as `metrics.value` says it.
-    """
-
-    path: Path
-    metric: str
-    value: str
 
 
 class TrainingFace(Hook):  # type: ignore[misc]  # mmengine is untyped
@@ -146,24 +130,6 @@ class TestFace(Hook):  # type: ignore[misc]
 
     def after_test_epoch(self, runner: Runner, metrics: Mapping[str, Any] | None = None) -> None:
         self._meter.clear()
-
-
-def best_of(runner: Runner) -> Best | None:
-    """What CheckpointHook notes of the best checkpoint; None where there is none, or none yet."""
-    info = runner.message_hub.runtime_info
-    for key in saved_by(runner):
-        one_of = '' if 'best_ckpt' in info else f'_{key}'  # where checkpoints are saved by several metrics
-        if f'best_ckpt{one_of}' in info:
-            return Best(
-                Path(info[f'best_ckpt{one_of}']), metrics.name(key), metrics.value(key, info[f'best_score{one_of}'])
-            )
-    return None
-
-
-def saved_by(runner: Runner) -> list[str]:
-    """The metrics that the best checkpoints are saved by; 'auto' becomes one at the first validation."""
-    saving = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
-    return list(saving.key_indicators) if saving and saving.save_best else []
 
 
 def duration(seconds: float) -> str:

@@ -12,16 +12,19 @@ from mmengine.config import Config
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.runner import Runner, find_latest_checkpoint
 
+from mobileone_mm.atomic import is_ours
 from mobileone_mm.cli import fact
 from mobileone_mm.errors import MobileOneError, interrupted
-from mobileone_mm.hooks import AnchorReachHook, PlainCheckpointHook, RandomnessHook
+from mobileone_mm.hooks import AnchorReachHook, PlainCheckpointHook, RandomnessHook, TrainingPageHook
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.best import Best, best_of
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
 from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.outputs import TRAINING, TRAINING_PAGE
 from mobileone_mm.rooms import no_space
 from mobileone_mm.training import notes, quiet, ranks, settings
-from mobileone_mm.training.face import Best, TestFace, TrainingFace, best_of
+from mobileone_mm.training.face import TestFace, TrainingFace
 from mobileone_mm.training.quiet import Log
 from mobileone_mm.training.settings import Options
 from mobileone_mm.weights.init_cfg import leave_out_files
@@ -38,12 +41,14 @@ class Trained:
         config: what it was made from, every option included.
         last: the last checkpoint; None where none was saved.
         best: the best one, where validation chose one.
+        page: about the training; None where none was written.
     """
 
     task: str
     config: Path
     last: Path | None
     best: Best | None
+    page: Path | None
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ def train(word: str, options: Options) -> Trained:
             config=quiet.kept_config(runner),
             last=Path(last) if last else None,
             best=best if best and best.path.is_file() else None,  # of a run that went on, it may have gone
+            page=page if is_ours(page := Path(runner.work_dir) / TRAINING_PAGE, TRAINING) else None,
         )
     ranks.leave()
     return done
@@ -143,6 +149,8 @@ def _runner(config: Config, face: Hook, log: Log) -> Runner:
     if first:
         if log.path:
             fact('log', shown(log.path))
+        if isinstance(face, TrainingFace):
+            fact('page', shown(Path(config.work_dir) / TRAINING_PAGE))
         runner.register_hook(face)
     return runner
 
@@ -185,9 +193,9 @@ def _prepare_model(runner: Runner) -> None:
 
 def _add_hooks(runner: Runner) -> None:
     """What any training has: checkpoints that torch loads, randomness that goes on where it was, which `--resume`
-    needs, and a word on what anchors reach.
+    needs, a word on what anchors reach, and a page to watch.
     """
-    for kind in (PlainCheckpointHook, RandomnessHook, AnchorReachHook):
+    for kind in (PlainCheckpointHook, RandomnessHook, AnchorReachHook, TrainingPageHook):
         if not any(isinstance(hook, kind) for hook in runner.hooks):
             runner.register_hook(kind())
 

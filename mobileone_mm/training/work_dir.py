@@ -7,9 +7,10 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import UsageError
 from mobileone_mm.hooks.plain_checkpoint import last_checkpoint, lies_in, saved_to
-from mobileone_mm.outputs import is_text
+from mobileone_mm.outputs import TRAINING, TRAINING_PAGE, is_text
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
 KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
@@ -64,7 +65,8 @@ def require_checkpoints_kept(config: Config) -> list[Path]:
 
     Raises:
         UsageError: one of them is a file, lies in a package or the like, or it holds checkpoints, and none of them is
-            what the training goes on from.
+            what the training goes on from; or a file stands in the way of the training's page.
+        MobileOneError: the work dir is not writable.
     """
     work_dir = Path(config.work_dir)
     saving, source = _saving(config)
@@ -78,6 +80,7 @@ def require_checkpoints_kept(config: Config) -> list[Path]:
         held = [] if goes_on or unused else sorted(folder.glob('*.pth'))
         if held:
             raise UsageError(f'{folder}: holds {held[0].name}, and {_reason(config, source, key)}')
+    require_writable(work_dir / TRAINING_PAGE, TRAINING)
     return folders
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from page_reader import Reader
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.columns import WIDTH
@@ -94,3 +95,18 @@ def test_what_is_wrong_is_one_line(
     out, err = capsys.readouterr()
     assert re.fullmatch(rf'error: {tmp_path}/gone\.py: no such config file.*\n', err)
     assert out == ''
+
+
+def test_a_page_of_what_was_missed(
+    config_file: Path, detector: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / 'tiny.html'
+    assert cli.run(main, [str(detector[1]), str(config_file), '--page', str(page)]) == 0
+    capsys.readouterr()
+    reader = Reader(page.read_text())
+    assert reader.texts[:2][0] == 'best.pth - evaluation'
+    sections = ['Scores', 'Classes', 'Precision and recall', 'Confusion', 'Worst pictures']
+    assert [text for text in reader.texts if text in sections] == sections
+    assert {'circle', 'square', 'triangle', 'nothing', '4 of 4'} <= set(reader.texts)
+    assert len(reader.images) == 2 * 4  # annotated and found
+    assert 'Core ML' not in str(reader.images)

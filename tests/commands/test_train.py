@@ -24,10 +24,11 @@ from mmengine.registry import HOOKS
 from mobileone_mm import cli
 from mobileone_mm.commands import test as test_command
 from mobileone_mm.commands import train
+from mobileone_mm.outputs import TRAINING
 
 from ..conftest import forget_hosts  # noqa: TID252
 
-HEAD = ['config', 'work dir', 'log', 'data', 'training']
+HEAD = ['config', 'work dir', 'log', 'page', 'data', 'training']
 COUNT = 'data      13 training images, 4 validation images'
 NUMBER = r'\d+\.?\d*'
 TIME = r'\d+:\d\d:\d\d left'
@@ -105,23 +106,26 @@ def test_a_line_an_epoch_and_the_best_checkpoint_at_the_end(config: Path, capsys
     assert run(config) == 0
     out, err = capsys.readouterr()
     lines = [line for line in err.splitlines() if ' images are looked at' not in line]
-    reach = lines.pop(4)
+    reach = lines.pop(5)
     assert re.match(r'anchors reach \d+ % of the boxes at an IoU of 0\.\d \(\w+ \d+ %, \w+ \d+ %, \w+ \d+ %\)', reach)
-    assert [line[:10].strip() for line in (*lines[:4], lines[5])] == HEAD
+    assert [line[:10].strip() for line in (*lines[:5], lines[6])] == HEAD
     assert lines[:2] == ['config    tiny.py', 'work dir  work_dirs/tiny']
     assert Path(lines[2].removeprefix('log').strip()).is_file()
-    assert lines[3:6] == [
+    assert lines[3:7] == [
+        'page      work_dirs/tiny/training.html',
         COUNT,
         'expanded fused weights, calibrated on 12 training images',
         'training  2 epochs of 3 steps on CPU',
     ]
-    first, second = lines[6:]
+    first, second = lines[7:]
     assert re.fullmatch(rf'epoch 1/2  loss {NUMBER}  bbox_mAP {NUMBER}  best {NUMBER} \(epoch 1\)  {TIME}', first)
     assert re.fullmatch(rf'epoch 2/2  loss {NUMBER}  bbox_mAP {NUMBER}  best {NUMBER} \(epoch [12]\)', second)
-    best, following = out.splitlines()
+    best, page, following = out.splitlines()
     (file,) = (path for path in Path('work_dirs/tiny').glob('best_*.pth') if 'fused' not in path.name)
     value = second.partition('best ')[2].split()[0]
     assert best == f'best      {file}: bbox_mAP {value}'
+    assert page == 'page      work_dirs/tiny/training.html'
+    assert TRAINING.ours(Path('work_dirs/tiny/training.html'))
     assert following == f'next: {cli.command("export", "tiny.py", str(file))}'
 
 

@@ -23,6 +23,7 @@ from mmengine.runner import Runner
 
 from mobileone_mm.errors import CheckpointError, ConfigError, DataError, UsageError
 from mobileone_mm.evaluation import scoring
+from mobileone_mm.evaluation.candidates import Candidate
 from mobileone_mm.evaluation.scores import Scores
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab import configs, fused_file
@@ -196,11 +197,11 @@ def coco_scores(coco_config: Path, exported: Report) -> Scores:
     return scoring.evaluate(exported.artifact, coco_config, exported.info.checkpoint)
 
 
-def predicting(find: Callable[[Picture], Detections], name: str = 'made up') -> scoring.Candidate:
+def predicting(find: Callable[[Picture], Detections], name: str = 'made up') -> Candidate:
     def predict(item: Mapping[str, Any]) -> Any:
         return TASK.predict.to_sample(find(picture_of(item['inputs'])), item['data_samples'])
 
-    return scoring.Candidate(name, 'none', predict)
+    return Candidate(name, 'none', predict)
 
 
 def finding(truth: Truth) -> Callable[[Picture], Detections]:

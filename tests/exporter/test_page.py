@@ -34,6 +34,11 @@ def test_the_page_is_whole_and_loads_nothing(shown: Report, tmp_path: Path) -> N
     assert len(set(ids)) == len(ids)
 
 
+def test_the_score_stands_at_the_top(shown: Report) -> None:
+    texts = Reader(html_of(shown, scores=SCORES)).texts
+    assert 'It scores mAP 0.5000.' in texts[: texts.index('Checks')]
+
+
 @pytest.mark.parametrize(('count', 'folded'), [(100, False), (101, True)])
 def test_the_names_of_many_classes_are_folded_away(count: int, folded: bool, shown: Report) -> None:
     classes = (*shown.info.classes, *(f'class {index}' for index in range(count - len(shown.info.classes))))

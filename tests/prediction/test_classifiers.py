@@ -8,7 +8,8 @@ import pytest
 
 from mobileone_mm import cli
 from mobileone_mm.commands import evaluate, export, predict, verify
-from mobileone_mm.evaluation.scoring import of_model, open_session
+from mobileone_mm.evaluation.candidates import of_model
+from mobileone_mm.evaluation.scoring import open_session
 from mobileone_mm.exporter.report import Report
 from mobileone_mm.openmmlab.configs import load_config
 from mobileone_mm.openmmlab.test_data import read_sample

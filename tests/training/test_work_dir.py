@@ -142,3 +142,17 @@ def test_a_name_that_mmengine_could_not_write_down_is_refused_before_the_trainin
     ):
         require_work_dir(folder, CONFIG)
     require_work_dir(tmp_path / 'b\xe4r', CONFIG)
+
+
+@pytest.mark.parametrize('link', [False, True])
+def test_a_page_that_no_training_wrote_is_not_replaced(link: bool, tmp_path: Path) -> None:
+    page = tmp_path / 'training.html'
+    if link:
+        page.symlink_to('mine.html')
+        page = tmp_path / 'mine.html'
+    for text in ('<p>mine</p>', '<meta name="generator" content="mobileone_mm">'):  # the second is an export's
+        page.write_text(text)
+        with pytest.raises(UsageError, match=r'training\.html: this file is not a page about a training'):
+            require_checkpoints_kept(training(tmp_path))
+    page.write_text('<meta name="generator" content="mobileone_mm train">')
+    require_checkpoints_kept(training(tmp_path))

@@ -42,6 +42,14 @@ def drawn_beside(
     return shown
 
 
+def drawn_judged(
+    picture: Picture, truth: Ranking, found: Ranking, classes: Sequence[str]
+) -> list[tuple[str, Picture, str]]:
+    """A copy of the picture (H, W, 3) with its ranking, a wrong class on red; the title is the annotated class."""
+    image = _drawn(picture, found, classes, differs=truth.best != found.best)
+    return [(f'annotated: {_first(truth, classes)}', image, f'found: {_first(found, classes)}')]
+
+
 def _drawn(picture: Picture, found: Ranking, classes: Sequence[str], differs: bool) -> Picture:
     return draw_lines(picture, _lines(found, classes), marked=differs)
 

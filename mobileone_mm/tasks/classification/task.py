@@ -12,7 +12,7 @@ from mobileone_mm.openmmlab.inputs import require_size
 from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.pictures.reading import INTERPOLATIONS, Resampling
 from mobileone_mm.tasks import largest_logit
-from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, metric, names, ranking
+from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, judging, metric, names, ranking
 from mobileone_mm.tasks.classification.graph import ClassifierGraph, require_classifier
 from mobileone_mm.tasks.classification.options import ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task
@@ -110,4 +110,5 @@ TASK = Task(
         counted=drawing.counted,
         said=drawing.said,
     ),
+    judging=judging.JUDGING,
 )

@@ -63,6 +63,26 @@ def drawn_beside(
     return shown
 
 
+def drawn_judged(
+    picture: Picture, truth: Detections, missed: Mask, found: Detections, wrong: Mask, classes: Sequence[str]
+) -> list[tuple[str, Picture, str]]:
+    """Copies of the picture (H, W, 3) with the annotated and with the found boxes, mistakes in a red frame.
+
+    No more than `MOST_DRAWN` on each: mistakes first, then the largest annotated and the surest found ones. Each with a
+    title, and with the number of its boxes in words.
+    """
+    areas = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(axis=1)
+    sides = ('annotated', truth, missed, areas, ' missed'), ('found', found, wrong, found.scores, ' wrong')
+    shown = []
+    for title, boxes, marked, weights, note in sides:
+        kept = np.zeros(len(marked), dtype=bool)
+        kept[np.lexsort((-weights, ~marked))[:MOST_DRAWN]] = True
+        few, marks = of_rows(boxes, kept), marked[kept]
+        notes = [note if one else '' for one in marks]
+        shown.append((title, _drawn(picture, few, classes, marks, notes), _counted(boxes, few)))
+    return shown
+
+
 def _largest(truth: Detections) -> Detections:
     areas = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(axis=1)
     kept = np.zeros(len(areas), dtype=bool)

@@ -11,7 +11,7 @@ from mobileone_mm.artifact.inputs import Picture
 from mobileone_mm.artifact.runner import Outputs
 from mobileone_mm.openmmlab.classes import class_names
 from mobileone_mm.pictures.drawing import PALETTE
-from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, metric, rows
+from mobileone_mm.tasks.detection import agreement, detections, drawing, fingerprint, judging, metric, rows
 from mobileone_mm.tasks.detection.detections import Detections, Rules
 from mobileone_mm.tasks.detection.graph import DetectorGraph, require_ssd
 from mobileone_mm.tasks.detection.options import DetectionOptions
@@ -126,4 +126,5 @@ TASK = Task(
         counted=_counted,
         said=drawing.said,
     ),
+    judging=judging.JUDGING,
 )

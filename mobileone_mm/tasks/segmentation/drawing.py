@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.pictures.labels import draw_labels
@@ -44,6 +45,20 @@ def drawn_beside(
     if truth is not None:
         shown.insert(0, (drawn(picture, truth, classes), said(truth, classes)))
     return shown
+
+
+def drawn_judged(
+    picture: Picture, truth: ClassMap, found: ClassMap, wrong: npt.NDArray[np.bool_], classes: Sequence[str]
+) -> list[tuple[str, Picture, str]]:
+    """Copies of the picture (H, W, 3) with its mask and with a class map whose wrong pixels (H', W') are red.
+
+    Each with a title, and in words.
+    """
+    marked = ClassMap(wrong.astype(np.int32)).at(_size(picture)).astype(bool)
+    return [
+        ('annotated', drawn(picture, truth, classes), said(truth, classes)),
+        ('found', _drawn(picture, found, classes, marked), said(found, classes)),
+    ]
 
 
 def _drawn(picture: Picture, found: ClassMap, classes: Sequence[str], marked: Any = None) -> Picture:

@@ -10,7 +10,7 @@ from mobileone_mm.artifact.card import Check, one_of
 from mobileone_mm.openmmlab.classes import class_names, palette
 from mobileone_mm.pictures.colours import distinct_colours, hexadecimal
 from mobileone_mm.tasks import largest_logit
-from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, maps, metric
+from mobileone_mm.tasks.segmentation import agreement, classes, drawing, fingerprint, judging, maps, metric
 from mobileone_mm.tasks.segmentation.graph import SegmenterGraph, require_encoder_decoder, required_grid
 from mobileone_mm.tasks.segmentation.options import MAP_STRIDES, MAPS, SegmentationOptions
 from mobileone_mm.tasks.task import Exporting, Looking, Predicting, Size, Task, stretched_whole
@@ -107,4 +107,5 @@ TASK = Task(
         counted=drawing.counted,
         said=drawing.said,
     ),
+    judging=judging.JUDGING,
 )

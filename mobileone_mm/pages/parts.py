@@ -1,4 +1,4 @@
-"""What the page about an export is built of: HTML of texts, sections, tables, bars and numbers.
+"""What a page is built of: HTML of texts, sections, tables, bars and numbers.
 
 Plain texts that are given are escaped here; what is called HTML already is.
 """

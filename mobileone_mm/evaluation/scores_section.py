@@ -1,8 +1,8 @@
-"""What the page says of scores: of the file, of the model it was made from, and of each class alone."""
+"""What a page says of scores: of a file, of the model it was made from, and of each class alone."""
 
 from mobileone_mm.evaluation.scores import Row, Scores, short
-from mobileone_mm.exporter.page_parts import bars, fold, plain, section, table
 from mobileone_mm.openmmlab.metrics import number_of
+from mobileone_mm.pages.parts import bars, fold, plain, section, table
 
 MOST_CLASSES = 30  # beyond it, those that the model is better at are folded away
 OPEN_CLASSES = 12

@@ -4,11 +4,10 @@ import math
 import re
 
 import pytest
-from page_reader import EVIL, Reader, html_of
+from page_reader import EVIL, Reader
 
 from mobileone_mm.evaluation.scores import Row, Scores
-from mobileone_mm.exporter.page_scores import MOST_CLASSES, OPEN_CLASSES, scored, scores_section
-from mobileone_mm.exporter.report import Report
+from mobileone_mm.evaluation.scores_section import MOST_CLASSES, OPEN_CLASSES, scored, scores_section
 
 DASH, MINUS = '\N{EN DASH}', '\N{MINUS SIGN}'
 
@@ -29,11 +28,6 @@ def scores_of(*rows: Row, percent: bool = False, notes: tuple[str, ...] = ()) ->
 def test_the_score_in_a_sentence(shares: list[float | None], percent: bool, sentence: str) -> None:
     rows = [Row('x', 'y', {} if share is None else {'coco/mAP': share, 'b': 0.9}, 0.1) for share in shares]
     assert scored(scores_of(*rows, percent=percent)) == sentence
-
-
-def test_the_score_stands_at_the_top(shown: Report) -> None:
-    texts = Reader(html_of(shown, scores=scores_of(Row('x', 'y', {'coco/mAP': 0.6}, 0.1)))).texts
-    assert 'It scores mAP 0.6000.' in texts[: texts.index('Checks')]
 
 
 def row(name: str, rule: str, main: float | None, small: float | None = None) -> Row:

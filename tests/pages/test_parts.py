@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mobileone_mm.exporter.page_parts import bar, bars, number, percent, plain, prose
+from mobileone_mm.pages.parts import bar, bars, number, percent, plain, prose
 
 RIGHT_TO_LEFT = '\u202e'  # turns what follows it
 

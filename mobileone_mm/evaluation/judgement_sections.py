@@ -1,0 +1,154 @@
+"""What a page says of a model's mistakes: each class, precision and recall, confusion, the worst pictures."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from mobileone_mm.errors import MobileOneError
+from mobileone_mm.evaluation.judgement import Judgement, OfClass, Worst
+from mobileone_mm.pages.images import Shown, figure
+from mobileone_mm.pages.parts import bars, fold, plain, section, table
+from mobileone_mm.pages.plots import Line, plot, plots
+from mobileone_mm.pictures.drawing import resized
+from mobileone_mm.pictures.reading import read_picture
+from mobileone_mm.tasks.ranked import curve
+
+SIDE = 640  # px of a picture's longer side in the page
+MOST_CLASSES = 30  # in a table; beyond it, those with higher scores are folded away
+OPEN_CLASSES = 12
+MOST_SQUARE = 15  # classes of a confusion matrix; more are hard to read, and are listed instead
+MOST_LISTED = 20  # confusions
+MOST_CURVES = 8  # classes; beyond it, those with the lowest scores
+CURVE_POINTS = 200
+
+
+def sections(judgement: Judgement, where: str) -> list[str]:
+    """All of them, as far as there is something to be said.
+
+    Args:
+        judgement: of one picture or more.
+        where: which pictures, in words.
+    """
+    drawn = [classes_section(judgement, where)]
+    if judgement.ranked is not None and len(judgement.ranked.labels):
+        drawn.append(curves_section(judgement))
+    if len(judgement.counts) > 1:
+        drawn.append(confusion_section(judgement))
+    if judgement.worst and _draws(judgement):
+        drawn.append(worst_section(judgement, where))
+    return drawn
+
+
+def _draws(judgement: Judgement) -> bool:
+    """Whether what draws on pictures is installed."""
+    try:
+        judgement.judging.require()
+    except MobileOneError:
+        return False
+    return True
+
+
+def classes_section(judgement: Judgement, where: str) -> str:
+    """A row for each class, the lowest score first."""
+    judging = judgement.judging
+    every = judgement.of_classes()
+    rows = sorted(
+        (one for one in every if one.annotated or one.found), key=lambda one: (math.isnan(one.score), one.score)
+    )
+    heads = ''.join(
+        f'<th class="number">{plain(title)}</th>'
+        for title in (f'{judging.unit} annotated', 'found', 'recall', 'precision', judging.score)
+    )
+    heads = f'<th>class</th>{heads}'
+    lines = [_class_row(one) for one in rows]
+    body = table('scores', heads, lines if len(lines) <= MOST_CLASSES else lines[:OPEN_CLASSES])
+    if len(lines) > MOST_CLASSES:
+        rest = lines[OPEN_CLASSES:]
+        body += fold(f'{len(rest)} more classes', table('scores', heads, rest))
+    intro = f'On {where}, the lowest {judging.score} first. {judging.explained}'
+    if absent := len(every) - len(rows):
+        intro += f' {absent} of {len(every)} classes are in none of them, and were not found.'
+    return section('Classes', plain(intro), body)
+
+
+def _class_row(one: OfClass) -> str:
+    values = f'{one.annotated:,}', f'{one.found:,}', *map(_fraction, (one.recall, one.precision, one.score))
+    cells = ''.join(f'<td class="number">{value}</td>' for value in values)
+    return f'<tr><th scope="row">{plain(one.name)}</th>{cells}</tr>'
+
+
+def _fraction(value: float) -> str:
+    return '&ndash;' if math.isnan(value) else f'{value:.3f}'
+
+
+def curves_section(judgement: Judgement) -> str:
+    """Precision against recall, of the classes that have something to find."""
+    ranked = judgement.ranked
+    assert ranked is not None, 'it was asked before'
+    annotated, lines = judgement.annotated(), []
+    known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
+    for label, one in sorted(known, key=lambda pair: pair[1].score)[:MOST_CURVES]:
+        recall, precision = curve(ranked, label, annotated[label])
+        right = np.flatnonzero(np.diff(recall, prepend=0.0))  # between two of them, recall stands still
+        if len(right):
+            kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
+            x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
+            lines.append(Line(one.name, x, y, f'{judgement.judging.score} {one.score:.3f}'))
+    few = f'; the {len(lines)} classes with the lowest scores are shown' if len(known) > MOST_CURVES else ''
+    intro = f'From the surest on, as the threshold falls{few}.'
+    drawn = plot('Precision against recall', lines, 'recall', top=1.05, whole=False) if lines else ''
+    return section('Precision and recall', plain(intro), plots([drawn]))
+
+
+def confusion_section(judgement: Judgement) -> str:
+    """What was taken for what: a square of few classes, else the most frequent mistakes."""
+    judging = judgement.judging
+    mistakes = judgement.confusions()
+    unit = judging.unit
+    listed = [(f'{row} → {column}', float(count), f'{count:,}') for row, column, count in mistakes[:MOST_LISTED]]
+    names = [*judgement.classes, *filter(None, [judging.nothing])]
+    seen = [index for index in range(len(names)) if judgement.counts[index].any() or judgement.counts[:, index].any()]
+    if len(seen) > MOST_SQUARE:
+        intro = f'What is annotated, what it was found as, and how many {unit}; the most frequent mistakes first.'
+        return section('Confusion', plain(intro), bars(listed))
+    heads = f'<th>annotated</th>{"".join(f"<th>{plain(names[index])}</th>" for index in seen)}'
+    square = judgement.counts[np.ix_(seen, seen)].tolist()
+    rows = [
+        _square_row(names[index], counts, row, index == len(judgement.classes))
+        for row, (index, counts) in enumerate(zip(seen, square, strict=True))
+    ]
+    intro = f'By row what is annotated, by column what it was found as, in {unit}. The darker, the more of its row.'
+    if len(judgement.classes) in seen:
+        intro += ' The last column is what was missed, the last row what was wrongly found.'
+    return section('Confusion', plain(intro), table('square', heads, rows))
+
+
+def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool) -> str:
+    total = max(1, sum(counts))
+    cells = []
+    for column, count in enumerate(counts):
+        if nothing and column == row:
+            cells.append('<td></td>')
+            continue
+        kind = 'right' if column == row else 'wrong'
+        cells.append(f'<td class="number {kind}" style="--share:{100 * count / total:.0f}%">{count:,}</td>')
+    return f'<tr><th scope="row">{plain(name)}</th>{"".join(cells)}</tr>'
+
+
+def worst_section(judgement: Judgement, where: str) -> str:
+    """The pictures with most mistakes."""
+    intro = f'Of {where}, those with most mistakes, which are marked in red.'
+    figures = [_figure(one, judgement) for one in judgement.worst]
+    body = '\n'.join(html for html, _ in figures)
+    alone = all(pictures == 1 for _, pictures in figures)
+    return section('Worst pictures', plain(intro), f'<div class="tiles broad">{body}</div>' if alone else body)
+
+
+def _figure(one: Worst, judgement: Judgement) -> tuple[str, int]:
+    """The figure as HTML, and how many pictures are on it."""
+    picture = resized(read_picture(one.path), SIDE)
+    drawn = judgement.judging.draw(picture, one.judged, judgement.classes)
+    shown = [Shown(title, said, image, f'{one.path.name}, {title}: {said}') for title, image, said in drawn]
+    caption = f'<b>{plain(one.path.name)}</b> <span class="differs">{plain(one.judged.said)}</span>'
+    return figure(shown, caption), len(shown)

@@ -1,0 +1,1 @@
+"""Self-contained pages: one HTML file each, which loads nothing from elsewhere."""

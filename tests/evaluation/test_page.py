@@ -1,0 +1,126 @@
+"""The page about an evaluation: whole, and of the very predictions that were scored."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from page_reader import EVIL, Reader
+
+from mobileone_mm.errors import UsageError
+from mobileone_mm.evaluation.judgement import Judgement
+from mobileone_mm.evaluation.judgement_sections import MOST_CLASSES, MOST_SQUARE, OPEN_CLASSES, sections
+from mobileone_mm.evaluation.scoring import evaluate
+from mobileone_mm.outputs import EVALUATION
+from mobileone_mm.pictures.reading import write_picture
+from mobileone_mm.tasks.classification.judging import JUDGING
+from tiny_segmenter import CLASSES
+
+DASH = '\N{EN DASH}'
+
+
+class Sample(dict[str, Any]):
+    """What a classifier's data sample holds."""
+
+    def __init__(self, label: int, found: int, count: int, path: Path | None = None) -> None:
+        import torch
+
+        scores = torch.full((count,), 0.1 / count)
+        scores[found] = 0.9
+        super().__init__(gt_label=torch.tensor([label]), pred_score=scores)
+        self.gt_label, self.pred_score, self.img_path = self['gt_label'], scores, str(path) if path else None
+
+
+def judged(classes: list[str], *pairs: tuple[int, int], path: Path | None = None, most: int = 10) -> Judgement:
+    judgement = Judgement(JUDGING, classes, most)
+    for label, found in pairs:
+        judgement.add({}, Sample(label, found, len(classes), path))
+    return judgement
+
+
+def table(html: str, title: str) -> list[str]:
+    """The texts of a section, from its title on."""
+    texts = Reader(html).texts
+    return texts[texts.index(title) :]
+
+
+def test_results_of_classes_are_those_of_the_counts() -> None:
+    first, second, third = judged(['cat', 'dog', 'cow'], (0, 0), (0, 1), (1, 1), (1, 1)).of_classes()
+    assert (first.annotated, first.found, first.recall, first.precision) == (2, 1, 0.5, 1.0)
+    assert (second.annotated, second.found, second.recall) == (2, 3, 1.0)
+    assert second.precision == pytest.approx(2 / 3)
+    assert second.score == pytest.approx(0.8)
+    assert np.isnan([third.recall, third.precision, third.score]).all()
+
+
+def test_confusions_come_the_most_frequent_first() -> None:
+    judgement = judged(['cat', 'dog', 'cow'], (0, 1), (2, 1), (2, 1), (1, 1))
+    assert judgement.confusions() == [('cow', 'dog', 2), ('cat', 'dog', 1)]
+
+
+def test_the_worst_pictures_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / 'a.png'
+    write_picture(path, np.zeros((8, 8, 3), np.uint8))
+    judgement = judged(['cat', 'dog'], (0, 1), (0, 0), (1, 0), (0, 1), path=path, most=2)
+    assert [one.path for one in judgement.worst] == [path, path]
+    assert judgement.pictures == 4
+    assert judged(['cat', 'dog'], (0, 1), path=tmp_path / 'gone.png').worst == []
+
+
+def test_sections_say_it_and_escape_every_name(tmp_path: Path) -> None:
+    path = tmp_path / f'{EVIL[:3]}.png'
+    write_picture(path, np.zeros((8, 8, 3), np.uint8))
+    html = ''.join(sections(judged([EVIL, 'dog', '<script>'], (0, 1), (1, 1), path=path), f'pictures {EVIL}'))
+    assert '<script' not in html
+    classes = table(html, 'Classes')
+    assert classes[2:8] == ['class', 'pictures annotated', 'found', 'recall', 'precision', 'F1']
+    assert classes[8:14] == [EVIL, '1', '0', '0.000', DASH, '0.000']
+    assert classes[14:20] == ['dog', '1', '2', '1.000', '0.500', '0.667']
+    square = table(html, 'Confusion')
+    assert square[2:5] == ['annotated', EVIL, 'dog']
+    assert square[5:8] == [EVIL, '0', '1']
+    assert path.name in table(html, 'Worst pictures')
+
+
+def test_classes_that_are_nowhere_are_counted_only() -> None:
+    html = ''.join(sections(judged([f'class {n}' for n in range(50)], (0, 1), (1, 1)), 'x'))
+    assert '48 of 50 classes are in none of them' in table(html, 'Classes')[1]
+    assert 'class 2' not in html
+    assert table(html, 'Confusion')[2:5] == ['annotated', 'class 0', 'class 1']
+
+
+def test_many_classes_are_listed_and_folded() -> None:
+    count = MOST_CLASSES + 1
+    html = ''.join(sections(judged([f'class {n}' for n in range(count)], *((n, n) for n in range(count)), (0, 1)), 'x'))
+    assert f'<summary>{count - OPEN_CLASSES} more classes</summary>' in html
+    assert count > MOST_SQUARE
+    assert 'class 0 → class 1' in table(html, 'Confusion')
+
+
+def test_a_segmenter(segmenter: tuple[Path, Path], tmp_path: Path) -> None:
+    config, checkpoint = segmenter
+    page = tmp_path / 'new/seg.html'
+    scores = evaluate(checkpoint, config, page=page)
+    texts = Reader(page.read_text()).texts
+    assert EVALUATION.ours(page)
+    assert f'{scores.pictures} of {scores.total}' in texts
+    rows = texts[texts.index('pixels annotated') :]
+    known = {name: value for name, value in scores.rows[-1].classes.items() if not np.isnan(value)}
+    assert known.keys() <= set(CLASSES)
+    for name, value in known.items():
+        assert rows[rows.index(name) + 5] == f'{value / 100:.3f}'
+    assert {'Scores', 'Classes', 'Confusion', 'Worst pictures'} <= set(texts)
+
+
+def test_a_classifier(classifier: tuple[Path, Path], tmp_path: Path) -> None:
+    page = tmp_path / 'cls.html'
+    evaluate(classifier[1], classifier[0], page=page)
+    assert {'Scores', 'Classes', 'Precision and recall', 'Confusion'} <= set(Reader(page.read_text()).texts)
+
+
+def test_another_file_is_not_replaced(classifier: tuple[Path, Path], tmp_path: Path) -> None:
+    page = tmp_path / 'cls.html'
+    page.write_text('<meta name="generator" content="mobileone_mm">')  # the page of an export
+    with pytest.raises(UsageError, match='this file is not a page about an evaluation'):
+        evaluate(classifier[1], classifier[0], limit=1, page=page)
+    assert page.read_text() == '<meta name="generator" content="mobileone_mm">'
