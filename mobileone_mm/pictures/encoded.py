@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from mobileone_mm.pictures.decoding import JPEG, SIDEWAYS, orientation_of
+from mobileone_mm.pictures.decoding import SIDEWAYS, UPRIGHT, orientation_of
 
 # How many times smaller JPEG is decoded at no cost, and OpenCV's flags for it, which turn pictures as EXIF data say.
 REDUCED = {
@@ -18,8 +18,12 @@ REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
 FROM_THE_RIGHT, FROM_BELOW = (2, 3, 6, 7), (3, 4, 7, 8)  # EXIF's orientations that turn an axis of the upright picture
-SCAN, END = b'\xda', b'\xff\xd9'  # markers of JPEG: pixels begin; the picture ends
-SECOND_BYTE = 2  # of a file, after which its first segment begins
+# JPEG's markers: of a file's first segment, what may stand before a marker, of a frame (its height and width in px), of
+# EXIF data, of the pixels, of the end.
+START, FILLING, SCAN, APPLICATION, END = b'\xff\xd8', 0xFF, 0xDA, 0xE1, b'\xff\xd9'
+FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+EXIF = b'Exif\0'
+HEAD = 4  # bytes of a segment: its marker, and its length
 
 
 @dataclass(frozen=True)
@@ -61,27 +65,32 @@ def encoded(data: bytes) -> Encoded | None:
     Raises:
         ValueError: the file was cut short, which OpenCV passes over and fills with grey.
     """
+    if not data.startswith(START):
+        return None
+    size, turned, place = (0, 0), UPRIGHT, len(START)
+    while place + HEAD <= len(data) and data[place] == FILLING:
+        marker, begin = data[place + 1], place + HEAD
+        if marker == FILLING:
+            place += 1
+            continue
+        if marker == SCAN:  # pixels begin; an end before them is that of a preview
+            if data.find(END, place) < 0:
+                break
+            return Encoded(data, size[::-1] if turned in SIDEWAYS else size, turned) if all(size) else None
+        if marker in FRAMES:
+            size = (
+                int.from_bytes(data[begin + 3 : begin + 5], 'big'),
+                int.from_bytes(data[begin + 1 : begin + 3], 'big'),
+            )
+        elif marker == APPLICATION and data.startswith(EXIF, begin):
+            turned = _orientation(data)
+        place += 2 + int.from_bytes(data[place + 2 : begin], 'big')
+    raise ValueError('the file was cut short')
+
+
+def _orientation(data: bytes) -> int:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            if image.format not in JPEG:
-                return None
-            width, height = image.size
-            turned = orientation_of(image)
+            return orientation_of(image)
     except Exception:  # of many kinds, for what Pillow does not know and OpenCV may
-        return None
-    if not _has_end(data):
-        raise ValueError('the file was cut short')
-    return Encoded(data, (height, width) if turned in SIDEWAYS else (width, height), turned)
-
-
-def _has_end(data: bytes) -> bool:
-    """Whether the pixels of a JPEG file are followed by the marker that ends them: one of a preview says nothing."""
-    place = SECOND_BYTE
-    while place + 4 <= len(data) and data[place] == 0xFF:
-        if data[place + 1] == 0xFF:  # a byte that fills up
-            place += 1
-        elif data[place + 1 : place + 2] == SCAN:
-            return data.find(END, place) >= 0
-        else:
-            place += 2 + int.from_bytes(data[place + 2 : place + 4], 'big')
-    return False
+        return UPRIGHT

@@ -71,16 +71,17 @@ def _sound(patches: NDArray[np.int64], boxes: Boxes, limit: float) -> NDArray[np
     """Which of the patches (T, 4) mmdet takes: those that all boxes overlap, and that hold a box's centre."""
     taken = (patches[:, 2] != patches[:, 0]) & (patches[:, 3] != patches[:, 1])
     if len(boxes):
-        taken &= _ious(patches.astype(np.float32), boxes).min(axis=1) >= limit
-        taken &= centred(boxes, patches).any(axis=1)
-    return taken
+        taken &= np.asarray(_ious(patches.astype(np.float32), boxes).min(axis=1) >= limit, np.bool_)
+        taken[taken] = centred(boxes, patches[taken]).any(axis=1)
+    found: NDArray[np.bool_] = taken
+    return found
 
 
 def centred(boxes: Boxes, patches: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(T, N): whether a patch holds the centre of a box."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     inside = (centres > patches[:, None, :2]) & (centres < patches[:, None, 2:])
-    found: NDArray[np.bool_] = inside.all(axis=-1)
+    found: NDArray[np.bool_] = np.all(inside, axis=-1)
     return found
 
 

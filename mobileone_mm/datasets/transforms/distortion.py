@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from mobileone_mm.datasets.transforms.moves import Results
 from mobileone_mm.datasets.transforms.view import Pixels
 
+Colours = NDArray[np.float32]
 LEVELS = np.arange(256)
 TURN = 360.0  # degrees of hue
+STRIP = 32  # rows at a time: what is computed with stays in the processor's cache
 
 
 def of_boxes(step: Any, results: Results) -> Results:
@@ -27,30 +29,26 @@ def of_boxes(step: Any, results: Results) -> Results:
     alpha = alpha if contrast else 1.0
     # Where all channels are below zero, mmdet's way to HSV and back is not without effect: OpenCV has no such colours.
     through_hsv = saturate or turn or delta < 0
-    table = LEVELS + np.float32(delta)
-    picture = cv2.LUT(
-        results['img'], (table * (alpha if contrast_first or not through_hsv else 1.0)).astype(np.float32)
-    )
-    if through_hsv:
-        hsv = cv2.cvtColor(picture, cv2.COLOR_BGR2HSV)
-        if saturate:
-            _saturate(hsv, saturation)
-        if turn:
-            hsv[..., 0] += hue if hue >= 0 else hue + TURN  # OpenCV takes hues of more than a turn, but none below zero
-        picture = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
-        if not contrast_first and contrast:
-            picture *= np.float32(alpha)
+    table = ((LEVELS + delta) * (alpha if contrast_first or not through_hsv else 1.0)).astype(np.float32)
+    picture: Pixels = results['img']
     planes = np.empty((3, *picture.shape[:2]), np.float32)
-    for plane, channel in zip(planes, order if swap else range(3), strict=True):
-        cv2.extractChannel(picture, int(channel), plane)
+    for top in range(0, len(picture), STRIP):
+        strip: Colours = np.asarray(cv2.LUT(picture[top : top + STRIP], table), np.float32)
+        if through_hsv:
+            hsv: Colours = np.asarray(cv2.cvtColor(strip, cv2.COLOR_BGR2HSV), np.float32)
+            if saturate:
+                hsv[..., 1] *= np.float32(saturation)
+                if saturation > 1:
+                    np.minimum(hsv[..., 1], 1, out=hsv[..., 1])
+            if turn:  # OpenCV takes hues of more than a turn, but none below zero
+                hsv[..., 0] += np.float32(hue if hue >= 0 else hue + TURN)
+            strip = np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR), np.float32)
+            if contrast and not contrast_first:
+                strip *= np.float32(alpha)
+        for plane, channel in zip(planes, order if swap else range(3), strict=True):
+            cv2.extractChannel(strip, int(channel), plane[top : top + STRIP])
     results['img'] = planes.transpose(1, 2, 0)
     return results
-
-
-def _saturate(hsv: NDArray[np.float32], saturation: float) -> None:
-    hsv[..., 1] *= np.float32(saturation)
-    if saturation > 1:
-        np.minimum(hsv[..., 1], 1, out=hsv[..., 1])
 
 
 def of_masks(step: Any, results: Results) -> Results:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import mmcv
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ WITH_BOXES = ('gt_bboxes', 'gt_bboxes_labels', 'gt_ignore_flags')  # a row each
 RESIZED = ('_resize_bboxes', '_resize_seg', '_record_homography_matrix')  # what a host's Resize does beside the picture
 TRIES = 10  # of mmseg for a crop in which no class fills too much
 IDS = 256  # that a mask may have
+ONE_PIXEL = bytes(1)
 
 
 def expand(step: Any, results: Results, view: View) -> View:
@@ -112,7 +114,7 @@ def _crop_place(step: Any, view: View) -> tuple[int, int, int, int]:
 
 def _is_varied(mask: NDArray[np.uint8], step: Any) -> bool:
     """Whether no class fills too much of a mask; counted, where mmseg sorts all pixels."""
-    counts = np.bincount(mask.ravel(), minlength=IDS)
+    counts = cv2.calcHist([mask], [0], None, [IDS], [0, IDS]).ravel().astype(np.int64)
     counts[step.ignore_index] = 0
     return bool(np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < step.cat_max_ratio)
 
@@ -139,7 +141,7 @@ def flip(step: Any, results: Results, view: View) -> View:
 
 def blank(view: View) -> NDArray[np.uint8]:
     """A picture of the view's size that takes no memory: for transforms that look at the size of the picture."""
-    return np.broadcast_to(np.uint8(0), (*view.shape, 3))
+    return np.ndarray((*view.shape, 3), np.uint8, ONE_PIXEL, strides=(0, 0, 0))
 
 
 # By the host and the name of the class.

@@ -59,6 +59,8 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         pixels = (place for place, step in enumerate(others) if not _needs_no_pixels(step))
         first = next(pixels, len(others))
         self.moves, self.rest = others[:first], others[first:]
+        self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
+        self._distorted = [(step, DISTORTIONS.get(name_of(step))) for step in self.rest]
         self.max_unreadable = max_unreadable
         self._unreadable: list[str] = []
         self._require_understood()
@@ -89,21 +91,22 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         try:
             picture = self._opened(results['img_path'])
         except UNREADABLE as error:
-            return self._skip(results['img_path'], error)
+            self._skip(results['img_path'], error)
+            return None
         view = View.of(picture.size if isinstance(picture, Encoded) else (picture.shape[1], picture.shape[0]))
         results['img_shape'] = results['ori_shape'] = view.shape
-        for step in self.moves:
+        for step, move in self._moved:
             results['img'] = blank(view)
-            if move := MOVES.get(name_of(step)):
+            if move:
                 view = move(step, results, view)
             else:
                 results = step(results)
         try:
             results['img'] = view.decoded(picture) if isinstance(picture, Encoded) else view.pixels(picture)
         except UNREADABLE as error:
-            return self._skip(results['img_path'], error)
-        for step in self.rest:
-            distort = DISTORTIONS.get(name_of(step))
+            self._skip(results['img_path'], error)
+            return None
+        for step, distort in self._distorted:
             results = distort(step, results) if distort else step(results)
         return results
 

@@ -75,16 +75,15 @@ class View:
 
     def pixels(self, picture: Pixels) -> Pixels:
         """The result (height, width, 3) of the whole picture."""
-        cut = self._cut(picture)
-        if cut is None and self.pillow is None:
-            return self._warped(picture)
-        size = self.width, self.height
-        if self.pillow is None:
-            resized = cv2.resize(cut, size, interpolation=cv2.INTER_LINEAR)
-        else:
+        cut, size = self._cut(picture), (self.width, self.height)
+        if self.pillow is not None:
             box = None if cut is not None else self._box(picture)
             resized = np.array(Image.fromarray(picture if cut is None else cut).resize(size, FILTERS[self.pillow], box))
-        return (cv2.flip(resized, FLIPS[self.mirrored]) if any(self.mirrored) else resized).astype(np.uint8, copy=False)
+        elif cut is not None:
+            resized = cv2.resize(cut, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+        else:
+            return self._warped(picture)
+        return cv2.flip(resized, FLIPS[self.mirrored]).astype(np.uint8, copy=False) if any(self.mirrored) else resized
 
     def _cut(self, picture: Pixels) -> Pixels | None:
         """The window as a picture of its own, which gives the hosts' result to the last bit.
