@@ -1,6 +1,6 @@
 """The hosts' pipelines and ours side by side, on pictures with boxes or masks that tests draw."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from mmengine.registry import init_default_scope
 from numpy.typing import NDArray
 from PIL import Image
 
+ONE_WARP = 'mobileone_mm.OneWarp'
 MEAN = [123.675, 116.28, 103.53]
 LOAD = {'type': 'LoadImageFromFile'}
 LOAD_BOXES = {'type': 'LoadAnnotations', 'with_bbox': True}
@@ -27,6 +28,11 @@ def box_chain(side: int = 48, flips: tuple[str, ...] = ('horizontal',), prob: fl
         {'type': 'Resize', 'scale': (side, side), 'keep_ratio': False},
         {'type': 'RandomFlip', 'prob': 0.5, 'direction': list(flips)},
     ]
+
+
+def written_steps(pipeline: Sequence[Any]) -> list[Any]:
+    """The transforms of a config's pipeline; those in one warp one by one."""
+    return [inner for step in pipeline for inner in (step.transforms if step.type == ONE_WARP else [step])]
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,7 @@ class Pair:
 
 def pair(host: str, steps: list[dict[str, Any]]) -> Pair:
     init_default_scope(host)
-    return Pair(Compose(steps), Compose([{'type': 'mobileone_mm.OneWarp', 'transforms': steps}]))
+    return Pair(Compose(steps), Compose([{'type': ONE_WARP, 'transforms': steps}]))
 
 
 def boxed(path: Path, boxes: NDArray[Any]) -> Callable[[], dict[str, Any]]:

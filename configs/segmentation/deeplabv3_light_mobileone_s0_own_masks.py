@@ -57,5 +57,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=8)
-# Weights averaged over thousands of steps would lag behind a run of some hundred.
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']
+custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']  # averages lag behind a short run
