@@ -42,6 +42,7 @@ TRANSFORMS = Registry(
         'mobileone_mm.datasets.registered',
         'mobileone_mm.datasets.auto_augment',
         'mobileone_mm.datasets.corrupt',
+        'mobileone_mm.datasets.transforms.one_warp',
     ],
 )
 WEIGHT_INITIALIZERS = Registry(

@@ -14,6 +14,7 @@ from mmseg.apis import inference_model
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from feeding_chains import written_steps
 from mobileone_mm import reparam
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.openmmlab import configs
@@ -263,7 +264,8 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
         assert tuple(dataset.metainfo.classes) == ('a', 'b', 'c')
         assert (dataset.data_root, dataset.data_prefix) == ('pictures/', {'img_path': folder})
     train, test = (
-        {step.type: step for step in config[name].dataset.pipeline} for name in ('train_dataloader', 'test_dataloader')
+        {step.type: step for step in written_steps(config[name].dataset.pipeline)}
+        for name in ('train_dataloader', 'test_dataloader')
     )
     assert train['RandomResizedCrop'].scale == test['CenterCrop'].crop_size == test['ResizeEdge'].scale == 160
     assert example_images(config).shape[-2:] == (160, 160)
@@ -287,7 +289,7 @@ def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = config[loader].dataset
         assert set(dataset) == OWN_MASKS
-        steps = [step.type for step in dataset.pipeline]
+        steps = [step.type for step in written_steps(dataset.pipeline)]
         assert [step for step in steps if 'Load' in step] == ['LoadImageFromFile', 'mobileone_mm.LoadMask']
     assert all(hook.type != 'EMAHook' for hook in config.custom_hooks)
     config.dump(tmp_path / 'dumped.py')
@@ -306,7 +308,8 @@ def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
     changed.write_text(text.replace('input_size = (512, 512)', 'input_size = (320, 256)'))
     config = Config.fromfile(changed)
     train, test = (
-        {step.type: step for step in config[name].dataset.pipeline} for name in ('train_dataloader', 'test_dataloader')
+        {step.type: step for step in written_steps(config[name].dataset.pipeline)}
+        for name in ('train_dataloader', 'test_dataloader')
     )
     assert train['RandomCrop'].crop_size == config.model.data_preprocessor['size'] == (256, 320)
     assert (min(train['RandomChoiceResize'].scales), max(train['RandomChoiceResize'].scales)) == (128, 384)

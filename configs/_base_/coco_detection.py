@@ -17,6 +17,8 @@ train_pipeline = [
     ),
     dict(type='PackDetInputs'),
 ]
+# The same, but crop, resizing and flip are one warp: docs/train.md, "Feeding".
+in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=input_size, keep_ratio=False),
@@ -35,7 +37,7 @@ train_dataloader = dict(
         ann_file='annotations/instances_train2017.json',
         data_prefix=dict(img='train2017/'),
         filter_cfg=dict(filter_empty_gt=True, min_size=32),
-        pipeline=train_pipeline,
+        pipeline=in_one_warp,
     ),
 )
 val_dataloader = dict(

@@ -26,6 +26,7 @@ changed = dict(
     Resize=dict(scale=input_size),
 )
 train_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.train_pipeline]
+in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]  # the same, faster
 test_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.test_pipeline]
 parts = ('all', 'all') if val_images else ('train', 'val')
 own = dict(
@@ -39,7 +40,7 @@ own = dict(
 train_prefix = dict(img_path=images, seg_map_path=masks)
 val_prefix = dict(img_path=val_images or images, seg_map_path=val_masks or masks)
 train_dataloader = dict(
-    batch_size=batch_size, dataset=dict(**own, data_prefix=train_prefix, part=parts[0], pipeline=train_pipeline)
+    batch_size=batch_size, dataset=dict(**own, data_prefix=train_prefix, part=parts[0], pipeline=in_one_warp)
 )
 val_dataloader = dict(dataset=dict(**own, data_prefix=val_prefix, part=parts[1], pipeline=test_pipeline))
 test_dataloader = val_dataloader
@@ -56,5 +57,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=8)
-# Weights averaged over thousands of steps would lag behind a run of some hundred.
-custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']
+custom_hooks = [hook for hook in _base_.custom_hooks if hook['type'] != 'EMAHook']  # averages lag behind a short run

@@ -17,6 +17,7 @@ from mobileone_mm.datasets.box_pictures import IGNORING, Annotated
 from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file
 from mobileone_mm.datasets.faults import require_none
 from mobileone_mm.datasets.picture_facts import Facts, look_at
+from mobileone_mm.datasets.transforms.one_warp import steps_of
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.openmmlab.data_sets import require_plain
 from mobileone_mm.openmmlab.log import say_on_screen
@@ -69,7 +70,7 @@ class Checked:
             'ignore_orientation' in str(getattr(step, 'color_type', ''))
             or getattr(step, 'color_type', '') == 'unchanged'
             or getattr(step, 'imdecode_backend', '') in NEVER_TURNING
-            for step in getattr(self.pipeline, 'transforms', ())
+            for step in steps_of(self.pipeline)
         )
 
     def look_at_images(self, paths: Sequence[str]) -> Mapping[str, Facts]:

@@ -15,6 +15,7 @@ from mobileone_mm.datasets.load_mask import LoadMask
 from mobileone_mm.datasets.mask_faults import Scan, scan
 from mobileone_mm.datasets.mask_files import Folders, faults_of, find_pairs, part_of, read_stems
 from mobileone_mm.datasets.mask_rules import IGNORED, Rules, labels_of_ids, require_colours
+from mobileone_mm.datasets.transforms.one_warp import steps_of
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.openmmlab.data_sets import require_plain
 from mobileone_mm.openmmlab.log import say_on_screen
@@ -103,7 +104,7 @@ class MaskDataset(BaseSegDataset):  # type: ignore[misc]  # mmseg is untyped
             self.img_suffix,
             self.seg_map_suffix,
         )
-        if self.colour_map and not any(isinstance(step, LoadMask) for step in self.pipeline.transforms):
+        if self.colour_map and not any(isinstance(step, LoadMask) for step in steps_of(self.pipeline)):
             raise DataError(
                 "colour_map given, but the pipeline does not read colours; replace dict(type='LoadAnnotations') in it "
                 "by dict(type='mobileone_mm.LoadMask')"

@@ -44,7 +44,7 @@ def decoded(path: str | os.PathLike[str]) -> Decoded:
             mode, kind = image.mode, image.format
             image.draft('RGB', (max(1, int(width * SIDE)), max(1, int(height * SIDE))))
             image.load()
-            orientation = _orientation(image)  # of a PNG, reading it loads: an error there is not one of EXIF data
+            orientation = orientation_of(image)  # of a PNG, reading it loads: an error there is not one of EXIF data
         read = kind in SURE or cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) is not None
     except Exception as error:  # of any kind, for a file that is no picture
         raise ValueError(reason(error)) from error
@@ -70,7 +70,7 @@ def reason(error: Exception) -> str:
     return 'no picture that Pillow knows' if 'cannot identify' in text else text
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """The orientation that a loader still has to apply; EXIF data that cannot be read say nothing."""
     if image.format == 'TIFF':  # Pillow and OpenCV turn it in any case
         return UPRIGHT

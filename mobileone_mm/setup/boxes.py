@@ -7,6 +7,7 @@ import mmcv
 import numpy as np
 from numpy.typing import NDArray
 
+from mobileone_mm.datasets.transforms.one_warp import steps_of
 from mobileone_mm.setup.anchors import Floats
 
 MOST_PICTURES = 4000  # that are looked at, evenly spread over the set: it takes a second, and shares change no more
@@ -91,7 +92,7 @@ def resize_of(dataset: Any) -> Resize | None:
         dataset = inner[0] if inner else getattr(dataset, 'dataset', None)
         if dataset is None:
             return None
-    for step in reversed(getattr(dataset.pipeline, 'transforms', ())):
+    for step in reversed(steps_of(dataset.pipeline)):
         size = getattr(step, 'scale', None)
         if isinstance(size, tuple) and len(size) == 2 and all(isinstance(side, int) for side in size):
             return Resize(size, bool(getattr(step, 'keep_ratio', False)))

@@ -14,6 +14,7 @@ from own_folders import tiny_ssd, write_coco
 from torch import nn
 from torchvision.ops import box_iou
 
+from mobileone_mm.datasets.transforms.one_warp import steps_of
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.setup.boxes import Resize, boxes_of, resize_of
@@ -173,7 +174,7 @@ def test_nothing_is_said_of_other_models_and_data() -> None:
     assert reach_of(nn.Linear(1, 1), dataset) is None
     init_default_scope('mmdet')
     assert resize_of(dataset) == Resize((SIDE, SIDE))
-    kept = [step for step in dataset.pipeline.transforms if type(step).__name__ != 'Resize']
+    kept = [step for step in steps_of(dataset.pipeline) if type(step).__name__ != 'Resize']
     dataset.pipeline.transforms = kept
     assert resize_of(dataset) is None
     assert reach_of(model, dataset) is None

@@ -14,6 +14,7 @@ from mmengine.runner import Runner
 from own_folders import CLASSES, tiny_ssd, write_coco, write_masks, write_voc, written
 from small_classes import write_set
 
+from feeding_chains import ONE_WARP, written_steps
 from mobileone_mm.artifact.ladder import first_failed
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.openmmlab import configs
@@ -99,7 +100,8 @@ def test_nothing_of_the_pipelines_is_lost() -> None:
     """What is chosen is in the pipeline that trains: a base whose steps have other names would drop it silently."""
     write_coco(Path('data'), side=8, counts=(24, 2))
     config = configs.load_config(written(propose('data', Wishes(input_size=(160, 160)))))
-    train, test = (config[f'{part}_dataloader'].dataset.pipeline for part in ('train', 'test'))
+    train, test = (written_steps(config[f'{part}_dataloader'].dataset.pipeline) for part in ('train', 'test'))
+    assert [step.type for step in config.train_dataloader.dataset.pipeline] == [ONE_WARP]
     for steps in (train, test):
         assert [tuple(step.scale) for step in steps if step.type == 'Resize'] == [(160, 160)]
     (flip,) = (step for step in train if step.type == 'RandomFlip')

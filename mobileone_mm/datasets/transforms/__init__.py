@@ -1,0 +1,1 @@
+"""Training pipelines in which pixels are touched once."""

@@ -1,0 +1,167 @@
+"""A training pipeline of the hosts' own transforms in which pixels are touched once."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import cv2
+import mmcv
+from mmcv.transforms import BaseTransform
+from mmengine import fileio
+from mmengine.logging import print_log
+from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
+
+from mobileone_mm.datasets.transforms.distortion import DISTORTIONS
+from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of
+from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, View
+from mobileone_mm.errors import ConfigError, DataError, shown
+from mobileone_mm.pictures.encoded import Encoded, encoded
+from mobileone_mm.registry import TRANSFORMS
+
+LOADER = 'LoadImageFromFile'
+WITHOUT_PICTURE = ('LoadAnnotations', 'LoadMask')  # that need no pixels of the picture
+DEFAULT = ('cv2', 'color')  # the loader's decoder and kind of pixels, of which JPEG can be decoded smaller
+BOXES = 'hbox'  # mmdet's name of boxes along the axes
+UNREADABLE = (OSError, ValueError, cv2.error)
+RESAMPLED = (('cv2', 'bilinear'), *(('pillow', name) for name in FILTERS))  # as a view does it
+
+
+@TRANSFORMS.register_module()
+class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
+    """Runs a list of transforms as they are written, at a fraction of the cost: crops, sizes and flips are one warp.
+
+    What it holds is the hosts' pipeline, unchanged: LoadImageFromFile; then whatever loads boxes or a mask; then
+    transforms that move pixels (Expand, MinIoURandomCrop, Resize, RandomFlip of mmdet; Resize, RandomResize,
+    RandomChoiceResize with ResizeShortestEdge, RandomCrop, RandomFlip of mmseg; RandomResizedCrop, RandomFlip of
+    mmpretrain); then any others. Those that move
+    pixels draw what they would draw, by the same calls of the same generators, and move boxes and masks, and the
+    picture follows in one step from the file: of what the crop shows, at the size of the input. A JPEG that is shown
+    smaller by a factor of two or more is decoded smaller, which averages pixels that the hosts skip. From the first
+    other transform on, they run as they are, PhotoMetricDistortion by tables.
+
+    A picture that cannot be read, or that was cut short, is named in the log and replaced by another of the set.
+
+    Args:
+        transforms: their configs.
+        max_unreadable: different pictures that a process (each of a loader's workers is one) goes on without.
+
+    Raises:
+        ConfigError: it does not begin with LoadImageFromFile, or holds what one warp cannot stand for.
+        DataError: more pictures than `max_unreadable` cannot be read.
+    """
+
+    def __init__(self, transforms: Sequence[Mapping[str, Any]], max_unreadable: int = 10) -> None:
+        steps = [ROOT_TRANSFORMS.build(dict(step)) for step in transforms]
+        if not steps or type(steps[0]).__name__ != LOADER:
+            given = name_of(steps[0]) if steps else 'nothing'
+            raise ConfigError(f'OneWarp: begins with {given}, expected {LOADER}')
+        self.load, others = steps[0], steps[1:]
+        pixels = (place for place, step in enumerate(others) if not _needs_no_pixels(step))
+        first = next(pixels, len(others))
+        self.moves, self.rest = others[:first], others[first:]
+        self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
+        self._distorted = [(step, DISTORTIONS.get(name_of(step))) for step in self.rest]
+        self.max_unreadable = max_unreadable
+        self._unreadable: list[str] = []
+        self._require_understood()
+
+    def _require_understood(self) -> None:
+        expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
+        for step in self.moves:
+            resize = _innermost(step)
+            way = getattr(resize, 'backend', 'cv2'), getattr(resize, 'interpolation', 'bilinear')
+            if way not in RESAMPLED[: 1 if expands else None]:  # Pillow's have no colour for what lies outside
+                raise ConfigError(
+                    f'OneWarp: {name_of(step)} resizes by {" ".join(way)}, expected one of '
+                    f'{", ".join(map(" ".join, RESAMPLED))} (with Expand, the first); leave OneWarp out'
+                )
+            if getattr(step, 'with_mask', False) or getattr(step, 'box_type', BOXES) != BOXES:
+                raise ConfigError(
+                    f'OneWarp: {name_of(step)} loads masks of objects, or boxes that are none of mmdet; it moves boxes '
+                    'and the masks of mmseg; leave OneWarp out'
+                )
+
+    @property
+    def transforms(self) -> list[Any]:
+        """All of them, in order."""
+        return [self.load, *self.moves, *self.rest]
+
+    def transform(self, results: Results) -> Results | None:
+        """Run them; None for a picture that cannot be read."""
+        try:
+            picture = self._opened(results['img_path'])
+        except UNREADABLE as error:
+            self._skip(results['img_path'], error)
+            return None
+        view = View.of(picture.size if isinstance(picture, Encoded) else (picture.shape[1], picture.shape[0]))
+        results['img_shape'] = results['ori_shape'] = view.shape
+        for step, move in self._moved:
+            results['img'] = blank(view)
+            if move:
+                view = move(step, results, view)
+            else:
+                results = step(results)
+        try:
+            results['img'] = view.decoded(picture) if isinstance(picture, Encoded) else view.pixels(picture)
+        except UNREADABLE as error:
+            self._skip(results['img_path'], error)
+            return None
+        for step, distort in self._distorted:
+            results = distort(step, results) if distort else step(results)
+        return results
+
+    def _opened(self, path: str) -> Encoded | Pixels:
+        """A file that may be decoded smaller, or the pixels of any other.
+
+        Raises:
+            OSError, ValueError, cv2.error: it cannot be read.
+        """
+        data: bytes = fileio.get(path, backend_args=self.load.backend_args)
+        if not data:
+            raise ValueError('the file is empty')
+        found = encoded(data) if (self.load.imdecode_backend, self.load.color_type) == DEFAULT else None
+        if found:
+            return found
+        picture: Pixels | None = mmcv.imfrombytes(data, self.load.color_type, backend=self.load.imdecode_backend)
+        if picture is None:
+            raise ValueError('no picture that OpenCV knows')
+        return picture
+
+    def _skip(self, path: str, error: Exception) -> None:
+        """Count and name a picture that cannot be read; mmengine's data sets then take another one by chance.
+
+        Raises:
+            DataError: they are too many.
+        """
+        if path in self._unreadable:
+            return
+        self._unreadable.append(path)
+        count = len(self._unreadable)
+        if count > self.max_unreadable:
+            raise DataError(
+                f'{path}: cannot be read: {error}; {count} pictures cannot, expected at most {self.max_unreadable}: '
+                f'{shown(self._unreadable)}; `mobileone check` names all of them'
+            )
+        print_log(
+            f'{path}: cannot be read: {error}; another picture is taken instead ({count} of at most '
+            f'{self.max_unreadable} in this process)',
+            'current',
+            logging.WARNING,
+        )
+
+
+def _innermost(step: Any) -> Any:
+    """The Resize that a transform draws a size for."""
+    while hasattr(step, 'resize'):
+        step = step.resize
+    return step
+
+
+def _needs_no_pixels(step: Any) -> bool:
+    return name_of(step) in MOVES or type(step).__name__ in WITHOUT_PICTURE
+
+
+def steps_of(pipeline: Any) -> list[Any]:
+    """The transforms of a data set's pipeline; those of a OneWarp one by one."""
+    steps = getattr(pipeline, 'transforms', ())
+    return [inner for step in steps for inner in (step.transforms if isinstance(step, OneWarp) else (step,))]

@@ -1,0 +1,92 @@
+"""A JPEG's size from its header, and the picture decoded smaller: where it lies, whichever way EXIF data turn it."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from mobileone_mm.pictures.encoded import REDUCED, encoded
+
+SIZE = (203, 149)  # px, upright: no side can be divided by two
+ORIENTATION = 0x0112
+NOISE = 4.0  # levels of 255, on average: by JPEG, on a smooth picture
+PREVIEW = b'\xff\xd8\xff\xd9'
+
+
+def smooth() -> Image.Image:
+    """Upright: red grows to the right, green downwards."""
+    y, x = np.mgrid[: SIZE[1], : SIZE[0]]
+    rgb = np.stack([40 + 170 * x / SIZE[0], 40 + 170 * y / SIZE[1], np.full_like(x, 90)], axis=-1)
+    return Image.fromarray(rgb.round().astype(np.uint8))
+
+
+def stored(upright: Image.Image, orientation: int, **options: object) -> bytes:
+    """A JPEG file that is `upright` once it is turned as its EXIF data say."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    ways = [None, *(getattr(Image.Transpose, name) for name in WAYS)]
+    way = ways[orientation - 1]
+    turned = upright if way is None else upright.transpose(way)
+    file = io.BytesIO()
+    turned.save(file, 'JPEG', quality=98, subsampling=0, exif=exif, **options)
+    return file.getvalue()
+
+
+# What undoes orientations 2 to 8.
+WAYS = ('FLIP_LEFT_RIGHT', 'ROTATE_180', 'FLIP_TOP_BOTTOM', 'TRANSPOSE', 'ROTATE_90', 'TRANSVERSE', 'ROTATE_270')
+
+
+@pytest.mark.parametrize('orientation', range(1, 9))
+def test_reduced_pixels_lie_where_the_picture_is(orientation: int) -> None:
+    data = stored(smooth(), orientation)
+    with Image.open(io.BytesIO(data)) as image:
+        assert ImageOps.exif_transpose(image).size == SIZE
+    found = encoded(data)
+    assert found is not None
+    assert (found.size, found.orientation) == (SIZE, orientation)
+    for by in REDUCED:
+        picture, (right, down) = found.reduced(by)
+        assert picture.shape[:2] == (-(-SIZE[1] // by), -(-SIZE[0] // by))
+        y, x = np.mgrid[1 : picture.shape[0] - 1, 1 : picture.shape[1] - 1]
+        for channel, places, beyond, side in ((2, x, right, SIZE[0]), (1, y, down, SIZE[1])):
+            expected = 40 + 170 * ((places + 0.5 - beyond) * by - 0.5) / side
+            errors = picture[1:-1, 1:-1, channel] - expected
+            assert abs(errors.mean()) < 0.2 * 170 * by / side + 0.3  # a fifth of a px of the reduced picture
+            assert np.abs(errors).mean() < NOISE
+
+
+def test_the_whole_picture_is_what_opencv_decodes() -> None:
+    found = encoded(stored(smooth(), 6))
+    assert found is not None
+    picture, beyond = found.reduced(1)
+    assert (picture.shape, beyond) == ((SIZE[1], SIZE[0], 3), (0.0, 0.0))
+
+
+@pytest.mark.parametrize('options', [{}, {'progressive': True}], ids=['baseline', 'progressive'])
+def test_a_file_that_was_cut_short_is_refused(options: dict[str, object]) -> None:
+    data = stored(smooth(), 1, **options)
+    assert encoded(data + b'what a camera adds') is not None
+    for part in (0.5, 0.9):
+        with pytest.raises(ValueError, match='cut short'):
+            encoded(data[: int(part * len(data))])
+
+
+def test_the_end_of_a_preview_is_not_that_of_the_picture() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = 'x' + PREVIEW.decode('latin-1')
+    file = io.BytesIO()
+    smooth().save(file, 'JPEG', exif=exif, comment=PREVIEW)
+    data = file.getvalue()
+    assert data.find(PREVIEW) > 0
+    assert encoded(data) is not None
+    with pytest.raises(ValueError, match='cut short'):
+        encoded(data[:-1000])
+
+
+def test_other_files_have_no_such_header() -> None:
+    file = io.BytesIO()
+    smooth().save(file, 'PNG')
+    assert encoded(file.getvalue()) is None
+    assert encoded(b'no picture') is None
+    assert encoded(b'') is None
