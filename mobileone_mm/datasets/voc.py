@@ -110,7 +110,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         if nameless:
             raise ValueError(f'{nameless} <object> without a <name>')
         for mark in root.findall('object/difficult'):
-            if int(mark.text) not in (0, 1):  # mmdet leaves out any that are not 0
+            if int(mark.text or '') not in (0, 1):  # mmdet leaves out any that are not 0
                 raise ValueError(f'<difficult> is {mark.text}, expected 0 or 1')
         return root
 
