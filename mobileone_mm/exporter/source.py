@@ -67,7 +67,12 @@ def loaded(
             task.export.require(model)
         except ConfigError as error:
             raise ConfigError(f'{config_path}: {error}') from error
-        frame = task.export.framed(task_options, config, input_size)
+        try:
+            frame = task.export.framed(task_options, config, input_size)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:  # of values that no transform takes
+            raise ConfigError(
+                f'{config_path}: test_dataloader.dataset.pipeline: cannot be read: {type(error).__name__}: {error}'
+            ) from error
         require_size(model, frame.size)
         task.export.require_options(frame.options, model, frame.size)
 

@@ -40,7 +40,8 @@ def centre_crop_of(config: Config) -> CentreCrop | None:
             short, side = resize.get('scale'), _side(cut.get('crop_size'))
         case [('EfficientNetCenterCrop', cut)]:  # which cuts first and resizes then: the same part of a picture
             side = _side(cut.get('crop_size'))
-            short = None if side is None else side + cut.get('crop_padding', PADDING)
+            padding = cut.get('crop_padding', PADDING)
+            short = side + padding if side is not None and isinstance(padding, int) else None
         case [('torchvision/Resize', resize), ('torchvision/CenterCrop', cut)]:
             # Of two lengths, its Resize stretches.
             short, side = _length(resize.get('size')), _side(cut.get('size'))
@@ -63,7 +64,9 @@ def _length(given: Any) -> int | None:
 
 def _side(given: Any) -> int | None:
     """Px of the side of a square, from one length or two."""
-    return _length(given[:1]) if isinstance(given, tuple | list) and len(set(given)) == 1 else _length(given)
+    if isinstance(given, tuple | list) and given and all(length == given[0] for length in given):
+        return _length(given[:1])
+    return _length(given)
 
 
 def see_whole(pipeline: Sequence[Any], side: int) -> None:

@@ -30,6 +30,9 @@ from mobileone_mm.openmmlab.test_data import test_pipeline as pipeline_of
         ([torchvision('Resize', [256]), torchvision('CenterCrop', (224, 224))], CentreCrop(256, 224)),
         ([torchvision('Resize', (256, 256)), torchvision('CenterCrop', 224)], None),  # its Resize stretches
         ([torchvision('CenterCrop', 224)], None),
+        ([edge(), cut([[224], [224]])], None),
+        ([edge(), cut([])], None),
+        ([efficient(224, crop_padding='many')], None),
     ],
 )
 def test_the_crop_is_that_of_the_test_pipeline(pipeline: list[dict[str, Any]], expected: CentreCrop | None) -> None:

@@ -31,7 +31,7 @@ def resampling_of(config: Config) -> Resampling:
     of_torchvision = name.startswith(TORCHVISION)  # which resizes PIL images
     default = 'bicubic' if name == 'EfficientNetCenterCrop' else DEFAULT.interpolation
     given = step.get('interpolation') or default
-    backend = 'pillow' if of_torchvision else step.get('backend') or DEFAULT.backend
+    backend = 'pillow' if of_torchvision else str(step.get('backend') or DEFAULT.backend)
     found = Resampling(backend, str(getattr(given, 'value', given)))
     if found.interpolation not in INTERPOLATIONS.get(found.backend, ()):
         known = '; '.join(f'{one}: {", ".join(ways)}' for one, ways in INTERPOLATIONS.items())

@@ -149,6 +149,8 @@ def test_pictures_are_resized_as_the_test_pipeline_does_it(
 def test_an_unknown_interpolation_is_refused() -> None:
     with pytest.raises(ConfigError, match="ResizeEdge resizes with backend='cv2' and interpolation='box', expected"):
         framing.resampling_of(config_of(edge(interpolation='box')))
+    with pytest.raises(ConfigError, match=r"resizes with backend='\[\[\]\]' and "):
+        framing.resampling_of(config_of(edge(backend=[[]])))
 
 
 PIL = ("dict(type='NumpyToPIL', to_rgb=True)", "dict(type='PILToNumpy', to_bgr=True)")
