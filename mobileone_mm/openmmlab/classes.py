@@ -50,7 +50,13 @@ def palette(config: Config, count: int) -> list[tuple[int, int, int]]:
 
 def _metainfo(config: Config, dataset: Mapping[str, Any], key: str) -> Any:
     """What a data set says about itself, in its `metainfo` or else in its class; None where it says nothing."""
-    named = (dataset.get('metainfo') or {}).get(key)
+    about = dataset.get('metainfo') or {}
+    if not isinstance(about, Mapping):
+        raise ConfigError(
+            f'{config.filename}: test_dataloader.dataset.metainfo holds a {type(about).__name__}, expected a dict: '
+            'metainfo=dict(classes=(...))'
+        )
+    named = about.get(key)
     if named is None:
         enter_scope(config)
         with DATASETS.switch_scope_and_registry(config.default_scope) as registry:

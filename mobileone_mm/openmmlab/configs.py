@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -20,6 +20,11 @@ from mobileone_mm.openmmlab.own_config import require_input_size
 from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.shipped import find_config
 
+# Of hosts' models, besides numbers and the like.
+MODEL_PARTS = (
+    *('data_preprocessor', 'backbone', 'neck', 'head', 'bbox_head', 'decode_head', 'auxiliary_head'),
+    *('train_cfg', 'test_cfg', 'init_cfg'),
+)
 TASKS = {'mmdet': 'detection', 'mmseg': 'segmentation', 'mmpretrain': 'classification'}
 HOST_MODULES = r'(mmdet|mmseg|mmpretrain|mmengine|mmcv)\.'
 PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
@@ -30,7 +35,7 @@ def load_config(path: str | Path) -> Config:
 
     Raises:
         ConfigError: no such file and no such name, not Python, a missing `_base_`, an input size that is none, no
-            model, or a `default_scope` that we do not know.
+            model or one with parts that are no dict, or a `default_scope` that we do not know.
     """
     path = find_config(path)
     require_input_size(path)
@@ -41,8 +46,25 @@ def load_config(path: str | Path) -> Config:
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:
         raise ConfigError(f'{path}: this config has no `model`; expected a full mmdet, mmseg or mmpretrain config')
+    _require_parts(config)
     task_of(config)
     return config
+
+
+def _require_parts(config: Config) -> None:
+    """Refuse a model whose parts are no parts, before anything looks something up in them.
+
+    Raises:
+        ConfigError: one is neither a dict nor None, nor, of heads and necks, a list of those.
+    """
+    model = config.model
+    parts = {'model': model}
+    if isinstance(model, Mapping):
+        parts |= {f'model.{name}': model[name] for name in MODEL_PARTS if name in model}
+    for name, part in parts.items():
+        for one in part if isinstance(part, list) and part is not model else [part]:
+            if one is not None and not isinstance(one, Mapping):
+                raise ConfigError(f'{config.filename}: {name} holds a {type(one).__name__}, expected a dict')
 
 
 def task_of(config: Config) -> str:

@@ -52,6 +52,10 @@ def test_a_data_set_without_classes_is_an_error(tmp_path):
             r"test_dataloader is \{'batch_size': 1\}, expected one with a data set",
         ),
         ("test_dataloader = dict(dataset='voc')", r"test_dataloader is \{'dataset': 'voc'\}, expected one with a data"),
+        (
+            "test_dataloader = dict(dataset=dict(metainfo=['cat']))",
+            r'\.dataset\.metainfo holds a list, expected a dict',
+        ),
         ('test_dataloader = dict(dataset=dict(metainfo=None))', 'names no classes; set its metainfo'),
         (
             "test_dataloader = dict(dataset=dict(type='ConcatDataset', datasets=[]))",

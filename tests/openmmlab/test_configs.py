@@ -38,6 +38,9 @@ def test_a_model_is_built_in_eval_mode_and_its_init_weights_are_not_fetched(tmp_
         ("default_scope = 'mmdet'", 'has no `model`'),
         ('model = dict()', 'default_scope is None; expected one of mmdet, mmseg, mmpretrain'),
         ('model = dict(', 'cannot be read as a config'),
+        ('model = [dict(head=None)]', r'config\.py: model holds a list, expected a dict'),
+        ("model = dict(head=[('type', 'X')])", r'config\.py: model\.head holds a tuple, expected a dict'),
+        ("model = dict(data_preprocessor='X')", r'model\.data_preprocessor holds a str, expected a dict'),
         ("_base_ = 'missing.py'", 'cannot be read as a config: .*missing.py'),
     ],
 )
