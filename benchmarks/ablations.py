@@ -172,7 +172,7 @@ def config_text(name: str, seed: int, options: Options) -> str:
         raise UsageError(f'{data}: expected {", and ".join(found.missing)}')
     if found.lines['val_folder'] is None:
         raise UsageError(
-            f'{data}: found no val/ with a folder for each class; expected train/ and val/ with one for each in both; '
+            f'{data}: found no val/ with a folder for each class; expected both train/ and val/ with such folders; '
             'move some pictures of each class into val/'
         )
     lines = {**found.lines, 'input_size': options.size, 'max_epochs': options.epochs}

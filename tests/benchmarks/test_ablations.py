@@ -16,7 +16,7 @@ from mobileone_mm.errors import MobileOneError, UsageError
 from mobileone_mm.models.backbones.block import MobileOneBlock
 
 CLASSES = ('daisy', 'rose')
-NO_VALIDATION = 'found no val/ with a folder for each class; expected train/ and val/ with one for each in both'
+NO_VALIDATION = 'found no val/ with a folder for each class; expected both train/ and val/ with such folders'
 RESULT = Trained(parameters=2_000_000, fused=1_000_000, seconds=0.25, loss=1.5, top1=40.0)
 
 
