@@ -162,7 +162,7 @@ def config_text(name: str, seed: int, options: Options) -> str:
     """The config of a variant: the template for own class folders, filled in, and what differs.
 
     Raises:
-        UsageError: there are no class folders.
+        UsageError: there are no class folders to train on, or none to validate on.
     """
     data = options.data
     if not data.is_dir():
@@ -170,6 +170,11 @@ def config_text(name: str, seed: int, options: Options) -> str:
     found = class_layout(data)
     if found.missing:
         raise UsageError(f'{data}: expected {", and ".join(found.missing)}')
+    if found.lines['val_folder'] is None:
+        raise UsageError(
+            f'{data}: found no val/ with a folder for each class; expected both train/ and val/ with such folders; '
+            'move some pictures of each class into val/'
+        )
     lines = {**found.lines, 'input_size': options.size, 'max_epochs': options.epochs}
     text = own_config(TEMPLATE, found.classes, str(data.resolve()), lines)
     init_cfg = {'type': 'Pretrained', 'checkpoint': str(options.weights.resolve())} if options.weights else None

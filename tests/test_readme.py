@@ -4,9 +4,12 @@ import ast
 import importlib
 import re
 from collections.abc import Iterator
+from importlib.metadata import metadata
 from pathlib import Path
 
 import pytest
+
+from mobileone_mm import __version__
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md')), *sorted((ROOT / 'benchmarks').glob('*.md'))]
@@ -58,6 +61,18 @@ def test_make_targets_exist(page: Path) -> None:
     targets = set(re.findall(r'^([a-z-]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
     code = '\n'.join(re.findall(r'`[^`]+`|^ {4}.*|```.*?```', page.read_text(), re.MULTILINE | re.DOTALL))
     assert set(TARGET.findall(code)) <= targets
+
+
+def test_the_package_is_installed_from_its_wheel_with_extras_that_it_has() -> None:
+    wheel = f'mobileone_mm-{__version__}-py3-none-any.whl'
+    commands = {
+        (page.name, *command)
+        for page in PAGES
+        for command in re.findall(r"pip install '([^'\[]+)\[([a-z]+)\]'", page.read_text())
+    }
+    assert {page for page, *_ in commands} >= {'README.md', 'install.md', 'onnx.md', 'robustness.md', 'train.md'}
+    assert {given for _, given, _ in commands} == {wheel}
+    assert {extra for *_, extra in commands} <= set(metadata('mobileone-mm').get_all('Provides-Extra', []))
 
 
 def test_python_names_in_the_readme_exist() -> None:

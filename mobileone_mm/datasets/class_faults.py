@@ -32,14 +32,17 @@ CURES = {
     ),
     'class without pictures': (
         f'classes without pictures: add files that end in {", ".join(PICTURE_ENDINGS)}, or leave the name out of '
-        '`classes`'
+        '`classes` and move the folder, if there is one, out of the set'
     ),
     'part taken for a class': (
         'parts taken for classes: name the folder that holds the classes (train_folder or val_folder in the config; '
         'img_path of data_prefix), and the names of the folders in it in `classes`'
     ),
     'class within a class': 'classes within a class: move these folders up, beside the others',
-    'single picture': 'single pictures: add more of these classes, or leave their names out of `classes`',
+    'single picture': (
+        'single pictures: add more of these classes, or leave their names out of `classes` and move their folders out '
+        'of the set'
+    ),
     'picture unreadable': 'pictures that cannot be read: save them anew, or delete them',
     'one picture, two classes': 'one picture in two classes: keep it in the one it belongs to, delete the other',
     'in training too': 'pictures in training and validation, which make the score too high: delete one of the two',

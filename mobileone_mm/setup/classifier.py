@@ -5,6 +5,7 @@ from pathlib import Path
 from mobileone_mm.datasets.class_files import pictures_in
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.openmmlab.own_config import with_settings
+from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 from mobileone_mm.setup.amounts import amounts_for
 from mobileone_mm.setup.folder import KINDS
 from mobileone_mm.setup.picture_sizes import picture_sizes
@@ -25,8 +26,11 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     side = wishes.side(SIDE)
     root, val_folder = Path(draft.root), draft.lines['val_folder']
     train = {name: pictures_in(str(root / draft.lines['train_folder'] / name))[0] for name in draft.classes}
-    if empty := [name for name, paths in train.items() if not paths]:
-        raise DataError(f'{root}: no picture of {shown(empty)}, expected a folder of pictures for each class')
+    if empty := [repr(str(root / draft.lines['train_folder'] / name)) for name, paths in train.items() if not paths]:
+        raise DataError(
+            f'{root}: class folders without a picture: {shown(empty)}; add files that end in '
+            f'{", ".join(PICTURE_ENDINGS)} to each, or move it out of the set'
+        )
     every = [path for paths in train.values() for path in paths]
     sizes = picture_sizes(every)
     held = sum(max(1, round(HELD_OUT * len(paths))) for paths in train.values())

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
+from small_classes import write_set
 
 import ablations
 from ablations import VARIANTS, Options, Trained, config_text, measured, sizes, table_of, trained
@@ -15,6 +16,7 @@ from mobileone_mm.errors import MobileOneError, UsageError
 from mobileone_mm.models.backbones.block import MobileOneBlock
 
 CLASSES = ('daisy', 'rose')
+NO_VALIDATION = 'found no val/ with a folder for each class; expected both train/ and val/ with such folders'
 RESULT = Trained(parameters=2_000_000, fused=1_000_000, seconds=0.25, loss=1.5, top1=40.0)
 
 
@@ -63,7 +65,7 @@ def test_all_variants_but_squeeze_excite_fuse_into_one_size(options: Options, tm
 def test_options_reach_the_config(options: Options, tmp_path: Path) -> None:
     weights = tmp_path / 'fused.pth'
     path = tmp_path / 'variant.py'
-    for given, checkpoint, lr in ((None, None, 1e-3), (weights, str(weights.resolve()), 2e-4)):
+    for given, checkpoint, lr in ((None, None, 1e-3), (weights, str(weights.resolve()), 1e-4)):
         path.write_text(config_text('k1', 7, replace(options, weights=given)))
         config = Config.fromfile(path)
         assert config.train_cfg.max_epochs == config.train_cfg.val_interval == config.param_scheduler[1].end == 2
@@ -117,7 +119,14 @@ def test_wrong_words_and_folders_are_refused_before_anything_is_made(options: Op
             ablations.main([str(options.data), '--out', str(out), *words])
     with pytest.raises(UsageError, match='expected class folders to train on'):
         ablations.main([str(options.data / 'train'), '--out', str(out)])
+    (options.data / 'val').rename(tmp_path / 'val')
+    with pytest.raises(UsageError, match=NO_VALIDATION):
+        ablations.main([str(options.data), '--out', str(out)])
+    flat = write_set(tmp_path / 'flat', daisy=2, rose=2)
+    with pytest.raises(UsageError, match=NO_VALIDATION):
+        ablations.main([str(flat), '--out', str(out)])
     assert not out.exists()
+    (tmp_path / 'val').rename(options.data / 'val')
     with pytest.raises(UsageError, match="not a folder of the benchmark 'ablations'"):
         ablations.main([str(options.data), '--out', str(options.data)])
 

@@ -286,6 +286,21 @@ def test_options_that_messages_name_are_printed_as_flags(capsys: pytest.CaptureF
     assert said.out == ''
 
 
+def test_class_folders_without_pictures_are_named_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    photos = write(Path('photos'), *(f'{name}/{n}.png' for name in ('rose', 'daisy') for n in range(2)), 'ivy/1.heic')
+    (photos / 'no name').mkdir()
+    assert cli.run(main, ['a.py', 'photos']) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: photos: class folders without a picture: 'photos/ivy', 'photos/no name'; add files that end in .jpg, "
+        '.jpeg, .png, .bmp, .tif, .tiff, .webp to each, or move it out of the set'
+    )
+    assert not Path('a.py').exists()
+    for name in ('ivy', 'no name'):
+        (photos / name).rename(name)
+    assert cli.run(main, ['a.py', 'photos']) == 0
+    assert tuple(Config.fromfile('a.py').classes) == ('daisy', 'rose')
+
+
 @pytest.mark.parametrize(
     ('words', 'status', 'message'),
     [

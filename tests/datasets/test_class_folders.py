@@ -79,6 +79,22 @@ def test_all_faults_are_listed_at_once_with_their_cures(tmp_path: Path) -> None:
     ]
 
 
+def test_the_cure_of_a_class_with_too_few_pictures_leads_to_no_other_fault(tmp_path: Path) -> None:
+    train = tmp_path / 'train'
+    write_set(train, **FEW, owl=1)
+    (train / 'fox').mkdir()
+    *_, empty, single = refusal(tmp_path, ('cat', 'dog', 'fox', 'owl')).splitlines()
+    assert empty.endswith('or leave the name out of `classes` and move the folder, if there is one, out of the set')
+    assert single == (
+        'single pictures: add more of these classes, or leave their names out of `classes` and move their folders out '
+        'of the set'
+    )
+    assert 'owl: a folder that is no class' in refusal(tmp_path), 'which is why the folder has to go too'
+    for name in ('fox', 'owl'):
+        (train / name).rename(tmp_path / name)
+    assert len(built(tmp_path)) == sum(FEW.values())
+
+
 def test_without_a_look_into_the_files_places_and_names_count_all_the_same(tmp_path: Path) -> None:
     write_set(tmp_path / 'train', **FEW)
     (tmp_path / 'train/cat/00.png').write_bytes(b'')

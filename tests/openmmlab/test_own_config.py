@@ -25,6 +25,7 @@ BASES = {
     VOC: 'ssd_mobileone_s0',
     MASKS: 'deeplabv3_light_mobileone_s0_voc',
 }
+DOCS = Path(__file__).parents[2] / 'docs'
 # What mmdet's train.py, which `mim train` starts, does with a config before the first step.
 CHILD = """
 import sys
@@ -70,6 +71,17 @@ def test_filled_in_its_classes_and_paths_are_the_users_everywhere(template: str,
         assert read[loader].dataset.data_root == 'my data/'
     if template == COCO:
         assert read.test_evaluator.ann_file == 'my data/annotations/val.json'
+
+
+def test_colours_are_left_alone_by_the_line_that_the_docs_give(tmp_path: Path) -> None:
+    (instead,) = re.findall(r'`(train_pipeline = .*?)`', (DOCS / 'own_data.md').read_text(encoding='utf-8'))
+    text, replaced = re.subn('^train_pipeline = .*augment.*$', instead, own_config(CLASSES), flags=re.MULTILINE)
+    assert replaced == 1
+    path = tmp_path / 'own.py'
+    path.write_text(text)
+    config = Config.fromfile(path)
+    steps = [step.type for step in config.train_dataloader.dataset.pipeline]
+    assert steps == ['LoadImageFromFile', 'RandomResizedCrop', 'RandomFlip', 'PackInputs']
 
 
 def test_another_variant_is_another_word(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from mobileone_mm.openmmlab.centre_crop import CentreCrop, centre_crop_of, see_w
 from mobileone_mm.openmmlab.inputs import input_size_of
 from mobileone_mm.openmmlab.test_data import Samples, open_samples, test_pipeline
 from mobileone_mm.pictures.reading import DEFAULT, INTERPOLATIONS, Resampling
-from mobileone_mm.tasks.classification.options import YES, ClassificationOptions, FramedOptions
+from mobileone_mm.tasks.classification.options import NO, YES, ClassificationOptions, FramedOptions
 from mobileone_mm.tasks.task import Framed, Size
 
 LOGGER = logging.getLogger(__name__)
@@ -69,7 +69,8 @@ def framed(options: ClassificationOptions, config: Config, size: Size | None) ->
 
     A pipeline that resizes the short side and cuts a square out of the middle gives a square picture whose short side
     is that of the picture, whole, as Vision's `centerCrop` gives it; with `crop_inside`, the rest of the cut is made
-    inside, of a given size in the same proportion. Any other pipeline has to stretch.
+    inside, of a given size in the same proportion. Any other pipeline has to stretch. A crop inside that is asked for
+    where there is nothing to crop is noted.
 
     Raises:
         ConfigError: the pipeline has no fixed size, or crops or pads in another way.
@@ -79,15 +80,28 @@ def framed(options: ClassificationOptions, config: Config, size: Size | None) ->
     if crop is None:
         _require_stretch(config)
         stretched = size or input_size_of(config)
+        _note_nothing_to_crop(options)
         return Framed(FramedOptions(options.crop_inside), stretched, resampling=resampling)
-    inside = options.crop_inside == YES and crop.side < crop.short
+    inside = options.crop_inside != NO and crop.side < crop.short
     width, height = size or ((crop.short if inside else crop.side),) * 2
     if width != height:
         raise UsageError(f'`input_size`: {width}x{height} given, expected a square, as the test pipeline cuts one out')
     seen = round(width * crop.side / crop.short) if inside else None
     if inside and width == crop.short:
         _note_a_pixel(crop)
+    if not inside:
+        _note_nothing_to_crop(options)
     return Framed(FramedOptions(options.crop_inside, seen), (width, height), CENTER_CROP, resampling)
+
+
+def _note_nothing_to_crop(options: ClassificationOptions) -> None:
+    if options.crop_inside == YES:
+        LOGGER.info(
+            "note: `crop_inside` %s makes the same file as %s: this config's test pipeline crops nothing off the short "
+            'side of a picture',
+            YES,
+            NO,
+        )
 
 
 def _note_a_pixel(crop: CentreCrop) -> None:

@@ -27,6 +27,7 @@ from tiny_classifier import PICTURES, SHORT, SIDE, card_of, write_config
 @pytest.mark.parametrize(
     ('crop_inside', 'pipeline', 'given', 'size', 'crop', 'seen'),
     [
+        (None, [edge(), cut()], None, (256, 256), CENTER_CROP, 224),
         ('yes', [edge(), cut()], None, (256, 256), CENTER_CROP, 224),
         ('no', [edge(), cut()], None, (224, 224), CENTER_CROP, None),
         ('yes', [edge(224), cut()], None, (224, 224), CENTER_CROP, None),  # nothing is left to be cut
@@ -39,7 +40,7 @@ from tiny_classifier import PICTURES, SHORT, SIDE, card_of, write_config
     ],
 )
 def test_what_an_export_takes_and_sees(
-    crop_inside: str, pipeline: list[dict[str, Any]], given: Any, size: Any, crop: str, seen: int | None
+    crop_inside: str | None, pipeline: list[dict[str, Any]], given: Any, size: Any, crop: str, seen: int | None
 ) -> None:
     frame = framed(ClassificationOptions(crop_inside), config_of(*pipeline), given)
     assert (frame.size, frame.crop, frame.options.seen) == (size, crop, seen)
@@ -52,6 +53,24 @@ def test_what_does_not_fit_is_refused() -> None:
         framed(ClassificationOptions(), config_of(), None)
     with pytest.raises(UsageError, match="`crop_inside`: 'maybe' given, expected yes or no"):
         ClassificationOptions('maybe')
+
+
+@pytest.mark.parametrize('pipeline', [[edge(224), cut()], [stretch((320, 240))]])
+def test_a_crop_inside_that_is_asked_for_and_not_there_is_noted(
+    pipeline: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    for given, of in ((None, pipeline), ('no', pipeline), ('yes', [edge(), cut()])):
+        framed(ClassificationOptions(given), config_of(*of), None)
+    assert not caplog.records
+    asked = framed(ClassificationOptions('yes'), config_of(*pipeline), None)
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "note: `crop_inside` yes makes the same file as no: this config's test pipeline crops nothing off the short "
+        'side of a picture'
+    )
+    without = framed(ClassificationOptions('no'), config_of(*pipeline), None)
+    assert (asked.size, asked.crop, asked.options.seen) == (without.size, without.crop, without.options.seen)
 
 
 def test_cropping_inside_sees_what_the_test_pipeline_gives(classifier: tuple[Path, Path]) -> None:
