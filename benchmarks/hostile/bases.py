@@ -214,6 +214,8 @@ def tiny(template: Path, task: str) -> dict[str, Any]:
 
 def _shrink(step: dict[str, Any], task: str) -> None:
     """Small pictures in a step of a pipeline."""
+    for inner in step.get('transforms', ()):
+        _shrink(inner, task)
     if task in (BOXES, XML):
         if step['type'] == 'Resize':
             step['scale'] = INPUT

@@ -71,11 +71,21 @@ def reason(error: Exception) -> str:
 
 
 def orientation_of(image: Image.Image) -> int:
-    """The orientation that a loader still has to apply; EXIF data that cannot be read say nothing."""
+    """The orientation that a loader still has to apply, of a picture that is loaded."""
     if image.format == 'TIFF':  # Pillow and OpenCV turn it in any case
         return UPRIGHT
+    return orientation_in(image.info.get('exif') or b'')
+
+
+def orientation_in(exif: bytes) -> int:
+    """The orientation in a block of EXIF data; data that cannot be read say nothing.
+
+    Pillow's own `getexif` would take the one of XMP data where EXIF has none, and OpenCV does not.
+    """
+    block = Image.Exif()
     try:
-        found = image.getexif().get(ORIENTATION)
+        block.load(exif)
+        found = block.get(ORIENTATION)
     except Exception:  # of many kinds, and no reader of pixels minds
         return UPRIGHT
     return found if isinstance(found, int) and UPRIGHT <= found <= max(SIDEWAYS) else UPRIGHT

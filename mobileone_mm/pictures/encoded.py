@@ -1,14 +1,12 @@
 """A picture file's bytes: how large the picture is before it is decoded, and decoded smaller than it is stored."""
 
-import io
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from mobileone_mm.pictures.decoding import SIDEWAYS, UPRIGHT, orientation_of
+from mobileone_mm.pictures.decoding import SIDEWAYS, orientation_in
 
 # How many times smaller JPEG is decoded at no cost, and OpenCV's flags for it, which turn pictures as EXIF data say.
 REDUCED = {
@@ -67,7 +65,7 @@ def encoded(data: bytes) -> Encoded | None:
     """
     if not data.startswith(START):
         return None
-    size, turned, place = (0, 0), UPRIGHT, len(START)
+    size, exif, place = (0, 0), b'', len(START)
     while place + HEAD <= len(data) and data[place] == FILLING:
         marker, begin = data[place + 1], place + HEAD
         if marker == FILLING:
@@ -76,21 +74,15 @@ def encoded(data: bytes) -> Encoded | None:
         if marker == SCAN:  # pixels begin; an end before them is that of a preview
             if data.find(END, place) < 0:
                 break
+            turned = orientation_in(exif)
             return Encoded(data, size[::-1] if turned in SIDEWAYS else size, turned) if all(size) else None
         if marker in FRAMES:
             size = (
                 int.from_bytes(data[begin + 3 : begin + 5], 'big'),
                 int.from_bytes(data[begin + 1 : begin + 3], 'big'),
             )
-        elif marker == APPLICATION and data.startswith(EXIF, begin):
-            turned = _orientation(data)
-        place += 2 + int.from_bytes(data[place + 2 : begin], 'big')
+        end = place + 2 + int.from_bytes(data[place + 2 : begin], 'big')
+        if marker == APPLICATION and data.startswith(EXIF, begin) and not exif:
+            exif = data[begin:end]
+        place = end
     raise ValueError('the file was cut short')
-
-
-def _orientation(data: bytes) -> int:
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return orientation_of(image)
-    except Exception:  # of many kinds, for what Pillow does not know and OpenCV may
-        return UPRIGHT

@@ -29,6 +29,7 @@ from mobileone_mm.training.quiet import Log
 from mobileone_mm.training.settings import Options
 from mobileone_mm.weights.init_cfg import leave_out_files
 
+FROM_WORKER = 'Original Traceback'  # in what torch makes of an error in a loader's worker
 PACKED = (('inputs',), ('data_samples',))  # what a model looks up in a batch
 
 
@@ -162,6 +163,10 @@ def _reported() -> Iterator[Log]:
             yield log
         except MobileOneError as error:
             log.keep(error)
+            if FROM_WORKER in str(error):
+                raise type(error)(
+                    str(error).rpartition(f'{MobileOneError.__module__}.')[2].partition(': ')[2]
+                ) from error
             raise
         except Exception as error:  # the last line on the screen says what, whatever it was
             if interrupted(error):
@@ -216,7 +221,7 @@ def _place(config: Config | None, error: Exception) -> str:
 
 def _said(error: Exception) -> str:
     text = str(error).strip()
-    if 'Original Traceback' in text:  # torch's way to pass on what happened in a worker: the last line is the error
+    if FROM_WORKER in text:  # torch's way to pass on what happened in a worker: the last line is the error
         return notes.short_line(text.splitlines()[-1])
     if isinstance(error, KeyError) and error.args in PACKED:
         text += "; has the `pipeline` of the `dataset` a step that packs, such as mmdet's PackDetInputs, as its last?"

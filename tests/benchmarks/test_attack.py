@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,7 +12,8 @@ from random import Random
 
 import pytest
 
-from hostile import children, configs, damage, data, exported, trial, writing
+from hostile import bases, children, configs, damage, data, exported, trial, writing
+from mobileone_mm.openmmlab.shipped import find_config
 
 ROOT = Path(__file__).parents[2]
 KINDS = (
@@ -41,6 +43,23 @@ def test_a_short_run_finds_no_failure(tmp_path: Path) -> None:
     tries = json.loads((tmp_path / 'results/attack.json').read_text())['tries']
     assert Counter(one['kind'] for one in tries) == dict.fromkeys(KINDS, 2)
     assert {one['outcome'] for one in tries} <= {trial.RIGHT, trial.REFUSED}
+
+
+TEMPLATES = {
+    'boxes': 'ssd_mobileone_s0_own_coco',
+    'xml': 'ssd_mobileone_s0_own_voc',
+    'masks': 'deeplabv3_light_mobileone_s0_own_masks',
+    'folders': 'mobileone_s0_own_classes',
+}
+
+
+@pytest.mark.parametrize('task', TEMPLATES)
+def test_configs_that_tries_start_from_load_small_pictures(task: str) -> None:
+    config = bases.tiny(find_config(TEMPLATES[task]), task)
+    values = str([config[f'{part}_dataloader'] for part in ('train', 'val')])
+    sides = [int(side) for side in re.findall(r"'(?:scale|crop_size)': [(\[]?(\d+)", values)]
+    assert sides
+    assert max(sides) <= max(bases.INPUT)
 
 
 def ended(status: int = 1, err: str = '', out: str = '', late: bool = False) -> children.Ended:

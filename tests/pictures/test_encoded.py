@@ -2,10 +2,12 @@
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
+from mobileone_mm.pictures.decoding import orientation_of
 from mobileone_mm.pictures.encoded import REDUCED, encoded
 
 SIZE = (203, 149)  # px, upright: no side can be divided by two
@@ -90,3 +92,20 @@ def test_other_files_have_no_such_header() -> None:
     assert encoded(file.getvalue()) is None
     assert encoded(b'no picture') is None
     assert encoded(b'') is None
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+
+
+def test_an_orientation_in_xmp_data_alone_turns_nothing_as_in_opencv() -> None:
+    exif = Image.Exif()
+    exif[0x0131] = 'a camera'  # EXIF data without an orientation
+    data = io.BytesIO()
+    smooth().save(data, 'JPEG', exif=exif, xmp=XMP)
+    with Image.open(data) as image:
+        assert image.getexif().get(ORIENTATION) == 6  # Pillow's own reading, which this is about
+        assert orientation_of(image) == 1
+    found = encoded(data.getvalue())
+    assert found is not None
+    assert (found.size, found.orientation) == (SIZE, 1)
+    assert cv2.imdecode(np.frombuffer(data.getvalue(), np.uint8), cv2.IMREAD_COLOR).shape[1::-1] == SIZE

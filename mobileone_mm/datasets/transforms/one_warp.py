@@ -20,6 +20,7 @@ from mobileone_mm.registry import TRANSFORMS
 
 LOADER = 'LoadImageFromFile'
 WITHOUT_PICTURE = ('LoadAnnotations', 'LoadMask')  # that need no pixels of the picture
+SHOWN = ('color', 'color_ignore_orientation')  # kinds of pixels that are 8 bits of BGR, whatever a file holds
 DEFAULT = ('cv2', 'color')  # the loader's decoder and kind of pixels, of which JPEG can be decoded smaller
 BOXES = 'hbox'  # mmdet's name of boxes along the axes
 UNREADABLE = (OSError, ValueError, cv2.error)
@@ -66,6 +67,11 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         self._require_understood()
 
     def _require_understood(self) -> None:
+        if self.load.color_type not in SHOWN or self.load.to_float32:
+            raise ConfigError(
+                f'OneWarp: {LOADER} has color_type={self.load.color_type!r} and to_float32={self.load.to_float32}, '
+                f'expected {" or ".join(map(repr, SHOWN))} and False; leave OneWarp out'
+            )
         expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
         for step in self.moves:
             resize = _innermost(step)
@@ -75,10 +81,11 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                     f'OneWarp: {name_of(step)} resizes by {" ".join(way)}, expected one of '
                     f'{", ".join(map(" ".join, RESAMPLED))} (with Expand, the first); leave OneWarp out'
                 )
-            if getattr(step, 'with_mask', False) or getattr(step, 'box_type', BOXES) != BOXES:
+            of_segments = name_of(step) == 'mmdet.LoadAnnotations' and step.with_seg
+            if of_segments or getattr(step, 'with_mask', False) or getattr(step, 'box_type', BOXES) != BOXES:
                 raise ConfigError(
-                    f'OneWarp: {name_of(step)} loads masks of objects, or boxes that are none of mmdet; it moves boxes '
-                    'and the masks of mmseg; leave OneWarp out'
+                    f'OneWarp: {name_of(step)} loads masks of objects or a map of segments, or boxes that are none of '
+                    'mmdet; it moves boxes and the masks of mmseg; leave OneWarp out'
                 )
 
     @property

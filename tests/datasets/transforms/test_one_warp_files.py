@@ -117,6 +117,12 @@ def test_a_loader_that_turns_no_pictures_is_obeyed(tmp_path: Path) -> None:
         ([LOAD, {**RESIZE, 'interpolation': 'area'}], r'OneWarp: mmdet\.Resize resizes by cv2 area.*leave OneWarp out'),
         (PILLOW, r'OneWarp: mmdet\.Resize resizes by pillow bilinear, expected .* \(with Expand, the first\)'),
         ([LOAD, {**LOAD_BOXES, 'with_mask': True}, RESIZE], r'OneWarp: mmdet\.LoadAnnotations loads masks of objects'),
+        (
+            [{**LOAD, 'color_type': 'unchanged'}, RESIZE],
+            "color_type='unchanged' and to_float32=False, expected 'color'",
+        ),
+        ([{**LOAD, 'to_float32': True}, RESIZE], 'and to_float32=True, expected'),
+        ([LOAD, {**LOAD_BOXES, 'with_seg': True}, RESIZE], 'loads masks of objects or a map of segments'),
     ],
 )
 def test_what_it_cannot_stand_for_is_refused(steps: list[dict[str, Any]], message: str) -> None:
