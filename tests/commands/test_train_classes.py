@@ -74,6 +74,21 @@ def test_a_pipeline_that_does_not_pack_is_named(capsys: pytest.CaptureFixture[st
     )
 
 
+def test_what_ends_a_loaders_worker_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    one_warp = "pipeline = [dict(type='mobileone_mm.OneWarp', transforms=["
+    steps = CONFIG.replace('pipeline = [', one_warp, 1).replace(
+        "'PackInputs')]", "'PackInputs')], max_unreadable=1)]", 1
+    )
+    Path('classes.py').write_text(steps.replace('num_workers=0', 'num_workers=1'))
+    for picture in Path('data/train').glob('*/*.png'):
+        picture.write_bytes(b'no picture')
+    status, said = trained(capsys, '--no-check')
+    assert status == 1
+    (error,) = (line for line in said.splitlines() if line.startswith('error: '))
+    assert '; 2 pictures cannot, expected at most 1: ' in error
+    assert 'Traceback' not in said
+
+
 def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy('data/train/cat/00.png', 'data/val/dog/09.png')
     status, said = trained(capsys, '--no-check')
