@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ class TrainingFace(Hook):  # type: ignore[misc]  # mmengine is untyped
 
     def __init__(self) -> None:
         self.place = ''  # the epoch or step that training is in; empty before the first
+        self.page: Path | None = None  # that will be written about it, as it is typed here
         self._line: list[str] = []  # of an epoch that is over
         self._steps = 0  # since the last line
         self._done = self._total = 0  # steps of the whole training
@@ -35,6 +37,8 @@ class TrainingFace(Hook):  # type: ignore[misc]  # mmengine is untyped
         self._meter = Meter(1)
 
     def before_run(self, runner: Runner) -> None:
+        if self.page:  # not before the data are read, without which there will be none
+            fact('page', self.page)
         validation = len(runner.val_dataloader.dataset) if runner.val_loop else 'no'
         fact('data', f'{len(runner.train_dataloader.dataset)} training images, {validation} validation images')
 

@@ -151,7 +151,7 @@ def _runner(config: Config, face: Hook, log: Log) -> Runner:
         if log.path:
             fact('log', shown(log.path))
         if isinstance(face, TrainingFace):
-            fact('page', shown(Path(config.work_dir) / TRAINING_PAGE))
+            face.page = shown(Path(config.work_dir) / TRAINING_PAGE)
         runner.register_hook(face)
     return runner
 
