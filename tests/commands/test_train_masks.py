@@ -100,6 +100,7 @@ def test_told_not_to_look_it_trains(more: tuple[str, ...], capsys: pytest.Captur
     assert 'check=False' in Path('work/seg.py').read_text()
 
 
+@pytest.mark.filterwarnings('ignore:.* instance named of ')  # by mmengine, of two runs that begin in one second
 def test_not_to_look_is_kept_when_it_goes_on(capsys: pytest.CaptureFixture[str]) -> None:
     Path('seg.py').write_text(CONFIG + "custom_hooks = [dict(type='PressCtrlC', at=1)]\n")
     assert cli.run(main, ['seg.py', '--no-check', '--cfg-options', SOME]) == 130
