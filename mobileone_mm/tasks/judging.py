@@ -68,6 +68,12 @@ class Judging:
     require: Callable[[], Any] = lambda: None
 
 
+def ratios(part: Counts, whole: Counts) -> npt.NDArray[np.float64]:
+    """part / whole (R,), NaN where the whole is nothing."""
+    found: npt.NDArray[np.float64] = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return found
+
+
 def pairs_of(counts: Counts) -> npt.NDArray[np.int64]:
     """The pairs (P, 3) of a picture's own counts (R, R)."""
     rows, columns = counts.nonzero()

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.classification.drawing import drawn_judged
 from mobileone_mm.tasks.classification.ranking import Ranking
-from mobileone_mm.tasks.judging import Counts, Judged, Judging
+from mobileone_mm.tasks.judging import Counts, Judged, Judging, ratios
 from mobileone_mm.tasks.ranked import Ranked
 
 
@@ -37,10 +37,7 @@ def _draw(picture: Picture, judged: Judged, classes: Sequence[str]) -> Sequence[
 
 def _scores(counts: Counts, _ranked: Ranked | None) -> npt.NDArray[np.float64]:
     """F1 of each class: the harmonic mean of its precision and recall."""
-    both = counts.sum(axis=0) + counts.sum(axis=1)
-    double = 2.0 * counts.diagonal()
-    found: npt.NDArray[np.float64] = np.divide(double, both, out=np.full(len(counts), np.nan), where=both > 0)
-    return found
+    return ratios(2 * counts.diagonal(), counts.sum(axis=0) + counts.sum(axis=1))
 
 
 JUDGING = Judging(

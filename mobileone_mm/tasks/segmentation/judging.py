@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileone_mm.pictures.reading import Picture
-from mobileone_mm.tasks.judging import Counts, Judged, Judging, pairs_of
+from mobileone_mm.tasks.judging import Counts, Judged, Judging, pairs_of, ratios
 from mobileone_mm.tasks.ranked import Ranked
 from mobileone_mm.tasks.segmentation.classes import ClassMap, truth
 from mobileone_mm.tasks.segmentation.drawing import drawn_judged
@@ -38,9 +38,8 @@ def _draw(picture: Picture, judged: Judged, classes: Sequence[str]) -> Sequence[
 
 def _scores(counts: Counts, _ranked: Ranked | None) -> npt.NDArray[np.float64]:
     """The IoU of each class, as mmseg's IoUMetric has it."""
-    shared, either = counts.diagonal(), counts.sum(axis=0) + counts.sum(axis=1) - counts.diagonal()
-    found: npt.NDArray[np.float64] = np.divide(shared, either, out=np.full(len(counts), np.nan), where=either > 0)
-    return found
+    shared = counts.diagonal()
+    return ratios(shared, counts.sum(axis=0) + counts.sum(axis=1) - shared)
 
 
 JUDGING = Judging(
