@@ -97,11 +97,13 @@ class Room:
             file.unlink()
         return run(function, self.here, log, seconds=SECONDS, variables=variables, **limits)  # type: ignore[arg-type]
 
-    def strays(self) -> list[str]:
-        """What lies where nothing is to be left: among the temporary files, and beside the folder."""
-        known = {HERE, LOG, TEMPORARY, HOME}
-        beside = [entry.name for entry in self.folder.iterdir() if entry.name not in known]
-        return beside + [f'{TEMPORARY}/{entry.name}' for entry in (self.folder / TEMPORARY).iterdir()]
+    def beside(self) -> list[str]:
+        """What lies beside the folder, where nothing is to be left."""
+        return [entry.name for entry in self.folder.iterdir() if entry.name not in {HERE, LOG, TEMPORARY, HOME}]
+
+    def temporary(self) -> list[str]:
+        """What lies among the temporary files."""
+        return [f'{TEMPORARY}/{entry.name}' for entry in (self.folder / TEMPORARY).iterdir()]
 
 
 def files_in(folder: Path) -> dict[str, str]:
@@ -140,7 +142,7 @@ def attempt(plan: Plan, room: Room) -> Verdict:
 
 def _judged(plan: Plan, room: Room, before: Files, ended: Ended, ran: int) -> tuple[str, str]:
     after = files_in(room.here)
-    broken = _broken(ended) or _lost(plan, before, after) or _strays(room)
+    broken = _broken(ended) or _lost(plan, before, after) or _strays(plan, room)
     if broken:
         return FAILED, broken
     if ended.status == 0:
@@ -195,8 +197,10 @@ def _lost(plan: Plan, before: Files, after: Files) -> str:
     return f'changed what was there: {", ".join(sorted(changed)[:4])}' if changed else ''
 
 
-def _strays(room: Room) -> str:
-    strays = room.strays()
+def _strays(plan: Plan, room: Room) -> str:
+    asked = any('..' in words for words in plan.commands)  # as a place for outputs
+    strays = [] if asked else room.beside()
+    strays += room.temporary()
     return f'left elsewhere: {", ".join(strays[:4])}' if strays else ''
 
 

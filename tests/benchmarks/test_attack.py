@@ -97,18 +97,20 @@ def test_what_counts_as_right_refused_and_failed(
 
 
 @pytest.mark.parametrize(
-    ('name', 'status', 'why'),
+    ('words', 'name', 'status', 'why'),
     [
-        ('here/input', 0, 'changed what was there'),
-        ('here/.room', 0, 'left'),
-        ('here/unasked', 0, 'left'),
-        ('here/asked', 1, 'and left asked'),
-        ('tmp/x', 0, 'left elsewhere'),
-        ('x', 0, 'left elsewhere'),
+        (['fuse'], 'here/input', 0, 'changed what was there'),
+        (['fuse'], 'here/.room', 0, 'left'),
+        (['fuse'], 'here/unasked', 0, 'left'),
+        (['fuse'], 'here/asked', 1, 'and left asked'),
+        (['fuse'], 'tmp/x', 0, 'left elsewhere'),
+        (['fuse'], 'x', 0, 'left elsewhere'),
+        (['fuse', '--out', '..'], 'x', 0, ''),
+        (['fuse', '--out', '..'], 'tmp/x', 0, 'left elsewhere'),
     ],
 )
 def test_what_a_command_leaves_or_changes_is_found(
-    name: str, status: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    words: list[str], name: str, status: int, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = trial.Room(tmp_path / 'try')
     (room.here / 'input').write_text('mine')
@@ -118,8 +120,8 @@ def test_what_a_command_leaves_or_changes_is_found(
         return ended(status, 'error: x\n' if status else '')
 
     monkeypatch.setattr(trial.Room, 'run', run)
-    verdict = trial.attempt(trial.Plan('a change', [['fuse']], outputs=['asked']), room)
-    assert verdict.outcome == trial.FAILED
+    verdict = trial.attempt(trial.Plan('a change', [words], outputs=['asked']), room)
+    assert verdict.outcome == (trial.FAILED if why else trial.RIGHT)
     assert why in verdict.why
 
 
