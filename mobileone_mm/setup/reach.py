@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mobileone_mm.errors import printable
+from mobileone_mm.errors import ConfigError, printable
 from mobileone_mm.setup.anchors import Anchors, Floats, best_ious
 from mobileone_mm.setup.boxes import Boxes, Resize, boxes_of, resize_of
 from mobileone_mm.setup.maps import ENOUGH, FINE, GAIN, Maps, choose_maps, maps_with
@@ -83,6 +83,9 @@ def reach_of(model: nn.Module, dataset: Any) -> Reach | None:
     Args:
         model: a single-stage detector of mmdet.
         dataset: its training data, read.
+
+    Raises:
+        ConfigError: for anchors of other maps than the model makes.
     """
     head: Any = getattr(model, 'bbox_head', None)
     generator: Any = getattr(head, 'prior_generator', None)
@@ -95,6 +98,11 @@ def reach_of(model: nn.Module, dataset: Any) -> Reach | None:
         return None
     xyxy, cells = boxes.at(resize), _cells(model, resize)
     anchors = [level.double().cpu().numpy() for level in generator.base_anchors]
+    if len(cells) != len(anchors):
+        raise ConfigError(
+            f'model.bbox_head.anchor_generator has anchors for {len(anchors)} maps, but backbone and neck make '
+            f'{len(cells)}: change its strides and sizes, or model.backbone.out_indices and the channels of the neck'
+        )
     best = best_ious(xyxy, anchors, [(float(width), float(height)) for width, height in generator.strides], cells)
     threshold, least = float(assigner.pos_iou_thr), _least(assigner.min_pos_iou)
     shares = np.full(len(boxes.classes), np.nan)

@@ -15,6 +15,7 @@ from torch import nn
 from torchvision.ops import box_iou
 
 from mobileone_mm.datasets.transforms.one_warp import steps_of
+from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.setup.boxes import Resize, boxes_of, resize_of
@@ -93,6 +94,15 @@ def test_shares_are_those_of_all_anchors() -> None:
     alone = reach_of(configs.build_model(config), dataset)
     assert alone is not None
     assert alone.rescued == 0
+
+
+def test_anchors_of_other_maps_than_the_model_makes_are_refused() -> None:
+    config = with_anchors_of_the_paper(config_for(30))
+    for name, values in config.model.bbox_head.anchor_generator.items():
+        if isinstance(values, list):
+            config.model.bbox_head.anchor_generator[name] = values[1:]
+    with pytest.raises(ConfigError, match=r'model\.bbox_head\.anchor_generator has anchors for 4 maps, .* make 5: '):
+        reach_of(*opened(config))
 
 
 def test_the_model_is_left_as_it_was() -> None:
