@@ -144,15 +144,34 @@ def test_a_name_that_mmengine_could_not_write_down_is_refused_before_the_trainin
     require_work_dir(tmp_path / 'b\xe4r', CONFIG)
 
 
-@pytest.mark.parametrize('link', [False, True])
-def test_a_page_that_no_training_wrote_is_not_replaced(link: bool, tmp_path: Path) -> None:
+def test_a_page_that_no_training_wrote_is_not_replaced(tmp_path: Path) -> None:
     page = tmp_path / 'training.html'
-    if link:
-        page.symlink_to('mine.html')
-        page = tmp_path / 'mine.html'
     for text in ('<p>mine</p>', '<meta name="generator" content="mobileone_mm">'):  # the second is an export's
         page.write_text(text)
         with pytest.raises(UsageError, match=r'training\.html: this file is not a page about a training'):
             require_checkpoints_kept(training(tmp_path))
     page.write_text('<meta name="generator" content="mobileone_mm train">')
     require_checkpoints_kept(training(tmp_path))
+
+
+@pytest.mark.parametrize('name', ['training.html', 'last_checkpoint'])
+@pytest.mark.parametrize('target', ['nowhere', 'mine', 'itself'])
+def test_nothing_is_written_through_a_symbolic_link(name: str, target: str, tmp_path: Path) -> None:
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    (tmp_path / 'mine').write_text('<meta name="generator" content="mobileone_mm train">')
+    (folder / name).symlink_to(name if target == 'itself' else f'../{target}')
+    with pytest.raises(UsageError, match=rf'run/{name}: this is a symbolic link, .*; remove it, or choose another'):
+        require_checkpoints_kept(training(folder))
+
+
+@pytest.mark.parametrize('target', ['nowhere.py', 'mine.py', 'ssd.py'])
+def test_nor_is_the_config_that_is_kept(target: str, tmp_path: Path) -> None:
+    made(tmp_path, 'mine.py', f'{RUN}/vis_data/config.py')
+    (tmp_path / 'ssd.py').symlink_to(target)
+    with pytest.raises(UsageError, match=r'ssd\.py: this is a symbolic link, .*; remove it, or choose another'):
+        require_work_dir(tmp_path, CONFIG)
+    (tmp_path / 'own').symlink_to('nowhere')
+    for folder in (tmp_path / 'own', tmp_path / 'own/run'):
+        with pytest.raises(UsageError, match=r'own.*: .*symbolic link that leads nowhere; remove it, or choose'):
+            require_work_dir(folder, CONFIG)
