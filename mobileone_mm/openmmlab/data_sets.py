@@ -40,6 +40,26 @@ def _innermost(place: str, given: Any) -> Iterator[tuple[str, Any]]:
         yield place, given
 
 
+def last_pipelines(config: Config, loader: str) -> list[str]:
+    """Where those pipelines of a loader stand whose steps come last: a wrapper's own, else those of what it wraps."""
+    given = config.get(loader)
+    return list(_last('dataset', given.get('dataset'), loader)) if isinstance(given, Mapping) else []
+
+
+def _last(key: str, given: Any, place: str) -> Iterator[str]:
+    place = f'{place}.{key}'
+    if not isinstance(given, Mapping):
+        return
+    inner = given.get('datasets') if isinstance(given.get('datasets'), list | tuple) else ()
+    if 'pipeline' not in given and inner:  # ConcatDataset
+        for index, one in enumerate(inner):
+            yield from _last(f'datasets.{index}', one, place)
+    elif 'pipeline' not in given and isinstance(given.get('dataset'), Mapping):  # not mmdet's MultiImageMixDataset
+        yield from _last('dataset', given['dataset'], place)
+    else:
+        yield f'{place}.pipeline'
+
+
 @contextmanager
 def explained(config: Config, loader: str) -> Iterator[None]:
     """Say which files of a loader's data are not there, where building its data sets fails and some are not.

@@ -9,6 +9,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
+from mobileone_mm.errors import ConfigError
+
 Place = tuple[str | int, ...]  # keys from the top: ('model', 'neck'), ('train_dataloader', 'dataset', 'pipeline', 2)
 
 # The functions of mmengine that make something of a part of a config, and what they call that part.
@@ -58,6 +60,20 @@ def place_of(config: Config, error: BaseException, within: str = '') -> str:
             found = _by_type(nodes, type(this).__name__, place)
         place = found or place
     return '.'.join(map(str, place))
+
+
+def placed(config: Config, error: ConfigError, within: str = '') -> ConfigError:
+    """An error about a part of a config, with the file and the part in front where it names no file.
+
+    Args:
+        config: the config.
+        error: raised while something of it was made.
+        within: as of `place_of`.
+    """
+    file, text = str(config.filename), str(error)
+    if text.startswith(file):
+        return error
+    return ConfigError(': '.join(filter(None, [file, place_of(config, error, within), text])))
 
 
 def _frames(error: BaseException | None) -> Iterator[FrameType]:

@@ -15,7 +15,7 @@ from mmengine.registry import DATASETS, EVALUATOR
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError, one_line
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
 from mobileone_mm.openmmlab.data_sets import explained, require_plain_classes
-from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.openmmlab.places import place_of, placed
 
 
 def test_dataset(config: Config) -> Mapping[str, Any] | None:
@@ -133,6 +133,8 @@ def new_evaluator(samples: Samples) -> Evaluator:
 def _built(what: str, config: Config) -> Iterator[None]:
     try:
         yield
+    except ConfigError as error:
+        raise placed(config, error, what) from error
     except MobileOneError:
         raise
     except OSError as error:

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError, DataError
-from mobileone_mm.openmmlab.data_sets import explained, sets_of
+from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, sets_of
 
 
 def config_of(dataset: Any, **more: Any) -> Config:
@@ -84,3 +84,19 @@ def test_a_set_that_can_be_built_and_a_fault_of_the_config_are_left_alone(here: 
     with explained(config, 'train_dataloader'):
         pass
     assert why(config, ConfigError('x')) == ''
+
+
+def test_the_pipelines_whose_steps_come_last_are_found() -> None:
+    a, b = {'type': 'a', 'pipeline': []}, {'type': 'b'}
+    joined = {'type': 'ConcatDataset', 'datasets': [a, {'type': 'RepeatDataset', 'dataset': b}]}
+    place = 'train_dataloader.dataset'
+    for dataset, expected in (
+        (b, [f'{place}.pipeline']),
+        (joined, [f'{place}.datasets.0.pipeline', f'{place}.datasets.1.dataset.pipeline']),
+        ({'type': 'RepeatDataset', 'dataset': joined}, [f'{place}.dataset.datasets.0.pipeline', 'and so on']),
+        ({'type': 'MultiImageMixDataset', 'dataset': joined, 'pipeline': []}, [f'{place}.pipeline']),
+    ):
+        found = last_pipelines(config_of(dataset), 'train_dataloader')
+        assert found[0] == expected[0]
+        assert len(found) == len(expected)
+    assert last_pipelines(config_of(b), 'val_dataloader') == []

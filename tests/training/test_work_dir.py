@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.hooks.plain_checkpoint import saved_to
 from mobileone_mm.training.work_dir import require_checkpoints_kept, require_work_dir
 
 
@@ -175,3 +177,38 @@ def test_nor_is_the_config_that_is_kept(target: str, tmp_path: Path) -> None:
     for folder in (tmp_path / 'own', tmp_path / 'own/run'):
         with pytest.raises(UsageError, match=r'own.*: .*symbolic link that leads nowhere; remove it, or choose'):
             require_work_dir(folder, CONFIG)
+
+
+def test_a_second_hook_that_saves_is_guarded_as_the_first(tmp_path: Path) -> None:
+    class Mine(CheckpointHook):
+        pass
+
+    work, out, other = tmp_path / 'w', tmp_path / 'out', made(tmp_path / 'a', 'epoch_1.pth') / 'epoch_1.pth'
+    for kind in ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook, Mine):
+        config = training(work, other)
+        config.custom_hooks = [{'type': 'EMAHook'}, {'type': kind, 'out_dir': str(out)}]
+        assert require_checkpoints_kept(config) == [work, out / 'w']
+        made(out, 'w/epoch_2.pth')
+        with pytest.raises(UsageError, match=r'out/w: holds epoch_2\.pth, and .*another `custom_hooks\.1\.out_dir`'):
+            require_checkpoints_kept(config)
+        (out / 'w/epoch_2.pth').unlink()
+        made(work, 'epoch_2.pth')  # where the default one saves to
+        with pytest.raises(UsageError, match=r'w: holds epoch_2\.pth, and .*another `work_dir`'):
+            require_checkpoints_kept(config)
+        config.load_from = str(work / 'epoch_2.pth')
+        require_checkpoints_kept(config)
+        (work / 'epoch_2.pth').unlink()
+    config = training(work)
+    config.default_hooks.second = {'type': 'CheckpointHook', 'out_dir': str(out)}
+    config.default_hooks.checkpoint = None
+    made(out, 'w/epoch_2.pth')
+    with pytest.raises(UsageError, match=r'another `default_hooks\.second\.out_dir`'):
+        require_checkpoints_kept(config)
+
+
+def test_each_hook_has_a_folder(tmp_path: Path) -> None:
+    assert saved_to(tmp_path / 'w', [None, tmp_path / 'out', '', tmp_path / 'w', tmp_path / 'out']) == [
+        tmp_path / 'w',
+        tmp_path / 'out/w',
+    ]
+    assert saved_to(tmp_path / 'w', []) == [tmp_path / 'w']
