@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError, UsageError, shown
-from mobileone_mm.rooms import ASIDE, RETIRED, no_space, scratch
+from mobileone_mm.rooms import ASIDE, RETIRED, no_space, require_way, scratch
 
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
 PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
@@ -54,11 +54,7 @@ def require_writable(path: str | Path, kind: Kind | None = None) -> None:
     path = Path(path)
     if not path.name:
         raise UsageError(f'{path}: names no file; give a path that ends in a name')
-    for folder in path.absolute().parents:
-        if os.path.islink(folder) and not os.path.exists(folder):
-            raise UsageError(
-                f'{path}: {folder} is a symbolic link that leads nowhere; remove it, or choose another path'
-            )
+    require_way(path)
     folders = Path(os.path.realpath(path)).parents
     nearest = next(folder for folder in folders if os.path.lexists(folder))  # those below it are made
     if not nearest.is_dir():

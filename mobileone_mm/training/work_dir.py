@@ -14,6 +14,7 @@ from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import UsageError
 from mobileone_mm.hooks.plain_checkpoint import last_checkpoint, lies_in, saved_to
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE, is_text
+from mobileone_mm.rooms import require_way
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
 KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
@@ -144,8 +145,7 @@ def _reason(config: Config, source: str | None, key: str) -> str:
 
 
 def _require_folder(folder: Path, key: str) -> None:
-    if folder.is_symlink() and not folder.exists():
-        raise UsageError(f'{folder}: is a symbolic link that leads nowhere; remove it, or choose another {key}')
+    require_way(folder / NOTE)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f'{folder}: this is a file, expected a folder; choose another {key}')
     if not is_text(folder):
