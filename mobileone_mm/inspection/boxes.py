@@ -40,4 +40,4 @@ def _drawn(picture: Picture, sample: Any, names: Sequence[str], _palette: Palett
     return draw_boxes(canvas, xyxy * zoom, labels, [names[label] for label in labels], [False] * len(labels))
 
 
-KIND = Kind(_content, _drawn, 'boxes', 'PackDetInputs', least=logging.WARNING, require=supervision)
+KIND = Kind(_content, _drawn, 'boxes', least=logging.WARNING, require=supervision)

@@ -58,4 +58,4 @@ def _drawn(picture: Picture, sample: Any, names: Sequence[str], _palette: Palett
     return captioned(fitted(picture, SIDE), ', '.join(said) or 'no class')
 
 
-KIND = Kind(_content, _drawn, 'classes', 'PackInputs')
+KIND = Kind(_content, _drawn, 'classes')

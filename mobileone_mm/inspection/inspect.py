@@ -17,7 +17,6 @@ from mobileone_mm.inspection.samples import samples_of, write_sheet
 from mobileone_mm.locks import holding
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights_in
 from mobileone_mm.openmmlab.configs import build_model, load_config, quiet, task_of
-from mobileone_mm.openmmlab.data_sets import last_pipelines
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.outputs import CHECK, REPORT, SAMPLES, report_text, require_outputs
@@ -84,12 +83,11 @@ def inspect(word: str, out: Path, count: int, seed: int, report: Path | None = N
     sheet = None
     if 'train' in parts and 'train' not in faults:
         try:
-            sheet = samples_of(datasets['train'], task, count, seed)
+            sheet = samples_of(config, datasets['train'], count, seed)
         except DataError as error:
             faults['train'] = str(error)
         except ConfigError as error:
-            given = f'{config.filename}: {shown(last_pipelines(config, "train_dataloader"))} {error}'
-            faults['config'] = '; '.join(filter(None, [wrong, given]))
+            faults['config'] = '; '.join(filter(None, [wrong, str(error)]))
     notes = _notes(parts)
     if task == 'detection' and 'train' in parts and not faults:
         notes += _unreached(config, datasets['train'])

@@ -22,7 +22,6 @@ class Kind:
         content: what a data set holds: from itself, those inside of its wrappers, and what these say of each image.
         drawn: a picture and its data sample, as the training pipeline gives them, for a sheet: with names and palette.
         shown: what is drawn on it, in words.
-        packs: the step that a pipeline ends with.
         columns: samples in a row of the sheet.
         legend: names with their colours, of data samples that are shown; none where the samples say all.
         least: the level from which on is shown what the reading of a data set logs; below it, notes say the same.
@@ -32,7 +31,6 @@ class Kind:
     content: Callable[[Any, Sequence[Any], Infos], Content]
     drawn: Callable[[Picture, Any, Sequence[str], Palette], Picture]
     shown: str
-    packs: str
     columns: int = 4
     legend: Callable[[Sequence[Any], Sequence[str], Palette], list[tuple[str, Any]]] = lambda *_: []
     least: int = logging.ERROR

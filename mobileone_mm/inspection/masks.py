@@ -53,4 +53,4 @@ def _legend(samples: Sequence[Any], names: Sequence[str], palette: Palette) -> l
     return [(names[label], palette[label]) for label in sorted(seen) if label < len(names)]
 
 
-KIND = Kind(_content, _drawn, 'masks, striped where there is no class', 'PackSegInputs', columns=2, legend=_legend)
+KIND = Kind(_content, _drawn, 'masks, striped where there is no class', columns=2, legend=_legend)

@@ -1,26 +1,28 @@
 """Random samples as a training pipeline gives them, drawn on one sheet."""
 
 import random
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
+from mmengine.config import Config
 
-from mobileone_mm.errors import ConfigError, DataError, shown
+from mobileone_mm.errors import DataError
 from mobileone_mm.inspection.by_task import KINDS
+from mobileone_mm.openmmlab.configs import task_of
+from mobileone_mm.openmmlab.data_sets import require_packed
 from mobileone_mm.outputs import SAMPLES, mark_folder, signed_jpeg
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 from mobileone_mm.pictures.sheet import sheet_of
 
+LOADER = 'train_dataloader'
 QUALITY = 90  # of a JPEG
-PACKED = ('inputs', 'data_samples')  # what a model takes
 
 
-def samples_of(dataset: Any, task: str, count: int, seed: int) -> bytes:
-    """Draw random samples of a data set as its pipeline gives them: a JPEG file.
+def samples_of(config: Config, dataset: Any, count: int, seed: int) -> bytes:
+    """Draw random samples of a config's training set, which is read, as its pipeline gives them: a JPEG file.
 
     The same seed takes and changes the same pictures.
 
@@ -35,9 +37,9 @@ def samples_of(dataset: Any, task: str, count: int, seed: int) -> bytes:
     chosen = np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False)
     names, palette = tuple(dataset.metainfo.get('classes') or ()), dataset.metainfo.get('palette') or ()
     items = [_sample(dataset, int(index)) for index in chosen]
-    kind = KINDS[task]
+    kind = KINDS[task_of(config)]
     for item in items:
-        _require_packed(item, kind.packs)
+        require_packed(item, config, LOADER)
     samples = [item['data_samples'] for item in items]
     pictures = [picture_of(item['inputs']) for item in items]
     drawn = [kind.drawn(*both, names, palette) for both in zip(pictures, samples, strict=True)]
@@ -61,15 +63,6 @@ def _sample(dataset: Any, index: int) -> Any:
         return dataset[index]
     except Exception as error:  # of any kind, for a file that is no picture or an option that does not fit
         raise DataError(f'the training pipeline cannot give sample {index}: {str(error).strip()}') from error
-
-
-def _require_packed(item: Any, step: str) -> None:
-    given = item if isinstance(item, Mapping) else {type(item).__name__: item}
-    if not given.keys() >= set(PACKED):
-        raise ConfigError(
-            f'gives {shown(given)}, expected {" and ".join(PACKED)}; end it with the step that packs, '
-            f"dict(type='{step}')"
-        )
 
 
 def picture_of(inputs: torch.Tensor) -> Picture:

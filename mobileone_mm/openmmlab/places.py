@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -62,18 +63,21 @@ def place_of(config: Config, error: BaseException, within: str = '') -> str:
     return '.'.join(map(str, place))
 
 
-def placed(config: Config, error: ConfigError, within: str = '') -> ConfigError:
-    """An error about a part of a config, with the file and the part in front where it names no file.
+@contextmanager
+def naming(config: Config, within: str = '') -> Iterator[None]:
+    """Put the file, and the part of it that was being made, in front of an error about a config that names no file.
 
     Args:
         config: the config.
-        error: raised while something of it was made.
         within: as of `place_of`.
     """
-    file, text = str(config.filename), str(error)
-    if text.startswith(file):
-        return error
-    return ConfigError(': '.join(filter(None, [file, place_of(config, error, within), text])))
+    try:
+        yield
+    except ConfigError as error:
+        file, text = str(config.filename), str(error)
+        if text.startswith(file):
+            raise
+        raise ConfigError(': '.join(filter(None, [file, place_of(config, error, within), text]))) from error
 
 
 def _frames(error: BaseException | None) -> Iterator[FrameType]:

@@ -14,13 +14,13 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 from mobileone_mm.atomic import is_ours
 from mobileone_mm.cli import fact
-from mobileone_mm.errors import ConfigError, MobileOneError, interrupted
+from mobileone_mm.errors import MobileOneError, interrupted
 from mobileone_mm.hooks import AnchorReachHook, PlainCheckpointHook, RandomnessHook, TrainingPageHook
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.best import Best, best_of
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
-from mobileone_mm.openmmlab.places import place_of, placed
+from mobileone_mm.openmmlab.places import naming, place_of
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE
 from mobileone_mm.rooms import no_space
 from mobileone_mm.training import notes, quiet, ranks, settings
@@ -167,9 +167,10 @@ def _reported() -> Iterator[Log]:
                 raise type(error)(
                     str(error).rpartition(f'{MobileOneError.__module__}.')[2].partition(': ')[2]
                 ) from error
-            if isinstance(error, ConfigError) and log.config:
-                raise placed(log.config, error) from error
-            raise
+            if log.config is None:
+                raise
+            with naming(log.config):
+                raise
         except Exception as error:  # the last line on the screen says what, whatever it was
             if interrupted(error):
                 raise KeyboardInterrupt from None

@@ -8,6 +8,7 @@ from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError, DataError
 from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, sets_of
+from mobileone_mm.openmmlab.test_data import Samples, read_sample
 
 
 def config_of(dataset: Any, **more: Any) -> Config:
@@ -100,3 +101,18 @@ def test_the_pipelines_whose_steps_come_last_are_found() -> None:
         assert found[0] == expected[0]
         assert len(found) == len(expected)
     assert last_pipelines(config_of(b), 'val_dataloader') == []
+
+
+@pytest.mark.parametrize(
+    ('scope', 'step'), [('mmdet', 'PackDetInputs'), ('mmseg', 'PackSegInputs'), ('mmpretrain', 'PackInputs')]
+)
+@pytest.mark.parametrize('item', [{'img': 1, 'inputs': 2}, [1]], ids=['a part', 'a list'])
+def test_test_data_that_nothing_packs_are_refused(scope: str, step: str, item: Any) -> None:
+    config = Config({'test_dataloader': {'dataset': {'type': 'a'}}, 'default_scope': scope}, filename='my.py')
+    given = 'img, inputs' if isinstance(item, dict) else 'list'
+    with pytest.raises(
+        ConfigError,
+        match=rf'^my\.py: test_dataloader\.dataset\.pipeline gives {given}, expected inputs and data_samples; end it '
+        rf"with the step that packs, dict\(type='{step}'\)$",
+    ):
+        read_sample(Samples(config, [item], 1), 0)
