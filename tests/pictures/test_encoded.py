@@ -127,9 +127,9 @@ def orientation_by_opencv(exif: bytes) -> int:
     data = file.getvalue()
     whole = data[:2] + b'\xff\xe1' + struct.pack('>H', 2 + len(exif)) + exif + data[2:]
     found, plain = (cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_COLOR) for one in (whole, data))
-    upright = Image.fromarray(plain)
-    ways = [upright, *(upright.transpose(getattr(Image.Transpose, name)) for name in WAYS)]
-    (orientation,) = (number for number, one in enumerate(ways, 1) if np.array_equal(np.asarray(one), found))
+    turned = Image.fromarray(found)
+    undone = [turned, *(turned.transpose(getattr(Image.Transpose, name)) for name in WAYS)]
+    (orientation,) = (number for number, one in enumerate(undone, 1) if np.array_equal(np.asarray(one), plain))
     header = encoded(whole)
     assert header is not None
     assert (header.size, header.orientation) == (found.shape[1::-1], orientation)
