@@ -108,7 +108,9 @@ def test_the_pipelines_whose_steps_come_last_are_found() -> None:
 )
 @pytest.mark.parametrize('item', [{'img': 1, 'inputs': 2}, [1]], ids=['a part', 'a list'])
 def test_test_data_that_nothing_packs_are_refused(scope: str, step: str, item: Any) -> None:
-    config = Config({'test_dataloader': {'dataset': {'type': 'a'}}, 'default_scope': scope}, cfg_text='x', filename='my.py')
+    config = Config(
+        {'test_dataloader': {'dataset': {'type': 'a'}}, 'default_scope': scope}, cfg_text='x', filename='my.py'
+    )
     given = 'img, inputs' if isinstance(item, dict) else 'list'
     with pytest.raises(
         ConfigError,
