@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError, UsageError, shown
-from mobileone_mm.rooms import ASIDE, RETIRED, no_space, scratch
+from mobileone_mm.rooms import ASIDE, RETIRED, no_space, require_way, scratch
 
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
 PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
@@ -44,7 +44,8 @@ def require_writable(path: str | Path, kind: Kind | None = None) -> None:
     """Refuse early an output path that cannot be written, or only at the cost of something else.
 
     A file or folder of `kind` replaces only one of its kind; a folder, an empty one too. Without `kind` a file replaces
-    any file: that is for files in a folder known to be ours. Folders above `path` may be missing.
+    any file: that is for files in a folder known to be ours. Folders above `path` may be missing, and may be symbolic
+    links to folders; `path` itself may not be one: whoever wrote through it would change, or make, what lies elsewhere.
 
     Raises:
         UsageError: with what stands in the way, and what to do.
@@ -53,6 +54,7 @@ def require_writable(path: str | Path, kind: Kind | None = None) -> None:
     path = Path(path)
     if not path.name:
         raise UsageError(f'{path}: names no file; give a path that ends in a name')
+    require_way(path)
     folders = Path(os.path.realpath(path)).parents
     nearest = next(folder for folder in folders if os.path.lexists(folder))  # those below it are made
     if not nearest.is_dir():
@@ -70,6 +72,8 @@ def _obstacle(path: Path, kind: Kind | None) -> str | None:
     """What stands at a path and must stay; judged again where another run has replaced it meanwhile."""
     folder = kind is not None and kind.folder
     while (seen := _status(path)) is not None:
+        if stat.S_ISLNK(seen.st_mode):
+            return 'this is a symbolic link, and nothing is written through one; remove it, or choose another path'
         if stat.S_ISDIR(seen.st_mode) and not folder:
             return 'a folder stands there, and a file is to be written; choose another path'
         if not stat.S_ISDIR(seen.st_mode) and folder:
@@ -95,7 +99,7 @@ def is_ours(path: Path, kind: Kind) -> bool:
 
 def _status(path: Path) -> os.stat_result | None:
     try:
-        return path.stat()
+        return path.lstat()
     except FileNotFoundError:
         return None
 
@@ -107,10 +111,9 @@ Output = tuple[str | Path, Kind | None]
 def replacing(path: str | Path, kind: Kind | None = None) -> Iterator[Path]:
     """Yield a path beside `path` to write a file or folder of `kind` to; move it into place after the block.
 
-    The temporary path keeps the name of `path`, since libraries choose formats by its ending. Where `path` is a
-    symbolic link, what it points to is replaced. Missing folders above it are made. When the block raises, what was
-    written or made is removed and whatever stood at `path` before is untouched. Of several runs that write one path,
-    the last one wins, whole.
+    The temporary path keeps the name of `path`, since libraries choose formats by its ending. Missing folders above it
+    are made. When the block raises, what was written or made is removed and whatever stood at `path` before is
+    untouched. Of several runs that write one path, the last one wins, whole.
 
     A process may be killed at any moment: `path` holds the old or the new, whole. A folder, where the system cannot
     exchange two (`_exchanged`), is for an instant nowhere; the next run puts the old one back. The disk holds what was
@@ -154,7 +157,7 @@ class Place:
 
     Attributes:
         fresh: the path beside.
-        path: the final path, links resolved.
+        path: the final path, links to folders resolved.
     """
 
     fresh: Path

@@ -49,6 +49,14 @@ def run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None 
     there, what a `MobileOneError` came from is printed above its line. What the library logs is printed while `main`
     runs. Options that it names in backticks are printed as their flags.
     """
+    try:
+        return _run(main, argv)
+    except KeyboardInterrupt:  # before Ctrl-C is remembered, or on the way out
+        say('stopped')
+        return INTERRUPTED
+
+
+def _run(main: Callable[[Sequence[str] | None], int], argv: Sequence[str] | None) -> int:
     _KEPT.set(bool(os.environ.get(TRACEBACKS)) or TRACEBACK in (sys.argv if argv is None else argv))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -66,6 +66,11 @@ def shown(names: Iterable[Any], between: str = ', ') -> str:
     return between.join(every[:NAMES_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
 
 
+def counted(number: int, unit: str) -> str:
+    """A number and its unit, which is a plural unless it is one: '1 picture', '2 pictures'."""
+    return f'{number} {unit}' if number == 1 else f'{number} {unit}s'
+
+
 def one_line(error: object) -> str:
     """What an error of a library says, or a text, in one line; the error's type where it says nothing."""
     return ' '.join(str(error).split()) or (type(error).__name__ if isinstance(error, Exception) else '')

@@ -17,6 +17,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.rooms import require_way
 
 HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)  # fcntl(2): POSIX allows either
 OWNER = re.compile(rb'mobileone_mm: process (?P<pid>[0-9]+) on (?P<host>[^\n]*)\n')
@@ -49,8 +50,9 @@ def take(path: str | Path) -> None:
     """Lock what is to be written at a path, links resolved, until the work is done (`holding`; nothing outside of it).
 
     Raises:
-        UsageError: another process is writing it.
+        UsageError: another process is writing it, or a folder above it is a symbolic link that leads nowhere.
     """
+    require_way(Path(path))
     held, target = _HELD.get(), Path(os.path.realpath(path))
     if held is None or target in held:
         return

@@ -59,8 +59,8 @@ def require_outputs(outputs: Sequence[Output], inputs: Iterable[str | Path]) -> 
 
     Raises:
         UsageError: an input is neither a file nor a folder, an output is an input or holds one, two outputs are the
-            same, something stands there that none of our tools wrote, a report or page is to have another ending than
-            .json or .html, or another process is writing one of them.
+            same, something stands there that none of our tools wrote, or a symbolic link, a report or page is to have
+            another ending than .json or .html, or another process is writing one of them.
         MobileOneError: a folder is not writable.
     """
     given = [(Path(path), kind) for path, kind in outputs if path is not None]

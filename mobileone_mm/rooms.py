@@ -15,9 +15,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from mobileone_mm.errors import UsageError
+
 # What a room holds: a folder for what is written, what stepped aside for it, what went before it, and the lock.
 FRESH, ASIDE, RETIRED, LOCK = 'new', 'old', 'gone', 'lock'
 SPARE = 2**20  # bytes that a disk takes which is not full
+
+
+def require_way(path: Path) -> None:
+    """Refuse a path below a symbolic link that leads nowhere: what is missing there would be made elsewhere.
+
+    Raises:
+        UsageError: with the link.
+    """
+    for folder in path.absolute().parents:
+        if os.path.islink(folder) and not os.path.exists(folder):
+            raise UsageError(
+                f'{path}: {folder} is a symbolic link that leads nowhere; remove it, or choose another path'
+            )
 
 
 @contextmanager

@@ -120,18 +120,14 @@ def says(text: str) -> Kind:
 
 
 def test_a_file_replaces_one_of_its_kind_alone(tmp_path: Path) -> None:
-    path, link = tmp_path / 'out', tmp_path / 'link'
-    link.symlink_to(path)
+    path = tmp_path / 'out'
     for text in ('first', 'second'):
-        with replacing(link, says('first')) as fresh:
+        with replacing(path, says('first')) as fresh:
             write_file(fresh, text)
     for content in (b'second', b'', b'\xff'):  # another's, nothing, and what cannot even be read as text
         path.write_bytes(content)
-        for out in (path, link):
-            with pytest.raises(
-                UsageError, match=f'{out}: this file is not a test file written by mobileone_mm; move it'
-            ):
-                require_writable(out, says('first'))
+        with pytest.raises(UsageError, match=f'{path}: this file is not a test file written by mobileone_mm; move it'):
+            require_writable(path, says('first'))
         assert path.read_bytes() == content
 
 
@@ -157,18 +153,14 @@ def test_a_folder_never_replaces_a_file(tmp_path: Path) -> None:
 
 
 @WRITERS
-@pytest.mark.parametrize('linked', [False, True])
-def test_missing_folders_are_made(tmp_path: Path, write: Write, ours: Kind | None, linked: bool) -> None:
-    path = stored = tmp_path / 'new' / 'sub' / 'out.mlpackage'
-    if linked:
-        path = tmp_path / 'link.mlpackage'
-        path.symlink_to(stored)
+def test_missing_folders_are_made(tmp_path: Path, write: Write, ours: Kind | None) -> None:
+    path = tmp_path / 'new' / 'sub' / 'out.mlpackage'
     require_writable(path, ours)
     assert not (tmp_path / 'new').exists()  # asked for, not made yet
     with replacing(path, ours) as fresh:
         write(fresh, 'new')
     assert text_of(path) == 'new'
-    assert list(stored.parent.iterdir()) == [stored]
+    assert list(path.parent.iterdir()) == [path]
 
 
 @WRITERS
@@ -230,18 +222,50 @@ def test_no_name_is_special(tmp_path: Path, name: str, write: Write, ours: Kind 
 
 
 @WRITERS
-def test_a_link_stays_and_what_it_points_to_is_replaced(tmp_path: Path, write: Write, ours: Kind | None) -> None:
-    for folder in ('links', 'store'):
-        (tmp_path / folder).mkdir()
-    link, stored = tmp_path / 'links' / 'out.mlpackage', tmp_path / 'store' / 'v1'
-    link.symlink_to(stored)
-    for text in ('first', 'second'):  # the first time, it points nowhere
-        with replacing(link, ours) as fresh:
-            assert fresh.suffix == '.mlpackage'
-            write(fresh, text)
-        assert link.is_symlink()
-        assert text_of(stored) == text
-    assert sorted(tmp_path.rglob('*.*')) == [link]
+@pytest.mark.parametrize('target', ['new', 'earlier', 'out.mlpackage'])
+def test_nothing_is_written_through_a_link(tmp_path: Path, write: Write, ours: Kind | None, target: str) -> None:
+    link = tmp_path / 'out.mlpackage'
+    write(tmp_path / 'earlier', 'kept')  # of the same kind
+    link.symlink_to(target)
+    for check in (require_writable, lambda *output: replacing(*output).__enter__()):
+        with pytest.raises(UsageError, match=rf'^{link}: this is a symbolic link, and nothing is .*; remove it, or '):
+            check(link, ours)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['earlier', 'out.mlpackage']
+    assert text_of(tmp_path / 'earlier') == 'kept'
+
+
+@WRITERS
+def test_a_folder_above_may_be_a_link(tmp_path: Path, write: Write, ours: Kind | None) -> None:
+    (tmp_path / 'store').mkdir()
+    (tmp_path / 'link').symlink_to('store')
+    with replacing(tmp_path / 'link/sub/out.mlpackage', ours) as fresh:
+        write(fresh, 'new')
+    assert text_of(tmp_path / 'store/sub/out.mlpackage') == 'new'
+    assert (tmp_path / 'link').is_symlink()
+
+
+@pytest.mark.parametrize('target', ['nowhere', 'link'])
+def test_a_link_above_that_leads_nowhere_is_refused(tmp_path: Path, target: str) -> None:
+    (tmp_path / 'link').symlink_to(target)
+    for path in ('link/out.json', 'link/sub/out.json'):
+        with pytest.raises(UsageError, match=rf'^{tmp_path}/{path}: {tmp_path}/link is a symbolic link that leads no'):
+            require_writable(tmp_path / path)
+    assert [path.name for path in tmp_path.iterdir()] == ['link']
+
+
+@WRITERS
+def test_a_link_that_appears_meanwhile_is_left_alone(tmp_path: Path, write: Write, ours: Kind | None) -> None:
+    path = tmp_path / 'out.mlpackage'
+
+    def run() -> None:
+        with replacing(path, ours) as fresh:
+            write(fresh, 'new')
+            path.symlink_to('nowhere')
+
+    with pytest.raises(UsageError, match='this is a symbolic link'):
+        run()
+    assert path.is_symlink()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @WRITERS

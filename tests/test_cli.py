@@ -44,6 +44,18 @@ def test_what_is_the_users_becomes_one_line_and_a_status(
     assert capsys.readouterr() == ('', message)
 
 
+def test_a_key_pressed_before_anything_has_begun_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Pressed(io.TextIOWrapper):
+        def reconfigure(self, **_: object) -> None:  # what a command does first
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, 'stdout', Pressed(io.BytesIO()))
+    assert cli.run(raising(ZeroDivisionError())) == INTERRUPTED
+    assert capsys.readouterr().err == 'stopped\n'
+
+
 def test_what_nobody_foresaw_is_one_line_too(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

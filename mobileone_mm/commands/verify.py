@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.columns import paragraph
+from mobileone_mm.errors import counted
 from mobileone_mm.outputs import REPORT, require_outputs
 
 HELP = """example: %(prog)s detector.mlpackage --image street.jpg
@@ -26,14 +27,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     # After the options: a wrong one shall not wait for torch.
     from mobileone_mm.artifact import ladder
     from mobileone_mm.artifact.verdict import checked, same_as_exported
-    from mobileone_mm.exporter.examples import DRAWN, counted
+    from mobileone_mm.exporter.examples import DRAWN
     from mobileone_mm.exporter.verify import verify
 
     card, rungs = verify(args.artifact, args.images)
     if card.failed:
         cli.result(paragraph(f'{card.verdict}, when it was exported'))
     cli.result(paragraph(same_as_exported(rungs, card.weights, card.failed)))
-    cli.result(paragraph(checked(rungs, counted(len(args.images), 'given') if args.images else DRAWN)))
+    cli.result(paragraph(checked(rungs, f'{counted(len(args.images), "picture")} given' if args.images else DRAWN)))
     exported = [ladder.Rung(**rung) for rung in card.parity]
     cli.result(f'when it was exported:\n{ladder.table(exported)}')
     cli.result(f'now:\n{ladder.table(rungs)}')

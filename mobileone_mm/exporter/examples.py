@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mobileone_mm.artifact.inputs import Picture, fitted
-from mobileone_mm.errors import DataError
+from mobileone_mm.errors import DataError, counted
 from mobileone_mm.exporter.page_pictures import PICTURE_SIDE
 from mobileone_mm.openmmlab.test_data import Samples, open_samples, read_sample
 from mobileone_mm.pictures.drawing import resized
@@ -90,9 +90,4 @@ def _examples(paths: Sequence[Path], frame: Framed, truths: Sequence[Any], what:
         pictures.append(fitted(picture, frame.size, frame.crop, frame.resampling))
         canvases.append(resized(picture, PICTURE_SIDE))  # not as it is: of many pictures from a camera, memory is short
     names = tuple(path.name for path in paths)
-    return Examples(names, tuple(pictures), tuple(canvases), tuple(truths), counted(len(paths), what))
-
-
-def counted(count: int, what: str) -> str:
-    """So many pictures, in words."""
-    return f'{count} {"picture" if count == 1 else "pictures"} {what}'
+    return Examples(names, tuple(pictures), tuple(canvases), tuple(truths), f'{counted(len(paths), "picture")} {what}')

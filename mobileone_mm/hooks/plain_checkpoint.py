@@ -85,14 +85,15 @@ def _end(curve: HistoryBuffer) -> list[torch.Tensor]:
     return [torch.tensor(part[-LONGEST:], dtype=torch.float64) for part in curve.data]
 
 
-def saved_to(work_dir: Path, outs: Iterable[str | Path]) -> list[Path]:
-    """The folders that a run saves to, as CheckpointHook works them out in its own `before_train`.
+def saved_to(work_dir: Path, outs: Iterable[str | Path | None]) -> list[Path]:
+    """The folders that a run saves to, as CheckpointHook works them out in its own `before_train`, each once.
 
     Args:
         work_dir: the run's, absolute.
-        outs: the `out_dir` of each CheckpointHook that has one.
+        outs: the `out_dir` of each CheckpointHook, None or empty where it has none.
     """
-    return [Path(out) / work_dir.name for out in outs if Path(out) != work_dir] or [work_dir]
+    folders = [Path(out) / work_dir.name if out and Path(out) != work_dir else work_dir for out in outs]
+    return list(dict.fromkeys(folders)) or [work_dir]
 
 
 def last_checkpoint(work_dir: Path, folders: Sequence[Path], templates: Iterable[str]) -> str | None:
@@ -133,7 +134,7 @@ def _saving(runner: Runner) -> list[CheckpointHook]:
 
 
 def _folders(runner: Runner) -> list[Path]:
-    return saved_to(Path(runner.work_dir), [hook.out_dir for hook in _saving(runner) if hook.out_dir])
+    return saved_to(Path(runner.work_dir), [hook.out_dir for hook in _saving(runner)])
 
 
 def lies_in(path: str, folder: Path) -> bool:

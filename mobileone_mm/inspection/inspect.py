@@ -83,9 +83,11 @@ def inspect(word: str, out: Path, count: int, seed: int, report: Path | None = N
     sheet = None
     if 'train' in parts and 'train' not in faults:
         try:
-            sheet = samples_of(datasets['train'], task, count, seed)
+            sheet = samples_of(config, datasets['train'], count, seed)
         except DataError as error:
             faults['train'] = str(error)
+        except ConfigError as error:
+            faults['config'] = '; '.join(filter(None, [wrong, str(error)]))
     notes = _notes(parts)
     if task == 'detection' and 'train' in parts and not faults:
         notes += _unreached(config, datasets['train'])

@@ -7,22 +7,27 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from mmengine.config import Config
 
 from mobileone_mm.errors import DataError
 from mobileone_mm.inspection.by_task import KINDS
+from mobileone_mm.openmmlab.configs import task_of
+from mobileone_mm.openmmlab.data_sets import require_packed
 from mobileone_mm.outputs import SAMPLES, mark_folder, signed_jpeg
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 from mobileone_mm.pictures.sheet import sheet_of
 
+LOADER = 'train_dataloader'
 QUALITY = 90  # of a JPEG
 
 
-def samples_of(dataset: Any, task: str, count: int, seed: int) -> bytes:
-    """Draw random samples of a data set as its pipeline gives them: a JPEG file.
+def samples_of(config: Config, dataset: Any, count: int, seed: int) -> bytes:
+    """Draw random samples of a config's training set, which is read, as its pipeline gives them: a JPEG file.
 
     The same seed takes and changes the same pictures.
 
     Raises:
+        ConfigError: the pipeline does not pack what it gives.
         DataError: the pipeline cannot read a sample.
         MobileOneError: supervision, which draws boxes, cannot be imported.
     """
@@ -32,7 +37,10 @@ def samples_of(dataset: Any, task: str, count: int, seed: int) -> bytes:
     chosen = np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False)
     names, palette = tuple(dataset.metainfo.get('classes') or ()), dataset.metainfo.get('palette') or ()
     items = [_sample(dataset, int(index)) for index in chosen]
-    kind, samples = KINDS[task], [item['data_samples'] for item in items]
+    kind = KINDS[task_of(config)]
+    for item in items:
+        require_packed(item, config, LOADER)
+    samples = [item['data_samples'] for item in items]
     pictures = [picture_of(item['inputs']) for item in items]
     drawn = [kind.drawn(*both, names, palette) for both in zip(pictures, samples, strict=True)]
     header = f'{len(drawn)} random samples as the training pipeline gives them, with their {kind.shown}'

@@ -7,7 +7,7 @@ from typing import Any
 
 from mmengine.config import Config
 
-from mobileone_mm.errors import DataError, is_plain, shown
+from mobileone_mm.errors import ConfigError, DataError, is_plain, shown
 
 SECTIONS: Mapping[str, str] = {  # of docs/own_data.md, by the kind of a data set
     'mobileone_mm.CocoDataset': 'Boxes',
@@ -15,6 +15,8 @@ SECTIONS: Mapping[str, str] = {  # of docs/own_data.md, by the kind of a data se
     'mobileone_mm.MaskDataset': 'Masks',
     'mobileone_mm.ClassFolderDataset': 'Class folders',
 }
+PACKERS = {'mmdet': 'PackDetInputs', 'mmseg': 'PackSegInputs', 'mmpretrain': 'PackInputs'}
+PACKED = ('inputs', 'data_samples')  # what a model takes
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -38,6 +40,40 @@ def _innermost(place: str, given: Any) -> Iterator[tuple[str, Any]]:
         yield from _innermost(f'{place}.dataset', given['dataset'])
     else:
         yield place, given
+
+
+def last_pipelines(config: Config, loader: str) -> list[str]:
+    """Where those pipelines of a loader stand whose steps come last: a wrapper's own, else those of what it wraps."""
+    given = config.get(loader)
+    return list(_last('dataset', given.get('dataset'), loader)) if isinstance(given, Mapping) else []
+
+
+def _last(key: str, given: Any, place: str) -> Iterator[str]:
+    place = f'{place}.{key}'
+    if not isinstance(given, Mapping):
+        return
+    inner = given.get('datasets') if isinstance(given.get('datasets'), list | tuple) else ()
+    if 'pipeline' not in given and inner:  # ConcatDataset
+        for index, one in enumerate(inner):
+            yield from _last(f'datasets.{index}', one, place)
+    elif 'pipeline' not in given and isinstance(given.get('dataset'), Mapping):  # not mmdet's MultiImageMixDataset
+        yield from _last('dataset', given['dataset'], place)
+    else:
+        yield f'{place}.pipeline'
+
+
+def require_packed(item: Any, config: Config, loader: str) -> None:
+    """Refuse an item of a loader's data set that no model takes: the pipeline has no step that packs.
+
+    Raises:
+        ConfigError: with the pipeline's place, and the step.
+    """
+    given = item if isinstance(item, Mapping) else {type(item).__name__: item}
+    if not given.keys() >= set(PACKED):
+        raise ConfigError(
+            f'{config.filename}: {shown(last_pipelines(config, loader))} gives {shown(given)}, expected '
+            f"{' and '.join(PACKED)}; end it with the step that packs, dict(type='{PACKERS[config.default_scope]}')"
+        )
 
 
 @contextmanager

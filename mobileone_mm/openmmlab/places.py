@@ -2,12 +2,15 @@
 
 import traceback
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
+
+from mobileone_mm.errors import ConfigError
 
 Place = tuple[str | int, ...]  # keys from the top: ('model', 'neck'), ('train_dataloader', 'dataset', 'pipeline', 2)
 
@@ -58,6 +61,23 @@ def place_of(config: Config, error: BaseException, within: str = '') -> str:
             found = _by_type(nodes, type(this).__name__, place)
         place = found or place
     return '.'.join(map(str, place))
+
+
+@contextmanager
+def naming(config: Config, within: str = '') -> Iterator[None]:
+    """Put the file, and the part of it that was being made, in front of an error about a config that names no file.
+
+    Args:
+        config: the config.
+        within: as of `place_of`.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        file, text = str(config.filename), str(error)
+        if text.startswith(file):
+            raise
+        raise ConfigError(': '.join(filter(None, [file, place_of(config, error, within), text]))) from error
 
 
 def _frames(error: BaseException | None) -> Iterator[FrameType]:

@@ -14,8 +14,8 @@ from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError, one_line
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
-from mobileone_mm.openmmlab.data_sets import explained, require_plain_classes
-from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.openmmlab.data_sets import explained, require_packed, require_plain_classes
+from mobileone_mm.openmmlab.places import naming, place_of
 
 
 def test_dataset(config: Config) -> Mapping[str, Any] | None:
@@ -132,7 +132,8 @@ def new_evaluator(samples: Samples) -> Evaluator:
 @contextmanager
 def _built(what: str, config: Config) -> Iterator[None]:
     try:
-        yield
+        with naming(config, what):
+            yield
     except MobileOneError:
         raise
     except OSError as error:
@@ -146,11 +147,13 @@ def read_sample(samples: Samples, index: int) -> Mapping[str, Any]:
     """An item of the test data.
 
     Raises:
-        DataError: the test pipeline cannot read its picture.
+        ConfigError: the test pipeline does not pack what it gives.
+        DataError: it cannot read the picture.
     """
     try:
         item: Mapping[str, Any] = samples.dataset[index]
     except Exception as error:  # of any kind, for a file that is no picture
         path = samples.dataset.get_data_info(index).get('img_path', f'picture {index}')
         raise DataError(f'{path}: cannot be read by the test pipeline: {str(error).strip()}') from error
+    require_packed(item, samples.config, 'test_dataloader')
     return item

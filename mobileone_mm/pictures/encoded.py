@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.pictures.decoding import SIDEWAYS, orientation_in
+from mobileone_mm.pictures.decoding import EXIF, SIDEWAYS, orientation_in
 
 # How many times smaller JPEG is decoded at no cost, and OpenCV's flags for it, which turn pictures as EXIF data say.
 REDUCED = {
@@ -20,7 +20,6 @@ FROM_THE_RIGHT, FROM_BELOW = (2, 3, 6, 7), (3, 4, 7, 8)  # EXIF's orientations t
 # EXIF data, of the pixels, of the end.
 START, FILLING, SCAN, APPLICATION, END = b'\xff\xd8', 0xFF, 0xDA, 0xE1, b'\xff\xd9'
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-EXIF = b'Exif\0'
 HEAD = 4  # bytes of a segment: its marker, and its length
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from mobileone_mm.pictures.decoding import ORIENTATION, SIDEWAYS, no_file
+from mobileone_mm.pictures.decoding import SIDEWAYS, no_file, orientation_of
 
 MOST_PICTURES = 500  # whose headers are read
 
@@ -27,7 +27,9 @@ def picture_sizes(paths: Sequence[str]) -> list[tuple[int, int]]:
         try:
             with Image.open(path) as image:
                 width, height = image.size
-                turned = image.getexif().get(ORIENTATION) in SIDEWAYS
+                if image.format == 'PNG':
+                    image.load()  # its EXIF data may come last
+                turned = orientation_of(image) in SIDEWAYS
         except (OSError, ValueError, SyntaxError):
             continue
         sizes.append((height, width) if turned else (width, height))

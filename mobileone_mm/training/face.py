@@ -11,6 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mobileone_mm.cli import Meter, fact, say
+from mobileone_mm.errors import counted
 from mobileone_mm.openmmlab import metrics
 from mobileone_mm.openmmlab.best import Best, best_of, saved_by
 from mobileone_mm.training import ranks
@@ -139,11 +140,6 @@ class TestFace(Hook):  # type: ignore[misc]
 def duration(seconds: float) -> str:
     """Hours, minutes and seconds."""
     return str(datetime.timedelta(seconds=round(seconds)))
-
-
-def counted(number: int, unit: str) -> str:
-    """A number and its unit, which is a plural unless it is one."""
-    return f'{number} {unit}' if number == 1 else f'{number} {unit}s'
 
 
 def _main_metric(runner: Runner, found: Mapping[str, Any]) -> list[str]:

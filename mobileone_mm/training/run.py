@@ -20,7 +20,7 @@ from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.best import Best, best_of
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
-from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.openmmlab.places import naming, place_of
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE
 from mobileone_mm.rooms import no_space
 from mobileone_mm.training import notes, quiet, ranks, settings
@@ -167,7 +167,10 @@ def _reported() -> Iterator[Log]:
                 raise type(error)(
                     str(error).rpartition(f'{MobileOneError.__module__}.')[2].partition(': ')[2]
                 ) from error
-            raise
+            if log.config is None:
+                raise
+            with naming(log.config):
+                raise
         except Exception as error:  # the last line on the screen says what, whatever it was
             if interrupted(error):
                 raise KeyboardInterrupt from None

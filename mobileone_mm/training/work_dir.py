@@ -2,20 +2,25 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
 
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import UsageError
 from mobileone_mm.hooks.plain_checkpoint import last_checkpoint, lies_in, saved_to
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE, is_text
+from mobileone_mm.rooms import require_way
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
 KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
 PACKAGE = '.mlpackage'
-WORK_DIR, OUT_DIR = '`work_dir`', '`default_hooks.checkpoint.out_dir`'
+WORK_DIR = '`work_dir`'
+NOTE = 'last_checkpoint'  # the file in a work dir in which mmengine's CheckpointHook notes its last one
 
 
 def require_work_dir(folder: Path, config: Path) -> None:
@@ -27,11 +32,15 @@ def require_work_dir(folder: Path, config: Path) -> None:
 
     Raises:
         UsageError: it is a file, its name is no UTF-8, it lies in a package, or holds a config of that name that no run
-            left, or that was changed since.
+            left, that was changed since, or that is a symbolic link.
+        MobileOneError: it is not writable.
     """
     _require_folder(folder, WORK_DIR)
     kept = folder / config.name
-    if not kept.exists() or os.path.realpath(kept) == os.path.realpath(config):  # the config itself is not written over
+    if os.path.realpath(kept) == os.path.realpath(config):  # the config itself is not written over
+        return
+    require_writable(kept)
+    if not kept.exists():
         return
     runs = [entry for entry in folder.iterdir() if RUN.fullmatch(entry.name)]
     if not runs:
@@ -65,15 +74,15 @@ def require_checkpoints_kept(config: Config) -> list[Path]:
 
     Raises:
         UsageError: one of them is a file, lies in a package or the like, or it holds checkpoints, and none of them is
-            what the training goes on from; or a file stands in the way of the training's page.
+            what the training goes on from; or something stands in the way of the training's page, or of the note
+            of its last checkpoint.
         MobileOneError: the work dir is not writable.
     """
     work_dir = Path(config.work_dir)
     saving, source = _saving(config)
     goes_on = source is not None and any(lies_in(source, folder) for folder in saving)
-    folders = list(dict.fromkeys([*saving, work_dir]))
-    for folder in folders:
-        key = WORK_DIR if folder == work_dir else OUT_DIR
+    folders = {**saving, work_dir: WORK_DIR}
+    for folder, key in folders.items():
         _require_folder(folder, key)
         # A run that goes on writes no checkpoint to a work dir beside the folder that they are saved to.
         unused = source is not None and folder not in saving
@@ -81,22 +90,44 @@ def require_checkpoints_kept(config: Config) -> list[Path]:
         if held:
             raise UsageError(f'{folder}: holds {held[0].name}, and {_reason(config, source, key)}')
     require_writable(work_dir / TRAINING_PAGE, TRAINING)
-    return folders
+    require_writable(work_dir / NOTE)
+    return list(folders)
 
 
-def _saving(config: Config) -> tuple[list[Path], str | None]:
-    """The folders that a training saves checkpoints to, and the one that it goes on from; None for a new training."""
+def _saving(config: Config) -> tuple[dict[Path, str], str | None]:
+    """The folders that a training saves checkpoints to, with the key that names each, and the one that it goes on from;
+    None for a new training.
+    """
     given, work_dir = Path(config.work_dir), Path(os.path.abspath(config.work_dir))
-    hooks = config.get('default_hooks')
-    hook = hooks.get('checkpoint') if isinstance(hooks, dict) else None
-    hook = hook if isinstance(hook, dict) else {}  # anything else is an error, which mmengine reports
-    out = str(hook.get('out_dir') or '')
-    local = [out] if out and '://' not in out else []
-    folders = [given if folder == work_dir else folder for folder in saved_to(work_dir, local)]
+    folders: dict[Path, str] = {}
+    templates = []
+    for place, hook in _checkpoint_hooks(config):
+        out = str(hook.get('out_dir') or '')
+        (folder,) = saved_to(work_dir, [out if '://' not in out else ''])
+        folders[given if folder == work_dir else folder] = f'`{place}.out_dir`'
+        by_epoch = hook.get('by_epoch', True)
+        templates.append(str(hook.get('filename_tmpl') or ('epoch_{}.pth' if by_epoch else 'iter_{}.pth')))
+    folders = folders or {given: WORK_DIR}
     if not config.get('resume'):
         return folders, None
-    template = hook.get('filename_tmpl') or ('epoch_{}.pth' if hook.get('by_epoch', True) else 'iter_{}.pth')
-    return folders, config.get('load_from') or last_checkpoint(given, folders, [template])
+    return folders, config.get('load_from') or last_checkpoint(given, list(folders), templates)
+
+
+def _checkpoint_hooks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """What is said of each hook that saves checkpoints, with its place in the config; mmengine has one by default."""
+    default, custom = config.get('default_hooks'), config.get('custom_hooks')
+    named = default if isinstance(default, dict) else {}
+    listed = custom if isinstance(custom, list | tuple) else ()
+    hooks: dict[str, Any] = {
+        'default_hooks.checkpoint': {'type': CheckpointHook},
+        **{f'default_hooks.{name}': hook for name, hook in named.items()},
+        **{f'custom_hooks.{index}': hook for index, hook in enumerate(listed)},
+    }
+    for place, hook in hooks.items():
+        kind = hook.get('type') if isinstance(hook, dict) else None  # anything else is an error, which mmengine reports
+        kind = HOOKS.get(kind) if isinstance(kind, str) else kind
+        if isinstance(kind, type) and issubclass(kind, CheckpointHook):
+            yield place, hook
 
 
 def _reason(config: Config, source: str | None, key: str) -> str:
@@ -114,6 +145,7 @@ def _reason(config: Config, source: str | None, key: str) -> str:
 
 
 def _require_folder(folder: Path, key: str) -> None:
+    require_way(folder / NOTE)
     if folder.exists() and not folder.is_dir():
         raise UsageError(f'{folder}: this is a file, expected a folder; choose another {key}')
     if not is_text(folder):

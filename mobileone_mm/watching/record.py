@@ -11,6 +11,7 @@ from mmengine.dist import get_world_size
 from mmengine.runner import EpochBasedTrainLoop, Runner
 
 from mobileone_mm.atomic import replacing, require_writable
+from mobileone_mm.errors import counted
 from mobileone_mm.evaluation.judgement import Judgement
 from mobileone_mm.openmmlab import configs, metrics
 from mobileone_mm.openmmlab.best import best_of, saved_by
@@ -126,9 +127,9 @@ class Record:
 
     def _facts(self, runner: Runner, over: bool) -> dict[str, str]:
         validation = f', {len(runner.val_dataloader.dataset)} for validation' if runner.val_loop else ''
-        length = _counted(runner.max_iters, 'step')
+        length = counted(runner.max_iters, 'step')
         if self._steps is not None:
-            length = f'{_counted(runner.max_epochs, "epoch")} of {_counted(self._steps, "step")}'
+            length = f'{counted(runner.max_epochs, "epoch")} of {counted(self._steps, "step")}'
         device = next(runner.model.parameters()).device
         return {
             'Pictures': f'{len(runner.train_dataloader.dataset)} for training{validation}',
@@ -136,10 +137,6 @@ class Record:
             'Device': torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type.upper(),
             'Ended' if over else 'As of': f'{time.strftime(CLOCK)}, begun {self._began}',
         }
-
-
-def _counted(number: int, unit: str) -> str:
-    return f'{number} {unit}' if number == 1 else f'{number} {unit}s'
 
 
 def _metainfo(loader: Any) -> Mapping[str, Any]:

@@ -243,3 +243,22 @@ def test_what_anchors_do_not_reach_is_a_note(capsys: pytest.CaptureFixture[str])
     assert 'anchors reach' not in capsys.readouterr().out
     assert cli.run(main, ['far.py']) == 0
     assert 'note: train: anchors reach 0 % of the boxes at an IoU of 0.5 (cat 0 %, dog 0 %)' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(('name', 'step'), [('boxes', 'PackDetInputs'), ('my_masks', 'PackSegInputs')])
+def test_a_pipeline_that_does_not_pack_is_a_fault_of_the_config(
+    name: str, step: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_boxes(images=2) if name == 'boxes' else write_masks()
+    config = Path(f'{name}.py')
+    config.write_text(config.read_text().replace(f"    dict(type='{step}'),\n", ''))
+    lines, err = checked(str(config), status=1, capsys=capsys)
+    (fault,) = (line for line in lines if line.startswith('fault in '))
+    assert re.fullmatch(
+        rf'fault in config: {config}: train_dataloader\.dataset\S*\.pipeline gives .*, expected inputs and '
+        rf"data_samples; end it with the step that packs, dict\(type='{step}'\)",
+        fault,
+    )
+    assert err.startswith('error: ')
+    assert 'a defect' not in err
+    assert not Path(f'{name}_check').exists()

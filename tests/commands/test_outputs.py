@@ -310,17 +310,12 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize('linked', [False, True])
 @pytest.mark.parametrize('foreign', FOREIGN)
 @pytest.mark.parametrize('option', OPTIONS)
 def test_a_file_of_somebody_else_is_never_replaced(
-    option: str, foreign: str, linked: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+    option: str, foreign: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = place(option, folder)
-    if linked:
-        path.symlink_to('theirs')
-        path = folder / 'theirs'
-    path.write_bytes(FOREIGN[foreign])
+    place(option, folder).write_bytes(FOREIGN[foreign])
     require_refused(
         option, folder, f'this file is not|a file stands there, and a folder is to be written|{NEVER}', capsys
     )
@@ -354,7 +349,6 @@ def only_folders(path: Path) -> None:
     (path / 'logs/old').mkdir(parents=True)
 
 
-@pytest.mark.parametrize('linked', [False, True])
 @pytest.mark.parametrize(
     'make',
     [pictures, notes, their_package, package_and_notes, their_marker, only_folders],
@@ -362,16 +356,39 @@ def only_folders(path: Path) -> None:
 )
 @pytest.mark.parametrize('option', OPTIONS)
 def test_a_folder_of_somebody_else_is_never_touched(
-    option: str, make: Callable[[Path], None], linked: bool, folder: Path, capsys: pytest.CaptureFixture[str]
+    option: str, make: Callable[[Path], None], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = place(option, folder)
-    if linked:
-        path.symlink_to('theirs')
-        path = folder / 'theirs'
-    make(path)
+    make(place(option, folder))
     require_refused(
         option, folder, f'this folder is not|a folder stands there, and a file is to be written|{NEVER}', capsys
     )
+
+
+@pytest.mark.parametrize('target', ['nowhere', 'nowhere/at/all', 'itself', 'file', 'folder'])
+@pytest.mark.parametrize('option', OPTIONS)
+def test_nothing_is_written_through_a_symbolic_link(
+    option: str, target: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither is what it points to replaced, nor made where there is nothing yet."""
+    (folder / 'file').write_text('precious')
+    (folder / 'folder').mkdir()  # an empty one is replaced where it stands itself
+    path = place(option, folder)
+    path.symlink_to(path.name if target == 'itself' else target)
+    require_refused(option, folder, rf'{path.name}: (this is a symbolic link.*; remove it, or |{NEVER})', capsys)
+
+
+@pytest.mark.parametrize('option', [option for option in OPTIONS if '{out}' in OPTIONS[option]])
+def test_nor_through_one_above_that_leads_nowhere(
+    option: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, target in (('broken', 'nowhere'), ('loop', 'loop')):
+        (folder / name).symlink_to(target)
+        before = contents(folder)
+        assert run(*OPTIONS[option].format_map({'out': Out(f'{name}/new/out')}).split()) == 2
+        out, err = capsys.readouterr()
+        assert (out, err.count('\n')) == ('', 1)
+        assert re.search(rf'out\S*: \S*{name} is a symbolic link that leads nowhere; remove it, or choose ', err), err
+        assert contents(folder) == before
 
 
 @pytest.mark.parametrize('option', [option for option in OPTIONS if option != 'demo'])
@@ -431,13 +448,12 @@ def test_a_picture_put_into_the_folder_of_predictions_stays(folder: Path, capsys
 def test_a_folder_of_another_tool_is_not_ones_own(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for what in ('predictions', 'drawn shapes', 'demo'):
         for option in FOLDERS:
-            (folder / 'theirs').mkdir()
-            (folder / 'theirs/.mobileone_mm').write_text(f'mobileone_mm: {what}\n')
-            place(option, folder).symlink_to('theirs')
+            theirs = place(option, folder)
+            theirs.mkdir()
+            (theirs / '.mobileone_mm').write_text(f'mobileone_mm: {what}\n')
             if FOLDERS[option] != what:
                 require_refused(option, folder, 'this folder is not ', capsys)
-            place(option, folder).unlink()
-            shutil.rmtree(folder / 'theirs')
+            shutil.rmtree(theirs)
 
 
 def test_a_refusal_loads_nothing_heavy(folder: Path) -> None:

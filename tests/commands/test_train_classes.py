@@ -1,6 +1,7 @@
 """`mobileone train` on class folders: faults end it before the first step, in validation data too."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from small_classes import write_set
 
 from mobileone_mm import cli
+from mobileone_mm.commands import check
 from mobileone_mm.commands.train import main
 
 CONFIG = """
@@ -152,3 +154,41 @@ def test_a_log_has_no_control_characters_either(capsys: pytest.CaptureFixture[st
     assert status == 0, said
     assert r'da\x1b[2Jta/train: 6 images of 2 classes' in log.read_text()
     assert '\x1b' not in log.read_text()
+
+
+ONE_WARP = "pipeline = [dict(type='mobileone_mm.OneWarp', transforms=["
+
+
+def test_a_set_of_which_nothing_can_be_read_any_more_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of fewer pictures than a process goes on without."""
+    steps = CONFIG.replace('pipeline = [', ONE_WARP, 1).replace("'PackInputs')]", "'PackInputs')])]", 1)
+    Path('classes.py').write_text(steps.replace('num_workers=0', 'num_workers=1'))
+    for picture in Path('data/train').glob('*/*.png'):
+        picture.write_bytes(b'no picture')
+    status, said = trained(capsys, '--no-check')
+    assert status == 1
+    (error,) = (line for line in said.splitlines() if line.startswith('error: '))
+    assert re.match(
+        r'error: data/train/(cat|dog)/0\d\.png: cannot be read: no picture .*met only 6 such pictures', error
+    )
+    assert 'Traceback' not in said
+
+
+@pytest.mark.parametrize(
+    ('given', 'message'),
+    [
+        ("['LoadImageFromFile']", r"OneWarp: transforms\.0 is 'LoadImageFromFile', expected a transform: dict\(type"),
+        ("[dict(type='LoadImageFromFile')], max_unreadable=-1", 'OneWarp: max_unreadable=-1 given, expected a whole'),
+    ],
+)
+def test_what_one_warp_cannot_take_is_named_with_file_and_key(
+    given: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = f"pipeline = [dict(type='mobileone_mm.OneWarp', transforms={given})]\nown"
+    Path('classes.py').write_text(CONFIG.replace('own', wrong, 1))
+    place = r'classes\.py: train_dataloader\.dataset\.pipeline\.0: '
+    status, said = trained(capsys)
+    assert status == 1
+    assert re.search(f'^error: {place}{message}', said, re.MULTILINE), said
+    assert cli.run(check.main, ['classes.py']) == 1
+    assert re.match(f'error: {place}{message}', capsys.readouterr().err)

@@ -7,7 +7,8 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError, DataError
-from mobileone_mm.openmmlab.data_sets import explained, sets_of
+from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, sets_of
+from mobileone_mm.openmmlab.test_data import Samples, read_sample
 
 
 def config_of(dataset: Any, **more: Any) -> Config:
@@ -84,3 +85,36 @@ def test_a_set_that_can_be_built_and_a_fault_of_the_config_are_left_alone(here: 
     with explained(config, 'train_dataloader'):
         pass
     assert why(config, ConfigError('x')) == ''
+
+
+def test_the_pipelines_whose_steps_come_last_are_found() -> None:
+    a, b = {'type': 'a', 'pipeline': []}, {'type': 'b'}
+    joined = {'type': 'ConcatDataset', 'datasets': [a, {'type': 'RepeatDataset', 'dataset': b}]}
+    place = 'train_dataloader.dataset'
+    for dataset, expected in (
+        (b, [f'{place}.pipeline']),
+        (joined, [f'{place}.datasets.0.pipeline', f'{place}.datasets.1.dataset.pipeline']),
+        ({'type': 'RepeatDataset', 'dataset': joined}, [f'{place}.dataset.datasets.0.pipeline', 'and so on']),
+        ({'type': 'MultiImageMixDataset', 'dataset': joined, 'pipeline': []}, [f'{place}.pipeline']),
+    ):
+        found = last_pipelines(config_of(dataset), 'train_dataloader')
+        assert found[0] == expected[0]
+        assert len(found) == len(expected)
+    assert last_pipelines(config_of(b), 'val_dataloader') == []
+
+
+@pytest.mark.parametrize(
+    ('scope', 'step'), [('mmdet', 'PackDetInputs'), ('mmseg', 'PackSegInputs'), ('mmpretrain', 'PackInputs')]
+)
+@pytest.mark.parametrize('item', [{'img': 1, 'inputs': 2}, [1]], ids=['a part', 'a list'])
+def test_test_data_that_nothing_packs_are_refused(scope: str, step: str, item: Any) -> None:
+    config = Config(
+        {'test_dataloader': {'dataset': {'type': 'a'}}, 'default_scope': scope}, cfg_text='x', filename='my.py'
+    )
+    given = 'img, inputs' if isinstance(item, dict) else 'list'
+    with pytest.raises(
+        ConfigError,
+        match=rf'^my\.py: test_dataloader\.dataset\.pipeline gives {given}, expected inputs and data_samples; end it '
+        rf"with the step that packs, dict\(type='{step}'\)$",
+    ):
+        read_sample(Samples(config, [item], 1), 0)

@@ -1,13 +1,14 @@
 """A JPEG's size from its header, and the picture decoded smaller: where it lies, whichever way EXIF data turn it."""
 
 import io
+import struct
 
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from mobileone_mm.pictures.decoding import orientation_of
+from mobileone_mm.pictures.decoding import orientation_in, orientation_of
 from mobileone_mm.pictures.encoded import REDUCED, encoded
 
 SIZE = (203, 149)  # px, upright: no side can be divided by two
@@ -109,3 +110,60 @@ def test_an_orientation_in_xmp_data_alone_turns_nothing_as_in_opencv() -> None:
     assert found is not None
     assert (found.size, found.orientation) == (SIZE, 1)
     assert cv2.imdecode(np.frombuffer(data.getvalue(), np.uint8), cv2.IMREAD_COLOR).shape[1::-1] == SIZE
+
+
+def block_of(order: str, entries: list[tuple[int, int, int, bytes]], count: int | None = None) -> bytes:
+    """EXIF data of such entries: tag, type, number of values, and the four bytes that hold them."""
+    way = '<' if order == 'II' else '>'
+    packed = b''.join(struct.pack(f'{way}HHI', *entry[:3]) + entry[3] for entry in entries)
+    head = struct.pack(f'{way}HIH', 42, 8, len(entries) if count is None else count)
+    return b'Exif\0\0' + order.encode() + head + packed + bytes(4)
+
+
+def orientation_by_opencv(exif: bytes) -> int:
+    """Which orientation undoes what OpenCV makes of a picture with EXIF data."""
+    file = io.BytesIO()
+    smooth().save(file, 'JPEG', quality=98, subsampling=0)
+    data = file.getvalue()
+    whole = data[:2] + b'\xff\xe1' + struct.pack('>H', 2 + len(exif)) + exif + data[2:]
+    found, plain = (cv2.imdecode(np.frombuffer(one, np.uint8), cv2.IMREAD_COLOR) for one in (whole, data))
+    turned = Image.fromarray(found)
+    undone = [turned, *(turned.transpose(getattr(Image.Transpose, name)) for name in WAYS)]
+    (orientation,) = (number for number, one in enumerate(undone, 1) if np.array_equal(np.asarray(one), plain))
+    header = encoded(whole)
+    assert header is not None
+    assert (header.size, header.orientation) == (found.shape[1::-1], orientation)
+    return orientation
+
+
+NUMBERS = {'a byte': b'\6\0\0\0', 'two bytes, high first': b'\0\6\0\0', 'four': b'\0\0\0\6', 'others': b'\6\6\6\6'}
+
+
+@pytest.mark.parametrize('order', ['II', 'MM'])
+@pytest.mark.parametrize('kind', [*range(14), 99])
+def test_an_orientation_of_any_type_is_what_opencv_takes_it_for(order: str, kind: int) -> None:
+    """EXIF has two bytes (SHORT, 3) of it; some programs write one (BYTE, 1)."""
+    for number in NUMBERS.values():
+        for count in (0, 1, 4):
+            exif = block_of(order, [(ORIENTATION, kind, count, number)])
+            assert orientation_in(exif) == orientation_by_opencv(exif)
+
+
+def test_a_byte_in_the_order_of_most_cameras_turns_the_picture() -> None:
+    assert orientation_in(block_of('II', [(ORIENTATION, 1, 1, b'\6\0\0\0')])) == 6
+    assert orientation_in(block_of('II', [(ORIENTATION, 3, 1, b'\3\0\0\0')])[6:]) == 3  # as WebP has it
+    assert orientation_in(b'') == 1
+
+
+def test_damaged_exif_data_turn_what_opencv_turns() -> None:
+    turned, other = (ORIENTATION, 3, 1, b'\6\0\0\0'), (ORIENTATION, 3, 1, b'\3\0\0\0')
+    broken = (0x010E, 2, 400, b'\0\x10\0\0')  # a text far behind the end
+    blocks = [
+        *(block_of('II', entries) for entries in ([turned, other], [broken, turned], [turned, broken], [])),
+        *(block_of('II', [(ORIENTATION, 3, 1, bytes([value, 0, 0, 0]))]) for value in (0, 9, 255)),
+        block_of('II', [turned], count=9),
+        *(block_of('II', [turned])[:-less] for less in range(1, 12)),
+        block_of('II', [turned]).replace(b'II', b'IM'),
+    ]
+    for exif in blocks:
+        assert orientation_in(exif) == orientation_by_opencv(exif)

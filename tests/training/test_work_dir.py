@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
 
 from mobileone_mm.errors import UsageError
+from mobileone_mm.hooks.plain_checkpoint import saved_to
 from mobileone_mm.training.work_dir import require_checkpoints_kept, require_work_dir
 
 
@@ -144,15 +146,69 @@ def test_a_name_that_mmengine_could_not_write_down_is_refused_before_the_trainin
     require_work_dir(tmp_path / 'b\xe4r', CONFIG)
 
 
-@pytest.mark.parametrize('link', [False, True])
-def test_a_page_that_no_training_wrote_is_not_replaced(link: bool, tmp_path: Path) -> None:
+def test_a_page_that_no_training_wrote_is_not_replaced(tmp_path: Path) -> None:
     page = tmp_path / 'training.html'
-    if link:
-        page.symlink_to('mine.html')
-        page = tmp_path / 'mine.html'
     for text in ('<p>mine</p>', '<meta name="generator" content="mobileone_mm">'):  # the second is an export's
         page.write_text(text)
         with pytest.raises(UsageError, match=r'training\.html: this file is not a page about a training'):
             require_checkpoints_kept(training(tmp_path))
     page.write_text('<meta name="generator" content="mobileone_mm train">')
     require_checkpoints_kept(training(tmp_path))
+
+
+@pytest.mark.parametrize('name', ['training.html', 'last_checkpoint'])
+@pytest.mark.parametrize('target', ['nowhere', 'mine', 'itself'])
+def test_nothing_is_written_through_a_symbolic_link(name: str, target: str, tmp_path: Path) -> None:
+    folder = tmp_path / 'run'
+    folder.mkdir()
+    (tmp_path / 'mine').write_text('<meta name="generator" content="mobileone_mm train">')
+    (folder / name).symlink_to(name if target == 'itself' else f'../{target}')
+    with pytest.raises(UsageError, match=rf'run/{name}: this is a symbolic link, .*; remove it, or choose another'):
+        require_checkpoints_kept(training(folder))
+
+
+@pytest.mark.parametrize('target', ['nowhere.py', 'mine.py', 'ssd.py'])
+def test_nor_is_the_config_that_is_kept(target: str, tmp_path: Path) -> None:
+    made(tmp_path, 'mine.py', f'{RUN}/vis_data/config.py')
+    (tmp_path / 'ssd.py').symlink_to(target)
+    with pytest.raises(UsageError, match=r'ssd\.py: this is a symbolic link, .*; remove it, or choose another'):
+        require_work_dir(tmp_path, CONFIG)
+    (tmp_path / 'own').symlink_to('nowhere')
+    for folder in (tmp_path / 'own', tmp_path / 'own/run'):
+        with pytest.raises(UsageError, match=r'own.*: .*symbolic link that leads nowhere; remove it, or choose'):
+            require_work_dir(folder, CONFIG)
+
+
+def test_a_second_hook_that_saves_is_guarded_as_the_first(tmp_path: Path) -> None:
+    class Mine(CheckpointHook):
+        pass
+
+    work, out, other = tmp_path / 'w', tmp_path / 'out', made(tmp_path / 'a', 'epoch_1.pth') / 'epoch_1.pth'
+    for kind in ('CheckpointHook', 'mmengine.CheckpointHook', CheckpointHook, Mine):
+        config = training(work, other)
+        config.custom_hooks = [{'type': 'EMAHook'}, {'type': kind, 'out_dir': str(out)}]
+        assert require_checkpoints_kept(config) == [work, out / 'w']
+        made(out, 'w/epoch_2.pth')
+        with pytest.raises(UsageError, match=r'out/w: holds epoch_2\.pth, and .*another `custom_hooks\.1\.out_dir`'):
+            require_checkpoints_kept(config)
+        (out / 'w/epoch_2.pth').unlink()
+        made(work, 'epoch_2.pth')  # where the default one saves to
+        with pytest.raises(UsageError, match=r'w: holds epoch_2\.pth, and .*another `work_dir`'):
+            require_checkpoints_kept(config)
+        config.load_from = str(work / 'epoch_2.pth')
+        require_checkpoints_kept(config)
+        (work / 'epoch_2.pth').unlink()
+    config = training(work)
+    config.default_hooks.second = {'type': 'CheckpointHook', 'out_dir': str(out)}
+    config.default_hooks.checkpoint = None
+    made(out, 'w/epoch_2.pth')
+    with pytest.raises(UsageError, match=r'another `default_hooks\.second\.out_dir`'):
+        require_checkpoints_kept(config)
+
+
+def test_each_hook_has_a_folder(tmp_path: Path) -> None:
+    assert saved_to(tmp_path / 'w', [None, tmp_path / 'out', '', tmp_path / 'w', tmp_path / 'out']) == [
+        tmp_path / 'w',
+        tmp_path / 'out/w',
+    ]
+    assert saved_to(tmp_path / 'w', []) == [tmp_path / 'w']

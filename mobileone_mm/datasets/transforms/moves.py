@@ -115,7 +115,7 @@ def _crop_place(step: Any, view: View) -> tuple[int, int, int, int]:
 def _is_varied(mask: NDArray[np.uint8], step: Any) -> bool:
     """Whether no class fills too much of a mask; counted, where mmseg sorts all pixels."""
     counts = cv2.calcHist([mask], [0], None, [IDS], [0, IDS]).ravel().astype(np.int64)
-    counts[step.ignore_index] = 0
+    counts = counts[np.arange(IDS) != step.ignore_index]  # which may be None, or no id that a mask has
     return bool(np.count_nonzero(counts) > 1 and counts.max() / counts.sum() < step.cat_max_ratio)
 
 

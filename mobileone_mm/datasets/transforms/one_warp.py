@@ -14,7 +14,7 @@ from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mobileone_mm.datasets.transforms.distortion import DISTORTIONS
 from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of
 from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, View
-from mobileone_mm.errors import ConfigError, DataError, shown
+from mobileone_mm.errors import ConfigError, DataError, one_line, shown
 from mobileone_mm.pictures.encoded import Encoded, encoded
 from mobileone_mm.registry import TRANSFORMS
 
@@ -24,6 +24,7 @@ SHOWN = ('color', 'color_ignore_orientation')  # kinds of pixels that are 8 bits
 DEFAULT = ('cv2', 'color')  # the loader's decoder and kind of pixels, of which JPEG can be decoded smaller
 BOXES = 'hbox'  # mmdet's name of boxes along the axes
 UNREADABLE = (OSError, ValueError, cv2.error)
+TRIED_IN_A_ROW = 1000  # pictures that cannot be read, after which mmengine's data sets give up
 RESAMPLED = (('cv2', 'bilinear'), *(('pillow', name) for name in FILTERS))  # as a view does it
 
 
@@ -47,11 +48,14 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         max_unreadable: different pictures that a process (each of a loader's workers is one) goes on without.
 
     Raises:
-        ConfigError: it does not begin with LoadImageFromFile, or holds what one warp cannot stand for.
-        DataError: more pictures than `max_unreadable` cannot be read.
+        ConfigError: it does not begin with LoadImageFromFile, holds what one warp cannot stand for, or what is no
+            transform's config; or `max_unreadable` is no number.
+        DataError: more pictures than `max_unreadable` cannot be read, or none at all.
     """
 
     def __init__(self, transforms: Sequence[Mapping[str, Any]], max_unreadable: int = 10) -> None:
+        _require_transforms(transforms)
+        _require_number(max_unreadable)
         steps = [ROOT_TRANSFORMS.build(dict(step)) for step in transforms]
         if not steps or type(steps[0]).__name__ != LOADER:
             given = name_of(steps[0]) if steps else 'nothing'
@@ -63,7 +67,8 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
         self._distorted = [(step, DISTORTIONS.get(name_of(step))) for step in self.rest]
         self.max_unreadable = max_unreadable
-        self._unreadable: list[str] = []
+        self._unreadable: dict[str, str] = {}  # paths, with the reason
+        self._in_a_row = 0  # that could not be read
         self._require_understood()
 
     def _require_understood(self) -> None:
@@ -115,6 +120,7 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
             return None
         for step, distort in self._distorted:
             results = distort(step, results) if distort else step(results)
+        self._in_a_row = 0
         return results
 
     def _opened(self, path: str) -> Encoded | Pixels:
@@ -138,11 +144,13 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         """Count and name a picture that cannot be read; mmengine's data sets then take another one by chance.
 
         Raises:
-            DataError: they are too many.
+            DataError: they are too many, or nothing else has come for long.
         """
+        self._in_a_row += 1
         if path in self._unreadable:
+            self._require_any()
             return
-        self._unreadable.append(path)
+        self._unreadable[path] = one_line(error)
         count = len(self._unreadable)
         if count > self.max_unreadable:
             raise DataError(
@@ -155,6 +163,33 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
             'current',
             logging.WARNING,
         )
+
+    def _require_any(self) -> None:
+        """Refuse to look on among pictures of which none can be read: there may be fewer than `max_unreadable`.
+
+        Raises:
+            DataError: with the first of them.
+        """
+        if self._in_a_row >= TRIED_IN_A_ROW:
+            (first, reason), count = next(iter(self._unreadable.items())), len(self._unreadable)
+            raise DataError(
+                f'{first}: cannot be read: {reason}; nor can any other of the set: {self._in_a_row} tries in a row met '
+                f'only {count} such pictures: {shown(self._unreadable)}; put the files back, or mend them: '
+                '`mobileone check` names all of them'
+            )
+
+
+def _require_transforms(given: Any) -> None:
+    if not isinstance(given, list | tuple):
+        raise ConfigError(f'OneWarp: transforms is {given!r}, expected a list of transforms')
+    for number, step in enumerate(given):
+        if not isinstance(step, Mapping) or 'type' not in step:
+            raise ConfigError(f'OneWarp: transforms.{number} is {step!r}, expected a transform: dict(type=...)')
+
+
+def _require_number(most: Any) -> None:
+    if isinstance(most, bool) or not isinstance(most, int) or most < 0:
+        raise ConfigError(f'OneWarp: max_unreadable={most!r} given, expected a whole number of pictures, at least 0')
 
 
 def _innermost(step: Any) -> Any:

@@ -19,7 +19,7 @@ RESIZE = {'type': 'Resize', 'scale': (32, 32)}
 PILLOW = [*box_chain()[:4], {**RESIZE, 'backend': 'pillow'}]
 
 
-def one_warp(*steps: dict[str, Any], **options: Any) -> Any:
+def one_warp(*steps: Any, **options: Any) -> Any:
     init_default_scope('mmdet')
     return TRANSFORMS.build({'type': 'mobileone_mm.OneWarp', 'transforms': list(steps), **options})
 
@@ -122,9 +122,42 @@ def test_a_loader_that_turns_no_pictures_is_obeyed(tmp_path: Path) -> None:
             "color_type='unchanged' and to_float32=False, expected 'color'",
         ),
         ([{**LOAD, 'to_float32': True}, RESIZE], 'and to_float32=True, expected'),
+        (['LoadImageFromFile'], r"^OneWarp: transforms\.0 is 'LoadImageFromFile', expected a transform: dict\(type="),
+        ([LOAD, {'scale': (1, 1)}], r"^OneWarp: transforms\.1 is \{'scale': \(1, 1\)\}, expected a transform"),
+        ([LOAD, None], r'^OneWarp: transforms\.1 is None, expected a transform'),
         ([LOAD, {**LOAD_BOXES, 'with_seg': True}, RESIZE], 'loads masks of objects or a map of segments'),
     ],
 )
-def test_what_it_cannot_stand_for_is_refused(steps: list[dict[str, Any]], message: str) -> None:
+def test_what_it_cannot_stand_for_is_refused(steps: list[Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         one_warp(*steps)
+
+
+@pytest.mark.parametrize('given', ['LoadImageFromFile', {'type': 'LoadImageFromFile'}, None])
+def test_transforms_are_a_list(given: Any) -> None:
+    init_default_scope('mmdet')
+    with pytest.raises(ConfigError, match=r'^OneWarp: transforms is .*, expected a list of transforms$'):
+        TRANSFORMS.build({'type': 'mobileone_mm.OneWarp', 'transforms': given})
+
+
+@pytest.mark.parametrize('given', [-1, '3', 2.0, True, None])
+def test_the_number_of_unreadable_pictures_is_one(given: Any) -> None:
+    with pytest.raises(ConfigError, match=rf'^OneWarp: max_unreadable={given!r} given, expected a whole number of pic'):
+        one_warp(LOAD, LOAD_BOXES, RESIZE, max_unreadable=given)
+    one_warp(LOAD, LOAD_BOXES, RESIZE, max_unreadable=0)
+
+
+@pytest.mark.parametrize('count', [1, 3])
+def test_where_none_can_be_read_any_more_it_ends_with_the_first_and_how_many(count: int, tmp_path: Path) -> None:
+    """As many as may be unreadable, and nothing else: mmengine's data sets take one by chance a thousand times."""
+    step, places = one_warp(LOAD, LOAD_BOXES, RESIZE), [tmp_path / f'{index}.jpg' for index in range(count)]
+    infos = [boxed(path, random_boxes(1, 60, 40)) for path in places]
+    good = tmp_path / 'good.jpg'
+    smooth(60, 40).save(good)
+    for number in range(999):
+        assert step(infos[number % count]()) is None
+    assert step(boxed(good, random_boxes(1, 60, 40))()) is not None  # from here on, counted anew
+    for number in range(999):
+        assert step(infos[number % count]()) is None
+    with pytest.raises(DataError, match=rf'^{places[0]}: cannot be read: .*1000 tries in a row met only {count} such'):
+        step(infos[0]())

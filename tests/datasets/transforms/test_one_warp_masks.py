@@ -58,6 +58,17 @@ def test_masks_are_those_of_mmseg_and_pixels_too_but_for_rounding(size: str, fil
     assert len(shapes) == 1 if size == 'fixed' else len(shapes) > 2
 
 
+@pytest.mark.parametrize('ignored', [-1, None, 1, 255, 300])
+def test_crops_are_those_of_mmseg_whatever_is_ignored(ignored: int | None, files: Any, tmp_path: Path) -> None:
+    both = pair('mmseg', [LOAD, LOAD_MASK, SIZES['fixed'], {**CROP, 'ignore_index': ignored}])
+    ids = np.zeros((70, 90), np.uint8)
+    ids[:, 50:] = 255  # of which much is seen
+    Image.fromarray(ids).save(tmp_path / 'half.png')
+    for seed in range(60):
+        found(both, files, seed)
+        found(both, masked(tmp_path / 'one.png', tmp_path / 'half.png'), seed)
+
+
 def test_distortion_is_that_of_mmseg_to_the_last_bit(files: Any, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (70, 90, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / 'one.png')
