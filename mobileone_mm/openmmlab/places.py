@@ -65,7 +65,7 @@ def place_of(config: Config, error: BaseException, within: str = '') -> str:
 
 @contextmanager
 def naming(config: Config, within: str = '') -> Iterator[None]:
-    """Put the file, and the part of it that was being made, in front of an error about a config that names no file.
+    """Put the file in front of an error about a config that names none, and the part that was being made likewise.
 
     Args:
         config: the config.
@@ -77,7 +77,8 @@ def naming(config: Config, within: str = '') -> Iterator[None]:
         file, text = str(config.filename), str(error)
         if text.startswith(file):
             raise
-        raise ConfigError(': '.join(filter(None, [file, place_of(config, error, within), text]))) from error
+        place = '' if text.split('.')[0] in config else place_of(config, error, within)  # it names a part itself
+        raise ConfigError(': '.join(filter(None, [file, place, text]))) from error
 
 
 def _frames(error: BaseException | None) -> Iterator[FrameType]:

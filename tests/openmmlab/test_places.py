@@ -12,7 +12,7 @@ from torch import nn
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import build_model, load_config
-from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.openmmlab.places import naming, place_of
 from mobileone_mm.openmmlab.test_data import open_dataset
 from tiny_classifier import write_config as write_classifier
 from tiny_detector import write_config
@@ -97,3 +97,17 @@ def test_of_an_error_that_has_nothing_to_do_with_a_config_no_part_is_named(tmp_p
         _ = 1 / 0
     assert place_of(config, raised.value) == ''
     assert place_of(config, raised.value, 'model') == 'model'
+
+
+@pytest.mark.parametrize(
+    ('text', 'said'),
+    [
+        ('no such size', ': model.backbone: no such size'),
+        ('model.neck.in_channels: 3 given', ': model.neck.in_channels: 3 given'),
+    ],
+)
+def test_a_part_is_put_before_an_error_that_names_none(text: str, said: str, tmp_path: Path) -> None:
+    config = changed(tmp_path, {})
+    with pytest.raises(ConfigError) as raised, naming(config, 'model.backbone'):
+        raise ConfigError(text)
+    assert str(raised.value) == f'{config.filename}{said}'
