@@ -58,7 +58,7 @@ def classes_section(judgement: Judgement, where: str) -> str:
     )
     heads = ''.join(
         f'<th class="number">{plain(title)}</th>'
-        for title in (f'{judging.unit} annotated', 'found', 'recall', 'precision', judging.score)
+        for title in (judging.score, 'recall', 'precision', f'{judging.unit} annotated', 'found')
     )
     heads = f'<th>class</th>{heads}'
     lines = [_class_row(one) for one in rows]
@@ -73,7 +73,7 @@ def classes_section(judgement: Judgement, where: str) -> str:
 
 
 def _class_row(one: OfClass) -> str:
-    values = f'{one.annotated:,}', f'{one.found:,}', *map(_fraction, (one.recall, one.precision, one.score))
+    values = *map(_fraction, (one.score, one.recall, one.precision)), f'{one.annotated:,}', f'{one.found:,}'
     cells = ''.join(f'<td class="number">{value}</td>' for value in values)
     return f'<tr><th scope="row">{plain(one.name)}</th>{cells}</tr>'
 
@@ -86,7 +86,7 @@ def curves_section(judgement: Judgement) -> str:
     """Precision against recall, of the classes that have something to find."""
     ranked = judgement.ranked
     assert ranked is not None, 'it was asked before'
-    annotated, lines = judgement.annotated(), []
+    annotated, lines, without = judgement.annotated(), [], []
     known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
     for label, one in sorted(known, key=lambda pair: pair[1].score)[:MOST_CURVES]:
         recall, precision = curve(ranked, label, annotated[label])
@@ -95,9 +95,14 @@ def curves_section(judgement: Judgement) -> str:
             kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
             x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
             lines.append(Line(one.name, x, y, f'{judgement.judging.score} {one.score:.3f}'))
-    few = f'; the {len(lines)} classes with the lowest scores are shown' if len(known) > MOST_CURVES else ''
-    intro = f'From the surest on, as the threshold falls{few}.'
-    drawn = plot('Precision against recall', lines, 'recall', top=1.05, whole=False) if lines else ''
+        else:
+            without.append(one.name)
+    intro = 'From the most confident predictions (left) to the least.'
+    if len(known) > MOST_CURVES:
+        intro += f' The {MOST_CURVES} classes with the lowest scores.'
+    if without:
+        intro += f' No curve where nothing right was found: {", ".join(without)}.'
+    drawn = plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision') if lines else ''
     return section('Precision and recall', plain(intro), plots([drawn]))
 
 
@@ -112,13 +117,15 @@ def confusion_section(judgement: Judgement) -> str:
     if len(seen) > MOST_SQUARE:
         intro = f'What is annotated, what it was found as, and how many {unit}; the most frequent mistakes first.'
         return section('Confusion', plain(intro), bars(listed))
-    heads = f'<th>annotated</th>{"".join(f"<th>{plain(names[index])}</th>" for index in seen)}'
+    heads = ''.join(f'<th class="number">{plain(names[index])}</th>' for index in seen)
+    heads = f'<th>annotated ↓ found →</th>{heads}'
     square = judgement.counts[np.ix_(seen, seen)].tolist()
     rows = [
         _square_row(names[index], counts, row, index == len(judgement.classes))
         for row, (index, counts) in enumerate(zip(seen, square, strict=True))
     ]
-    intro = f'By row what is annotated, by column what it was found as, in {unit}. The darker, the more of its row.'
+    intro = f'Row: what is annotated. Column: what it was found as. In {unit}; the stronger the colour, the larger the '
+    intro += 'share of its row.'
     if len(judgement.classes) in seen:
         intro += ' The last column is what was missed, the last row what was wrongly found.'
     return section('Confusion', plain(intro), table('square', heads, rows))
@@ -137,8 +144,8 @@ def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool) -> st
 
 
 def worst_section(judgement: Judgement, where: str) -> str:
-    """The pictures with most mistakes."""
-    intro = f'Of {where}, those with most mistakes, which are marked in red.'
+    """The pictures with the most mistakes."""
+    intro = f'Of {where}, those with the most mistakes. Mistakes are red.'
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
     alone = all(pictures == 1 for _, pictures in figures)

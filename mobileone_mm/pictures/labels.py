@@ -39,6 +39,13 @@ def paint_labels(picture: Picture, labels: NDArray[np.integer], palette: Sequenc
     return painted.round().clip(0, 255).astype(np.uint8)
 
 
+def draw_marked(picture: Picture, marked: NDArray[np.bool_]) -> Picture:
+    """A copy of the picture (H, W, 3) in grey, with the marked pixels (H, W) in red."""
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.uint8)
+    grey[marked] = ImageColor.getrgb(MARK)
+    return grey
+
+
 def draw_labels(
     picture: Picture,
     labels: NDArray[np.integer],

@@ -51,8 +51,8 @@ class Training:
         place: how far it is, in words.
         over: whether it has ended as it should.
         unit: what its curves are against: 'epoch' or 'step'.
-        facts: titles with texts; the long ones are paths.
-        paths: the same of paths.
+        facts: what it is, its value and, where there is one, a note; the long ones are paths.
+        paths: titles with paths.
         curves: what was logged.
         main: the metric that counts; None before the first validation.
         best: the best value of it so far, in words; empty where nobody keeps it.
@@ -67,7 +67,7 @@ class Training:
     place: str
     over: bool
     unit: str
-    facts: Mapping[str, str]
+    facts: Sequence[tuple[str, ...]]
     paths: Mapping[str, Path]
     curves: Curves
     main: str | None = None
@@ -97,7 +97,7 @@ def page(training: Training) -> str:
         training.name,
         _answer(training),
         [
-            *(fact(term, text) for term, text in training.facts.items()),
+            *(fact(*row) for row in training.facts),
             *(fact(term, str(path), wide=True) for term, path in training.paths.items()),
         ],
         drawn,
@@ -130,7 +130,8 @@ def _curves(training: Training) -> str:
             drawn.append(plot(f'Metrics, in {unit}', lines, training.unit))
     if curves.rates:
         lines = [line_of(name, points, f'{points[1][-1]:.3g}') for name, points in curves.rates.items()]
-        drawn.append(plot('Learning rate', lines[:MOST_RESULTS], training.unit))
+        largest = max(rate for _, rates in curves.rates.values() for rate in rates)
+        drawn.append(plot('Learning rate', lines[:MOST_RESULTS], training.unit, top=largest))
     if not drawn:
         return section('Curves', plain(NO_CURVES), '')
     return section('Curves', 'Beside each name, its last value.', plots(drawn))
@@ -156,7 +157,7 @@ def _number(key: str, value: float) -> str:
 
 def _batches(batches: Batches) -> str:
     count = len(batches.pictures)
-    intro = f'The first {count} that this run trained on, as the pipeline augments them, with their {batches.shown}.'
+    intro = f'The first {count} pictures that this run trained on, after augmentation, with their {batches.shown}.'
     images = ''.join(
         image(picture, f'training picture {number} with its {batches.shown}')
         for number, picture in enumerate(batches.pictures, 1)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileone_mm.pictures.colours import distinct_colours
-from mobileone_mm.pictures.labels import draw_labels
+from mobileone_mm.pictures.labels import draw_labels, draw_marked
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.segmentation.agreement import Agreement
 from mobileone_mm.tasks.segmentation.classes import IGNORED, ClassMap
@@ -50,14 +50,15 @@ def drawn_beside(
 def drawn_judged(
     picture: Picture, truth: ClassMap, found: ClassMap, wrong: npt.NDArray[np.bool_], classes: Sequence[str]
 ) -> list[tuple[str, Picture, str]]:
-    """Copies of the picture (H, W, 3) with its mask and with a class map whose wrong pixels (H', W') are red.
+    """Copies of the picture (H, W, 3) with its mask, with a class map, and with the wrong pixels (H', W') in red.
 
-    Each with a title, and in words.
+    Each with a title, and the first two in words.
     """
     marked = ClassMap(wrong.astype(np.int32)).at(_size(picture)).astype(bool)
     return [
         ('annotated', drawn(picture, truth, classes), said(truth, classes)),
-        ('found', _drawn(picture, found, classes, marked), said(found, classes)),
+        ('found', drawn(picture, found, classes), said(found, classes)),
+        ('mistakes', draw_marked(picture, marked), ''),
     ]
 
 
