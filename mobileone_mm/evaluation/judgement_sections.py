@@ -18,6 +18,7 @@ SIDE = 640  # px of a picture's longer side in the page
 MOST_CLASSES = 30  # in a table; beyond it, those with higher scores are folded away
 OPEN_CLASSES = 12
 MOST_SQUARE = 15  # classes of a confusion matrix; more are hard to read, and are listed instead
+MOST_COUNTED = 99_999  # in a confusion matrix; larger numbers are hard to compare, and stand as shares of their row
 MOST_LISTED = 20  # confusions
 MOST_CURVES = 8  # classes; beyond it, those with the lowest scores
 CURVE_POINTS = 200
@@ -119,27 +120,30 @@ def confusion_section(judgement: Judgement) -> str:
         return section('Confusion', plain(intro), bars(listed))
     heads = ''.join(f'<th class="number">{plain(names[index])}</th>' for index in seen)
     heads = f'<th>annotated ↓ found →</th>{heads}'
-    square = judgement.counts[np.ix_(seen, seen)].tolist()
+    square = judgement.counts[np.ix_(seen, seen)]
+    shares = bool(square.max() > MOST_COUNTED)
     rows = [
-        _square_row(names[index], counts, row, index == len(judgement.classes))
-        for row, (index, counts) in enumerate(zip(seen, square, strict=True))
+        _square_row(names[index], counts, row, index == len(judgement.classes), shares)
+        for row, (index, counts) in enumerate(zip(seen, square.tolist(), strict=True))
     ]
-    intro = f'Row: what is annotated. Column: what it was found as. In {unit}; the stronger the colour, the larger the '
-    intro += 'share of its row.'
+    numbers = f'percent of the {unit} of the row' if shares else unit
+    intro = f'Rows: what is annotated. Columns: what it was found as, in {numbers}. '
+    intro += 'The stronger the colour, the larger the share of the row.'
     if len(judgement.classes) in seen:
         intro += ' The last column is what was missed, the last row what was wrongly found.'
     return section('Confusion', plain(intro), table('square', heads, rows))
 
 
-def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool) -> str:
+def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool, shares: bool) -> str:
     total = max(1, sum(counts))
     cells = []
     for column, count in enumerate(counts):
         if nothing and column == row:
             cells.append('<td></td>')
             continue
-        kind = 'right' if column == row else 'wrong'
-        cells.append(f'<td class="number {kind}" style="--share:{100 * count / total:.0f}%">{count:,}</td>')
+        kind = 'none' if not count else 'right' if column == row else 'wrong'
+        said = f'{100 * count / total:.1f}' if shares and count else f'{count:,}'
+        cells.append(f'<td class="number {kind}" style="--share:{100 * count / total:.0f}%">{said}</td>')
     return f'<tr><th scope="row">{plain(name)}</th>{"".join(cells)}</tr>'
 
 
@@ -149,7 +153,7 @@ def worst_section(judgement: Judgement, where: str) -> str:
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
     alone = all(pictures == 1 for _, pictures in figures)
-    return section('Worst pictures', plain(intro), f'<div class="tiles broad">{body}</div>' if alone else body)
+    return section('Worst pictures', plain(intro), f'<div class="tiles large">{body}</div>' if alone else body)
 
 
 def _figure(one: Worst, judgement: Judgement) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from mobileone_mm.pages.parts import bars, fold, plain, section, table
 
 MOST_CLASSES = 30  # beyond it, those that the model is better at are folded away
 OPEN_CLASSES = 12
+MINUS = '\N{MINUS SIGN}'
 
 
 def scored(scores: Scores) -> str:
@@ -40,7 +41,7 @@ def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
     shown = _dashed(scores.number(row, metric))
     if value is None or before is None:
         return shown
-    return f'{shown}<small>{_change(before, value)}</small>'.replace('-', '&minus;')
+    return f'{shown}<small>{_change(before, value)}</small>'
 
 
 def _classes(scores: Scores) -> str:
@@ -67,7 +68,7 @@ def _classes(scores: Scores) -> str:
 
 def _change(before: float, after: float) -> str:
     change = round(after - before, 2) + 0.0  # no -0.00
-    return f'{change:+.2f} points'
+    return f'{change:+.2f} points'.replace('-', MINUS)
 
 
 def _dashed(number: str) -> str:

@@ -76,6 +76,9 @@ def draw_labels(
             continue
         row, column = (int(place) for place in np.unravel_index(int(room.argmax()), room.shape))
         left, top, right, bottom = draw.textbbox((column, row), names[label], font, anchor='mm')
-        draw.rectangle((left - PAD, top - PAD, right + PAD, bottom + PAD), fill='black')
-        draw.text((column, row), names[label], 'white', font, anchor='mm')
+        # The whole name stays on the picture.
+        x = max(PAD - left, min(0, sheet.width - 1 - PAD - right))
+        y = max(PAD - top, min(0, sheet.height - 1 - PAD - bottom))
+        draw.rectangle((left + x - PAD, top + y - PAD, right + x + PAD, bottom + y + PAD), fill='black')
+        draw.text((column + x, row + y), names[label], 'white', font, anchor='mm')
     return np.asarray(sheet).copy()

@@ -99,6 +99,17 @@ def test_a_class_of_which_nothing_right_was_found_has_no_curve_and_is_named() ->
     assert [text for text in start[3 : start.index('Confusion')] if text in {'cat', 'dog'}] == ['dog']
 
 
+def test_large_counts_are_shares_of_their_row() -> None:
+    judgement = judged(['cat', 'dog'], (0, 0))
+    judgement.counts = np.array([[50_000, 150_000], [0, 1]])
+    title, intro, *square = table(''.join(sections(judgement, 'x')), 'Confusion')
+    assert title == 'Confusion'
+    assert 'in percent of the pictures of the row' in intro
+    assert square[3:9] == ['cat', '25.0', '75.0', 'dog', '0', '100.0']
+    judgement.counts = judgement.counts // 2
+    assert table(''.join(sections(judgement, 'x')), 'Confusion')[5:8] == ['cat', '25,000', '75,000']
+
+
 def test_whatever_is_wide_scrolls_by_itself() -> None:
     html = ''.join(sections(judged([f'class {n}' for n in range(9)], *((n, 8) for n in range(9))), 'x'))
     assert html.count('<table') == html.count('<div class="scroll" tabindex="0"><table') == 2

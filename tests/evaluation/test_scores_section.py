@@ -81,7 +81,7 @@ def test_each_class_alone_the_lowest_first() -> None:
         *(EVIL, '0.2000 (+10.00 points)'),
         *('new', '0.3000'),
         *('dog', '0.4000 (+0.00 points)'),
-        *('cat', '0.8750 (-2.50 points)'),
+        *('cat', f'0.8750 ({MINUS}2.50 points)'),
     ]
     assert re.findall(r'<i style="width:([\d.]+)%">', html) == ['20.00', '30.00', '40.00', '87.50']
 

@@ -131,8 +131,8 @@ JUDGING = Judging(
     score='AP50',
     scores=_scores,
     explained=(
-        f'A box counts as found if a prediction of its class with a score of {SHOWN_SCORE:g} or more overlaps it with an '
-        f'IoU of {MATCH_IOU:g} or more; AP50 takes predictions of any score.'
+        f'A box counts as found if a prediction of its class with a score of {SHOWN_SCORE:g} or more overlaps it with '
+        f'an IoU of {MATCH_IOU:g} or more; AP50 takes predictions of any score.'
     ),
     require=supervision,
 )

@@ -102,6 +102,13 @@ def as_json(found: ClassMap, classes: Sequence[str], _size: Size) -> list[dict[s
 def said(found: ClassMap, classes: Sequence[str]) -> str:
     """What was found, in words."""
     found_shares = shares(found, classes)
-    texts = [f'{name} {100 * share:.0f} %' for name, share in list(found_shares.items())[:MOST_NAMED]]
+    texts = [f'{name} {_percent(share)}' for name, share in list(found_shares.items())[:MOST_NAMED]]
     rest = len(found_shares) - len(texts)
     return ', '.join(texts) + (f' and {rest} more' if rest else '') or 'no pixel is judged'
+
+
+def _percent(share: float) -> str:
+    """A share in whole percent; a little is not nothing, and nearly all is not all."""
+    if 0 < share < 0.005:
+        return 'under 1 %'
+    return 'over 99 %' if 0.995 <= share < 1 else f'{100 * share:.0f} %'
