@@ -2,7 +2,7 @@
 
 from mobileone_mm.evaluation.scores import Row, Scores, short
 from mobileone_mm.openmmlab.metrics import number_of
-from mobileone_mm.pages.parts import bars, fold, plain, section, table
+from mobileone_mm.pages.parts import bars, breakable, fold, plain, section, table
 
 MOST_CLASSES = 30  # beyond it, those that the model is better at are folded away
 OPEN_CLASSES = 12
@@ -24,7 +24,7 @@ def scores_section(scores: Scores) -> str:
     lines = []
     for above, row in zip((None, *scores.rows), scores.rows, strict=False):
         cells = ''.join(f'<td class="number">{_points(scores, row, above, metric)}</td>' for metric in metrics)
-        lines.append(f'<tr><th scope="row">{plain(row.name)}<small>{plain(row.rule)}</small></th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row">{breakable(row.name)}<small>{plain(row.rule)}</small></th>{cells}</tr>')
     titles = ''.join(f'<th class="number">{plain(short(metric))}</th>' for metric in metrics)
     used = f'{scores.pictures} of {scores.total} pictures'
     unit = 'points of 100' if scores.percent else 'fractions of 1; a point is 0.01'

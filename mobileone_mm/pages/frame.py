@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 from string import Template
 
-from mobileone_mm.pages.parts import plain, small
+from mobileone_mm.pages.parts import breakable, plain, small
 
 
 def framed(
@@ -35,7 +35,7 @@ def framed(
 
 def fact(term: str, text: str, note: str = '', wide: bool = False) -> str:
     """A fact as HTML: what it is, its value, and what is worth saying beside it."""
-    return fact_of(term, f'{plain(text)}{small(note)}', wide)
+    return fact_of(term, f'{breakable(text)}{small(note)}', wide)
 
 
 def fact_of(term: str, value: str, wide: bool = False) -> str:

@@ -51,7 +51,7 @@ class Training:
         place: how far it is, in words.
         over: whether it has ended as it should.
         unit: what its curves are against: 'epoch' or 'step'.
-        facts: what it is, its value and, where there is one, a note; the long ones are paths.
+        facts: of each, what it is, its value and a note, which may be empty.
         paths: titles with paths.
         curves: what was logged.
         main: the metric that counts; None before the first validation.
@@ -67,7 +67,7 @@ class Training:
     place: str
     over: bool
     unit: str
-    facts: Sequence[tuple[str, ...]]
+    facts: Sequence[tuple[str, str, str]]
     paths: Mapping[str, Path]
     curves: Curves
     main: str | None = None

@@ -124,16 +124,16 @@ class Record:
         whole = runner.max_iters if self._steps is None else runner.max_epochs
         return f'{"Ended after" if over else "Training:"} {self._place()} of {whole}'
 
-    def _facts(self, runner: Runner, over: bool) -> list[tuple[str, ...]]:
+    def _facts(self, runner: Runner, over: bool) -> list[tuple[str, str, str]]:
         validation = f', {len(runner.val_dataloader.dataset)} for validation' if runner.val_loop else ''
         length = _counted(runner.max_iters, 'step')
         if self._steps is not None:
             length = f'{_counted(runner.max_epochs, "epoch")} of {_counted(self._steps, "step")}'
         device = next(runner.model.parameters()).device
         return [
-            ('Pictures', f'{len(runner.train_dataloader.dataset)} for training{validation}'),
-            ('Length', length),
-            ('Device', torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type.upper()),
+            ('Pictures', f'{len(runner.train_dataloader.dataset)} for training{validation}', ''),
+            ('Length', length, ''),
+            ('Device', torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type.upper(), ''),
             ('Ended' if over else 'As of', time.strftime(CLOCK), f'begun {self._began}'),
         ]
 
