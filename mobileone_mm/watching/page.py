@@ -1,5 +1,6 @@
 """The page about a training: how far it is, its curves, and what the model sees and mistakes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +121,11 @@ def _curves(training: Training) -> str:
         lines = [line_of(name, points, f'{points[1][-1]:.4g}') for name, points in parts]
         drawn.append(plot('Loss', lines, training.unit))
     for fractions, unit in ((True, 'fractions of 1'), (False, 'points of 100')):
-        of_unit = {key: points for key, points in curves.results.items() if metrics.is_fraction(key) == fractions}
+        of_unit = {
+            key: points
+            for key, points in curves.results.items()
+            if metrics.is_fraction(key) == fractions and any(map(math.isfinite, points[1]))
+        }
         order = sorted(of_unit, key=lambda key: key != training.main)[:MOST_RESULTS]  # stable
         lines = [
             line_of(metrics.name(key), of_unit[key], metrics.value(key, of_unit[key][1][-1]), dots=True)
