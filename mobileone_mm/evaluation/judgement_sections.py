@@ -148,8 +148,8 @@ def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool, share
 
 
 def worst_section(judgement: Judgement, where: str) -> str:
-    """The pictures with the most mistakes."""
-    intro = f'Of {where}, those with the most mistakes. Mistakes are red.'
+    """The pictures with the worst mistakes."""
+    intro = f'Of {where}, {judgement.judging.worst}. Mistakes are red.'
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
     alone = all(pictures == 1 for _, pictures in figures)

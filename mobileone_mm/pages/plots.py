@@ -56,7 +56,7 @@ def plot(
         lines: one or more.
         along: what the x axis counts.
         top: the largest value that the y axis has room for, which then begins at 0; None for what the lines need.
-        whole: whether the x axis counts in whole numbers.
+        whole: whether the x axis counts in whole numbers; else it shows a fraction, 0..1.
         up: what the y axis shows; empty where the title says it.
     """
     colours = [COLOURS[index % len(COLOURS)] for index in range(len(lines))]
@@ -100,15 +100,17 @@ def _svg(
                 markersize=4,
             )
         axes.set_ylim(*_shown(lines, top))
-        last = max((line.x[-1] for line in lines), default=0) or 1
+        last = (max((line.x[-1] for line in lines), default=0) or 1) if whole else 1
         axes.set_xlim(-MARGIN * last, (1 + MARGIN) * last)
         along, up = names
         axes.set_xlabel(along, color=INK)
         axes.set_ylabel(up, color=INK)
         axes.tick_params(colors=INK, length=0)
         axes.grid(color=GRID, linewidth=1)
-        axes.xaxis.set_major_locator(MaxNLocator(6, integer=whole))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=whole))
+        axes.xaxis.set_major_formatter('{x:,.0f}' if whole else '{x:g}')
         axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter('{x:g}')  # no factor of all numbers, which stands apart from them
         for spine in axes.spines.values():
             spine.set_visible(False)
         text = StringIO()

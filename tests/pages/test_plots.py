@@ -10,6 +10,7 @@ from page_reader import EVIL, Reader
 
 from mobileone_mm.pages.plots import COLOURS, HEIGHT, Line, plot, plots
 
+MINUS = '\N{MINUS SIGN}'
 RISING = [0.0, 1.0, 2.0, 3.0]
 LINES = [Line(f'loss {EVIL}', RISING, [4.0, 2.0, math.nan, 1.0], '1.00'), Line('$x^2$', RISING, [1.0] * 4, dots=True)]
 
@@ -85,7 +86,17 @@ def ticks(html: str) -> list[str]:
 
 def test_one_point_stands_where_it_belongs_and_not_in_a_world_of_its_own() -> None:
     assert ticks(plot('Loss', [Line('a', [1.0], [8.0])], 'epoch')) == ['0', '1']
-    assert ticks(plot('Loss', [Line('a', [200.0], [8.0])], 'epoch')) == ['0', '40', '80', '120', '160', '200']
+    assert ticks(plot('Loss', [Line('a', [200.0], [8.0])], 'epoch')) == ['0', '50', '100', '150', '200']
+    assert ticks(plot('Loss', [Line('a', [160_000.0], [8.0])], 'epoch'))[-1] == '160,000'
+
+
+def test_the_axis_of_a_fraction_ends_at_1() -> None:
+    assert ticks(plot('Recall', [Line('a', [0.0, 0.3], [1.0, 1.0])], 'epoch', whole=False))[-1] == '1'
+
+
+def test_small_numbers_stand_whole_at_their_ticks() -> None:
+    texts = Reader(plot('Rate', [Line('a', RISING, [0.0, 8e-5, 4e-5, 1e-6])], 'epoch', top=8e-5)).texts
+    assert {f'4e{MINUS}05', f'8e{MINUS}05'} <= set(texts)
 
 
 @pytest.mark.parametrize('value', [0.3235, 62.0, -3.0, 0.0])

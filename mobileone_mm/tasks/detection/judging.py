@@ -134,5 +134,6 @@ JUDGING = Judging(
         f'A box counts as found if a prediction of its class with a score of {SHOWN_SCORE:g} or more overlaps it with '
         f'an IoU of {MATCH_IOU:g} or more; AP50 takes predictions of any score.'
     ),
+    worst='those with the most mistakes',
     require=supervision,
 )
