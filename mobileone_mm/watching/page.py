@@ -55,6 +55,7 @@ class Training:
         facts: of each, what it is, its value and a note, which may be empty.
         paths: titles with paths.
         curves: what was logged.
+        window: steps that a logged loss is the mean of.
         main: the metric that counts; None before the first validation.
         best: the best value of it so far, in words; empty where nobody keeps it.
         batches: None where there is nothing that draws them.
@@ -71,6 +72,7 @@ class Training:
     facts: Sequence[tuple[str, str, str]]
     paths: Mapping[str, Path]
     curves: Curves
+    window: int = 1
     main: str | None = None
     best: str = ''
     batches: Batches | None = None
@@ -139,7 +141,10 @@ def _curves(training: Training) -> str:
         drawn.append(plot('Learning rate', lines[:MOST_RESULTS], training.unit, top=largest))
     if not drawn:
         return section('Curves', plain(NO_CURVES), '')
-    return section('Curves', 'Beside each name, its last value.', plots(drawn))
+    intro = 'Beside each name, its last value.'
+    if curves.losses and training.window > 1:
+        intro += f" Losses are means of the last {training.window} steps, as in mmengine's log."
+    return section('Curves', plain(intro), plots(drawn))
 
 
 def _results(training: Training) -> str:

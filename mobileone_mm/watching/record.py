@@ -104,6 +104,7 @@ class Record:
             facts=self._facts(runner, over),
             paths={title: Path(path) for title, path in paths.items() if path},
             curves=curves_of(logged(Path(runner.log_dir), self._begun), self._steps),
+            window=int(runner.log_processor.window_size),
             main=metrics.main(self._metrics, saved_by(runner)),
             best=f'{best.metric} {best.value} ({best.path.name})' if best else '',
             batches=self._batches.drawn() if self._batches else None,

@@ -67,6 +67,7 @@ def test_it_is_kept_up_to_date(config: Config, build: Callable[..., Runner]) -> 
     ]
     assert {'loss', 'lr', 'top1', 'bright', 'dark'} <= set(reader.texts)
     assert '16 for training, 16 for validation' in reader.texts
+    assert any(f'means of the last {runner.log_processor.window_size} steps' in text for text in reader.texts)
     assert len([image for image in reader.images if 'training picture' in str(image['alt'])]) == 12
     assert [path.name for path in Path(config.work_dir).iterdir() if path.name.startswith('.')] == []
     assert TRAINING.ours(page_of(config))

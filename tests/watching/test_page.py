@@ -38,6 +38,12 @@ def test_a_metric_that_measured_nothing_is_in_the_table_and_has_no_curve() -> No
     assert texts[texts.index('bbox_mAP_l') :][:3] == ['bbox_mAP_l', '\N{EN DASH}', '\N{EN DASH}']
 
 
+def test_it_says_what_losses_are_means_of() -> None:
+    said = "Losses are means of the last 50 steps, as in mmengine's log."
+    assert said in page(replace(TRAINING, window=50)).replace('&#x27;', "'")
+    assert 'Losses' not in page(TRAINING)
+
+
 def test_the_last_value_and_the_highest_stand_in_the_table() -> None:
     texts = Reader(page(TRAINING)).texts
     start = texts.index('highest') + 1
