@@ -8,7 +8,7 @@ import numpy as np
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.evaluation.judgement import Judgement, OfClass, Worst
 from mobileone_mm.pages.images import Shown, figure
-from mobileone_mm.pages.parts import bars, fold, plain, section, table
+from mobileone_mm.pages.parts import bars, breakable, fold, plain, section, table
 from mobileone_mm.pages.plots import Line, plot, plots
 from mobileone_mm.pictures.drawing import resized
 from mobileone_mm.pictures.reading import read_picture
@@ -76,7 +76,7 @@ def classes_section(judgement: Judgement, where: str) -> str:
 def _class_row(one: OfClass) -> str:
     values = *map(_fraction, (one.score, one.recall, one.precision)), f'{one.annotated:,}', f'{one.found:,}'
     cells = ''.join(f'<td class="number">{value}</td>' for value in values)
-    return f'<tr><th scope="row">{plain(one.name)}</th>{cells}</tr>'
+    return f'<tr><th scope="row">{breakable(one.name)}</th>{cells}</tr>'
 
 
 def _fraction(value: float) -> str:
@@ -118,7 +118,7 @@ def confusion_section(judgement: Judgement) -> str:
     if len(seen) > MOST_SQUARE:
         intro = f'What is annotated, what it was found as, and how many {unit}; the most frequent mistakes first.'
         return section('Confusion', plain(intro), bars(listed))
-    heads = ''.join(f'<th class="number">{plain(names[index])}</th>' for index in seen)
+    heads = ''.join(f'<th class="number">{breakable(names[index])}</th>' for index in seen)
     heads = f'<th>annotated ↓ found →</th>{heads}'
     square = judgement.counts[np.ix_(seen, seen)]
     shares = bool(square.max() > MOST_COUNTED)
@@ -144,7 +144,7 @@ def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool, share
         kind = 'none' if not count else 'right' if column == row else 'wrong'
         said = f'{100 * count / total:.1f}' if shares and count else f'{count:,}'
         cells.append(f'<td class="number {kind}" style="--share:{100 * count / total:.0f}%">{said}</td>')
-    return f'<tr><th scope="row">{plain(name)}</th>{"".join(cells)}</tr>'
+    return f'<tr><th scope="row">{breakable(name)}</th>{"".join(cells)}</tr>'
 
 
 def worst_section(judgement: Judgement, where: str) -> str:
