@@ -69,7 +69,7 @@ def test_wrong_pixels_are_red_at_whatever_size_they_are_drawn() -> None:
 
 def test_what_was_found_keeps_the_colours_of_its_classes_where_it_is_wrong() -> None:
     picture = np.zeros((40, 60, 3), np.uint8)
-    (_, annotated, _), (_, found, said), _ = JUDGING.draw(picture, judged([[0, 1]], [[1, 0]]), ['', ''])
+    (_, annotated, _), (_, found, said), _ = JUDGING.draw(picture, judged([[0, 1]], [[1, 0]]), ['a', 'b'])
     left, right = np.s_[5, 5], np.s_[5, 55]  # far from names and edges
     assert annotated[left].tolist() == found[right].tolist() != annotated[right].tolist() == found[left].tolist()
-    assert said == ' 50 %,  50 %'
+    assert said == 'a 50 %, b 50 %'
