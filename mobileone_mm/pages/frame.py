@@ -45,6 +45,7 @@ def fact_of(term: str, value: str, wide: bool = False) -> str:
 
 
 def chips(names: Sequence[str], colours: Sequence[str]) -> str:
-    """Names, each with its colour: #rrggbb."""
-    items = [f'<li style="--colour:{colour}">{plain(name)}</li>' for name, colour in zip(names, colours, strict=True)]
+    """Names, each with its colour, #rrggbb, where there are colours."""
+    styles = [f' style="--colour:{colour}"' for colour in colours] or [''] * len(names)
+    items = [f'<li{style}>{plain(name)}</li>' for name, style in zip(names, styles, strict=True)]
     return f'<ul class="classes">{"".join(items)}</ul>'
