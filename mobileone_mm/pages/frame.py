@@ -26,7 +26,7 @@ def framed(
         generator=generator,
         title=plain(title),
         kind=plain(kind),
-        name=plain(name),
+        name=breakable(name),
         answer=answer,
         facts='\n'.join(facts),
         sections='\n'.join(sections),
