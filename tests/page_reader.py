@@ -17,7 +17,7 @@ from mobileone_mm.tasks.detection.detections import Detections
 
 EVIL = '<b>&"'  # breaks a page that does not escape it
 SNIPPET = ('Copy it into the app:', 'let detector = "<Detector>" && true')
-VOID = {'meta', 'img'}
+VOID = {'meta', 'img', 'wbr'}
 SAND = (200, 150, 100)  # RGB
 SQUARE = (0.25, 0.25, 0.75, 0.75)
 CORNER = (0.8, 0.8, 0.95, 0.95)
@@ -45,7 +45,9 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if data.strip():
+        if data.strip() and self.tags[-1:] == [('wbr', {})] and self.texts:
+            self.texts[-1] += data.strip()
+        elif data.strip():
             self.texts.append(data.strip())
 
     @property

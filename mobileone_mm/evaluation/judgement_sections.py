@@ -8,7 +8,7 @@ import numpy as np
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.evaluation.judgement import Judgement, OfClass, Worst
 from mobileone_mm.pages.images import Shown, figure
-from mobileone_mm.pages.parts import bars, fold, plain, section, table
+from mobileone_mm.pages.parts import bars, breakable, fold, plain, section, table
 from mobileone_mm.pages.plots import Line, plot, plots
 from mobileone_mm.pictures.drawing import resized
 from mobileone_mm.pictures.reading import read_picture
@@ -18,6 +18,7 @@ SIDE = 640  # px of a picture's longer side in the page
 MOST_CLASSES = 30  # in a table; beyond it, those with higher scores are folded away
 OPEN_CLASSES = 12
 MOST_SQUARE = 15  # classes of a confusion matrix; more are hard to read, and are listed instead
+MOST_COUNTED = 99_999  # in a confusion matrix; larger numbers are hard to compare, and stand as shares of their row
 MOST_LISTED = 20  # confusions
 MOST_CURVES = 8  # classes; beyond it, those with the lowest scores
 CURVE_POINTS = 200
@@ -58,7 +59,7 @@ def classes_section(judgement: Judgement, where: str) -> str:
     )
     heads = ''.join(
         f'<th class="number">{plain(title)}</th>'
-        for title in (f'{judging.unit} annotated', 'found', 'recall', 'precision', judging.score)
+        for title in (judging.score, 'recall', 'precision', f'{judging.unit} annotated', 'found')
     )
     heads = f'<th>class</th>{heads}'
     lines = [_class_row(one) for one in rows]
@@ -73,9 +74,9 @@ def classes_section(judgement: Judgement, where: str) -> str:
 
 
 def _class_row(one: OfClass) -> str:
-    values = f'{one.annotated:,}', f'{one.found:,}', *map(_fraction, (one.recall, one.precision, one.score))
+    values = *map(_fraction, (one.score, one.recall, one.precision)), f'{one.annotated:,}', f'{one.found:,}'
     cells = ''.join(f'<td class="number">{value}</td>' for value in values)
-    return f'<tr><th scope="row">{plain(one.name)}</th>{cells}</tr>'
+    return f'<tr><th scope="row">{breakable(one.name)}</th>{cells}</tr>'
 
 
 def _fraction(value: float) -> str:
@@ -86,7 +87,7 @@ def curves_section(judgement: Judgement) -> str:
     """Precision against recall, of the classes that have something to find."""
     ranked = judgement.ranked
     assert ranked is not None, 'it was asked before'
-    annotated, lines = judgement.annotated(), []
+    annotated, lines, without = judgement.annotated(), [], []
     known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
     for label, one in sorted(known, key=lambda pair: pair[1].score)[:MOST_CURVES]:
         recall, precision = curve(ranked, label, annotated[label])
@@ -95,9 +96,14 @@ def curves_section(judgement: Judgement) -> str:
             kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
             x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
             lines.append(Line(one.name, x, y, f'{judgement.judging.score} {one.score:.3f}'))
-    few = f'; the {len(lines)} classes with the lowest scores are shown' if len(known) > MOST_CURVES else ''
-    intro = f'From the surest on, as the threshold falls{few}.'
-    drawn = plot('Precision against recall', lines, 'recall', top=1.05, whole=False) if lines else ''
+        else:
+            without.append(one.name)
+    intro = 'From the most confident predictions (left) to the least.'
+    if len(known) > MOST_CURVES:
+        intro += f' The {MOST_CURVES} classes with the lowest scores.'
+    if without:
+        intro += f' No curve where nothing right was found: {", ".join(without)}.'
+    drawn = plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision') if lines else ''
     return section('Precision and recall', plain(intro), plots([drawn]))
 
 
@@ -112,37 +118,42 @@ def confusion_section(judgement: Judgement) -> str:
     if len(seen) > MOST_SQUARE:
         intro = f'What is annotated, what it was found as, and how many {unit}; the most frequent mistakes first.'
         return section('Confusion', plain(intro), bars(listed))
-    heads = f'<th>annotated</th>{"".join(f"<th>{plain(names[index])}</th>" for index in seen)}'
-    square = judgement.counts[np.ix_(seen, seen)].tolist()
+    heads = ''.join(f'<th class="number">{breakable(names[index])}</th>' for index in seen)
+    heads = f'<th>annotated ↓ found →</th>{heads}'
+    square = judgement.counts[np.ix_(seen, seen)]
+    shares = bool(square.max() > MOST_COUNTED)
     rows = [
-        _square_row(names[index], counts, row, index == len(judgement.classes))
-        for row, (index, counts) in enumerate(zip(seen, square, strict=True))
+        _square_row(names[index], counts, row, index == len(judgement.classes), shares)
+        for row, (index, counts) in enumerate(zip(seen, square.tolist(), strict=True))
     ]
-    intro = f'By row what is annotated, by column what it was found as, in {unit}. The darker, the more of its row.'
+    numbers = f'percent of the {unit} of the row' if shares else unit
+    intro = f'Rows: what is annotated. Columns: what it was found as, in {numbers}. '
+    intro += 'The stronger the colour, the larger the share of the row.'
     if len(judgement.classes) in seen:
         intro += ' The last column is what was missed, the last row what was wrongly found.'
     return section('Confusion', plain(intro), table('square', heads, rows))
 
 
-def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool) -> str:
+def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool, shares: bool) -> str:
     total = max(1, sum(counts))
     cells = []
     for column, count in enumerate(counts):
         if nothing and column == row:
             cells.append('<td></td>')
             continue
-        kind = 'right' if column == row else 'wrong'
-        cells.append(f'<td class="number {kind}" style="--share:{100 * count / total:.0f}%">{count:,}</td>')
-    return f'<tr><th scope="row">{plain(name)}</th>{"".join(cells)}</tr>'
+        kind = 'none' if not count else 'right' if column == row else 'wrong'
+        said = f'{100 * count / total:.1f}' if shares and count else f'{count:,}'
+        cells.append(f'<td class="number {kind}" style="--share:{100 * count / total:.0f}%">{said}</td>')
+    return f'<tr><th scope="row">{breakable(name)}</th>{"".join(cells)}</tr>'
 
 
 def worst_section(judgement: Judgement, where: str) -> str:
-    """The pictures with most mistakes."""
-    intro = f'Of {where}, those with most mistakes, which are marked in red.'
+    """The pictures with the worst mistakes."""
+    intro = f'Of {where}, {judgement.judging.worst}. Mistakes are red.'
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
     alone = all(pictures == 1 for _, pictures in figures)
-    return section('Worst pictures', plain(intro), f'<div class="tiles broad">{body}</div>' if alone else body)
+    return section('Worst pictures', plain(intro), f'<div class="tiles large">{body}</div>' if alone else body)
 
 
 def _figure(one: Worst, judgement: Judgement) -> tuple[str, int]:

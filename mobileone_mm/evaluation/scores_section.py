@@ -2,10 +2,11 @@
 
 from mobileone_mm.evaluation.scores import Row, Scores, short
 from mobileone_mm.openmmlab.metrics import number_of
-from mobileone_mm.pages.parts import bars, fold, plain, section, table
+from mobileone_mm.pages.parts import bars, breakable, fold, plain, prose, section, table
 
 MOST_CLASSES = 30  # beyond it, those that the model is better at are folded away
 OPEN_CLASSES = 12
+MINUS = '\N{MINUS SIGN}'
 
 
 def scored(scores: Scores) -> str:
@@ -23,16 +24,15 @@ def scores_section(scores: Scores) -> str:
     lines = []
     for above, row in zip((None, *scores.rows), scores.rows, strict=False):
         cells = ''.join(f'<td class="number">{_points(scores, row, above, metric)}</td>' for metric in metrics)
-        lines.append(f'<tr><th scope="row">{plain(row.name)}<small>{plain(row.rule)}</small></th>{cells}</tr>')
+        lines.append(f'<tr><th scope="row">{breakable(row.name)}<small>{plain(row.rule)}</small></th>{cells}</tr>')
     titles = ''.join(f'<th class="number">{plain(short(metric))}</th>' for metric in metrics)
     used = f'{scores.pictures} of {scores.total} pictures'
     unit = 'points of 100' if scores.percent else 'fractions of 1; a point is 0.01'
-    what = (
-        f"The config's own metric on {used} of its test data, and the difference from the row above. Scores are {unit}."
-    )
-    intro = ' '.join([what, *scores.notes])
+    compared = ', and the difference from the row above' if len(scores.rows) > 1 else ''
+    what = f"The config's own metric on {used} of its test data{compared}. Scores are {unit}."
+    intro = ' '.join([what, *(f'{note.removesuffix(".")}.' for note in scores.notes)])
     body = table('scores', f'<th>model</th>{titles}', lines) + _classes(scores)
-    return section('Scores', plain(intro), body)
+    return section('Scores', prose(intro), body)
 
 
 def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
@@ -40,12 +40,13 @@ def _points(scores: Scores, row: Row, above: Row | None, metric: str) -> str:
     shown = _dashed(scores.number(row, metric))
     if value is None or before is None:
         return shown
-    return f'{shown}<small>{_change(before, value)}</small>'.replace('-', '&minus;')
+    return f'{shown}<small>{_change(before, value)}</small>'
 
 
 def _classes(scores: Scores) -> str:
     """The score of each class alone, the lowest first."""
-    trained, file = scores.class_points(scores.rows[0]), scores.class_points(scores.rows[-1])
+    trained = scores.class_points(scores.rows[0]) if len(scores.rows) > 1 else {}
+    file = scores.class_points(scores.rows[-1])
     if not file:
         return ''
     rows = [
@@ -67,7 +68,7 @@ def _classes(scores: Scores) -> str:
 
 def _change(before: float, after: float) -> str:
     change = round(after - before, 2) + 0.0  # no -0.00
-    return f'{change:+.2f} points'
+    return f'{change:+.2f} points'.replace('-', MINUS)
 
 
 def _dashed(number: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 from string import Template
 
-from mobileone_mm.pages.parts import plain, small
+from mobileone_mm.pages.parts import breakable, plain, small
 
 
 def framed(
@@ -26,7 +26,7 @@ def framed(
         generator=generator,
         title=plain(title),
         kind=plain(kind),
-        name=plain(name),
+        name=breakable(name),
         answer=answer,
         facts='\n'.join(facts),
         sections='\n'.join(sections),
@@ -35,7 +35,7 @@ def framed(
 
 def fact(term: str, text: str, note: str = '', wide: bool = False) -> str:
     """A fact as HTML: what it is, its value, and what is worth saying beside it."""
-    return fact_of(term, f'{plain(text)}{small(note)}', wide)
+    return fact_of(term, f'{breakable(text)}{small(note)}', wide)
 
 
 def fact_of(term: str, value: str, wide: bool = False) -> str:
@@ -45,6 +45,7 @@ def fact_of(term: str, value: str, wide: bool = False) -> str:
 
 
 def chips(names: Sequence[str], colours: Sequence[str]) -> str:
-    """Names, each with its colour: #rrggbb."""
-    items = [f'<li style="--colour:{colour}">{plain(name)}</li>' for name, colour in zip(names, colours, strict=True)]
+    """Names, each with its colour, #rrggbb, where there are colours."""
+    styles = [f' style="--colour:{colour}"' for colour in colours] or [''] * len(names)
+    items = [f'<li{style}>{plain(name)}</li>' for name, style in zip(names, styles, strict=True)]
     return f'<ul class="classes">{"".join(items)}</ul>'

@@ -13,12 +13,18 @@ from mobileone_mm.flags import FLAGS
 
 SMALLEST_SHARE = 0.001  # smaller ones are said in words
 UNKNOWN = '\N{REPLACEMENT CHARACTER}'
+JOINT = re.compile(r'(?<=\w)[/\\_](?=\w)')  # between the parts of a path or a file name
 OPTION = re.compile('`([^`]+)`')  # how the library names an option
 
 
 def plain(text: str) -> str:
     """A text on one line, escaped; what is no character to be seen, such as one that turns the line round, is not."""
     return escape(''.join(one if is_shown(one) else UNKNOWN for one in text))
+
+
+def breakable(text: str) -> str:
+    """A text that may be a long path or file name: plain, and broken between its parts where it does not fit."""
+    return JOINT.sub(r'\g<0><wbr>', plain(text))
 
 
 def prose(text: str) -> str:

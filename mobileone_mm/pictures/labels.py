@@ -39,6 +39,13 @@ def paint_labels(picture: Picture, labels: NDArray[np.integer], palette: Sequenc
     return painted.round().clip(0, 255).astype(np.uint8)
 
 
+def draw_marked(picture: Picture, marked: NDArray[np.bool_]) -> Picture:
+    """A copy of the picture (H, W, 3) in grey, with the marked pixels (H, W) in red."""
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB).astype(np.uint8)
+    grey[marked] = ImageColor.getrgb(MARK)
+    return grey
+
+
 def draw_labels(
     picture: Picture,
     labels: NDArray[np.integer],
@@ -69,6 +76,9 @@ def draw_labels(
             continue
         row, column = (int(place) for place in np.unravel_index(int(room.argmax()), room.shape))
         left, top, right, bottom = draw.textbbox((column, row), names[label], font, anchor='mm')
-        draw.rectangle((left - PAD, top - PAD, right + PAD, bottom + PAD), fill='black')
-        draw.text((column, row), names[label], 'white', font, anchor='mm')
+        # The whole name stays on the picture.
+        x = max(PAD - left, min(0, sheet.width - 1 - PAD - right))
+        y = max(PAD - top, min(0, sheet.height - 1 - PAD - bottom))
+        draw.rectangle((left + x - PAD, top + y - PAD, right + x + PAD, bottom + y + PAD), fill='black')
+        draw.text((column + x, row + y), names[label], 'white', font, anchor='mm')
     return np.asarray(sheet).copy()

@@ -55,6 +55,7 @@ class Judging:
         scores: the score of each class, 0..1, NaN for one that is nowhere: from the counts of all pictures, and all
             that was found in them.
         explained: when something counts as found, in a sentence.
+        worst: which pictures are the worst, in words.
         require: refuses to begin where something is missing that draws.
     """
 
@@ -65,6 +66,7 @@ class Judging:
     score: str
     scores: Callable[[Counts, Ranked | None], npt.NDArray[np.float64]]
     explained: str
+    worst: str
     require: Callable[[], Any] = lambda: None
 
 

@@ -226,7 +226,7 @@ class Looking:
             entry for it and the data sample that the test pipeline gives; None where there are no annotations.
         draw_beside: what a picture shows, if that is known, and two predictions on copies of it, with what differs
             marked and no more than can be read; each with what is on it in words.
-        colours: the colour of each of so many classes, as #rrggbb.
+        colours: the colour of each of so many classes, as #rrggbb; empty where classes have none.
         key: the name of a prediction in JSON.
         as_json: a prediction as JSON can hold it.
         counts: how often each class was found.

@@ -1,5 +1,6 @@
 """The page about a training: how far it is, its curves, and what the model sees and mistakes."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,9 +52,10 @@ class Training:
         place: how far it is, in words.
         over: whether it has ended as it should.
         unit: what its curves are against: 'epoch' or 'step'.
-        facts: titles with texts; the long ones are paths.
-        paths: the same of paths.
+        facts: of each, what it is, its value and a note, which may be empty.
+        paths: titles with paths.
         curves: what was logged.
+        window: steps that a logged loss is the mean of.
         main: the metric that counts; None before the first validation.
         best: the best value of it so far, in words; empty where nobody keeps it.
         batches: None where there is nothing that draws them.
@@ -67,9 +69,10 @@ class Training:
     place: str
     over: bool
     unit: str
-    facts: Mapping[str, str]
+    facts: Sequence[tuple[str, str, str]]
     paths: Mapping[str, Path]
     curves: Curves
+    window: int = 1
     main: str | None = None
     best: str = ''
     batches: Batches | None = None
@@ -97,7 +100,7 @@ def page(training: Training) -> str:
         training.name,
         _answer(training),
         [
-            *(fact(term, text) for term, text in training.facts.items()),
+            *(fact(*row) for row in training.facts),
             *(fact(term, str(path), wide=True) for term, path in training.paths.items()),
         ],
         drawn,
@@ -120,7 +123,11 @@ def _curves(training: Training) -> str:
         lines = [line_of(name, points, f'{points[1][-1]:.4g}') for name, points in parts]
         drawn.append(plot('Loss', lines, training.unit))
     for fractions, unit in ((True, 'fractions of 1'), (False, 'points of 100')):
-        of_unit = {key: points for key, points in curves.results.items() if metrics.is_fraction(key) == fractions}
+        of_unit = {
+            key: points
+            for key, points in curves.results.items()
+            if metrics.is_fraction(key) == fractions and any(map(math.isfinite, points[1]))
+        }
         order = sorted(of_unit, key=lambda key: key != training.main)[:MOST_RESULTS]  # stable
         lines = [
             line_of(metrics.name(key), of_unit[key], metrics.value(key, of_unit[key][1][-1]), dots=True)
@@ -130,10 +137,14 @@ def _curves(training: Training) -> str:
             drawn.append(plot(f'Metrics, in {unit}', lines, training.unit))
     if curves.rates:
         lines = [line_of(name, points, f'{points[1][-1]:.3g}') for name, points in curves.rates.items()]
-        drawn.append(plot('Learning rate', lines[:MOST_RESULTS], training.unit))
+        largest = max(rate for _, rates in curves.rates.values() for rate in rates)
+        drawn.append(plot('Learning rate', lines[:MOST_RESULTS], training.unit, top=largest))
     if not drawn:
         return section('Curves', plain(NO_CURVES), '')
-    return section('Curves', 'Beside each name, its last value.', plots(drawn))
+    intro = 'Beside each name, its last value.'
+    if curves.losses and training.window > 1:
+        intro += f" Losses are means of the last {training.window} steps, as in mmengine's log."
+    return section('Curves', plain(intro), plots(drawn))
 
 
 def _results(training: Training) -> str:
@@ -156,7 +167,7 @@ def _number(key: str, value: float) -> str:
 
 def _batches(batches: Batches) -> str:
     count = len(batches.pictures)
-    intro = f'The first {count} that this run trained on, as the pipeline augments them, with their {batches.shown}.'
+    intro = f'The first {count} pictures that this run trained on, after augmentation, with their {batches.shown}.'
     images = ''.join(
         image(picture, f'training picture {number} with its {batches.shown}')
         for number, picture in enumerate(batches.pictures, 1)

@@ -105,6 +105,7 @@ class Record:
             facts=self._facts(runner, over),
             paths={title: Path(path) for title, path in paths.items() if path},
             curves=curves_of(logged(Path(runner.log_dir), self._begun), self._steps),
+            window=int(runner.log_processor.window_size),
             main=metrics.main(self._metrics, saved_by(runner)),
             best=f'{best.metric} {best.value} ({best.path.name})' if best else '',
             batches=self._batches.drawn() if self._batches else None,
@@ -123,20 +124,20 @@ class Record:
 
     def _far(self, runner: Runner, over: bool) -> str:
         whole = runner.max_iters if self._steps is None else runner.max_epochs
-        return f'{"Ended after" if over else "Trains:"} {self._place()} of {whole}'
+        return f'{"Ended after" if over else "Training:"} {self._place()} of {whole}'
 
-    def _facts(self, runner: Runner, over: bool) -> dict[str, str]:
+    def _facts(self, runner: Runner, over: bool) -> list[tuple[str, str, str]]:
         validation = f', {len(runner.val_dataloader.dataset)} for validation' if runner.val_loop else ''
         length = counted(runner.max_iters, 'step')
         if self._steps is not None:
             length = f'{counted(runner.max_epochs, "epoch")} of {counted(self._steps, "step")}'
         device = next(runner.model.parameters()).device
-        return {
-            'Pictures': f'{len(runner.train_dataloader.dataset)} for training{validation}',
-            'Length': length,
-            'Device': torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type.upper(),
-            'Ended' if over else 'As of': f'{time.strftime(CLOCK)}, begun {self._began}',
-        }
+        return [
+            ('Pictures', f'{len(runner.train_dataloader.dataset)} for training{validation}', ''),
+            ('Length', length, ''),
+            ('Device', torch.cuda.get_device_name(device) if device.type == 'cuda' else device.type.upper(), ''),
+            ('Ended' if over else 'As of', time.strftime(CLOCK), f'begun {self._began}'),
+        ]
 
 
 def _metainfo(loader: Any) -> Mapping[str, Any]:

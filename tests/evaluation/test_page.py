@@ -17,6 +17,7 @@ from mobileone_mm.tasks.classification.judging import JUDGING
 from tiny_segmenter import CLASSES
 
 DASH = '\N{EN DASH}'
+CORNER = 'annotated ↓ found →'
 
 
 class Sample(dict[str, Any]):
@@ -73,11 +74,11 @@ def test_sections_say_it_and_escape_every_name(tmp_path: Path) -> None:
     html = ''.join(sections(judged([EVIL, 'dog', '<script>'], (0, 1), (1, 1), path=path), f'pictures {EVIL}'))
     assert '<script' not in html
     classes = table(html, 'Classes')
-    assert classes[2:8] == ['class', 'pictures annotated', 'found', 'recall', 'precision', 'F1']
-    assert classes[8:14] == [EVIL, '1', '0', '0.000', DASH, '0.000']
-    assert classes[14:20] == ['dog', '1', '2', '1.000', '0.500', '0.667']
+    assert classes[2:8] == ['class', 'F1', 'recall', 'precision', 'pictures annotated', 'found']
+    assert classes[8:14] == [EVIL, '0.000', '0.000', DASH, '1', '0']
+    assert classes[14:20] == ['dog', '0.667', '1.000', '0.500', '1', '2']
     square = table(html, 'Confusion')
-    assert square[2:5] == ['annotated', EVIL, 'dog']
+    assert square[2:5] == [CORNER, EVIL, 'dog']
     assert square[5:8] == [EVIL, '0', '1']
     assert path.name in table(html, 'Worst pictures')
 
@@ -86,7 +87,32 @@ def test_classes_that_are_nowhere_are_counted_only() -> None:
     html = ''.join(sections(judged([f'class {n}' for n in range(50)], (0, 1), (1, 1)), 'x'))
     assert '48 of 50 classes are in none of them' in table(html, 'Classes')[1]
     assert 'class 2' not in html
-    assert table(html, 'Confusion')[2:5] == ['annotated', 'class 0', 'class 1']
+    assert table(html, 'Confusion')[2:5] == [CORNER, 'class 0', 'class 1']
+
+
+def test_a_class_of_which_nothing_right_was_found_has_no_curve_and_is_named() -> None:
+    html = ''.join(sections(judged(['cat', 'dog'], (0, 1), (1, 1)), 'x'))
+    start = table(html, 'Precision and recall')
+    assert 'No curve where nothing right was found: cat.' in start[1]
+    assert start[2] == 'Precision against recall'
+    assert {'precision', 'recall'} <= set(start[3 : start.index('Confusion')])
+    assert [text for text in start[3 : start.index('Confusion')] if text in {'cat', 'dog'}] == ['dog']
+
+
+def test_large_counts_are_shares_of_their_row() -> None:
+    judgement = judged(['cat', 'dog'], (0, 0))
+    judgement.counts = np.array([[50_000, 150_000], [0, 1]])
+    title, intro, *square = table(''.join(sections(judgement, 'x')), 'Confusion')
+    assert title == 'Confusion'
+    assert 'in percent of the pictures of the row' in intro
+    assert square[3:9] == ['cat', '25.0', '75.0', 'dog', '0', '100.0']
+    judgement.counts = judgement.counts // 2
+    assert table(''.join(sections(judgement, 'x')), 'Confusion')[5:8] == ['cat', '25,000', '75,000']
+
+
+def test_whatever_is_wide_scrolls_by_itself() -> None:
+    html = ''.join(sections(judged([f'class {n}' for n in range(9)], *((n, 8) for n in range(9))), 'x'))
+    assert html.count('<table') == html.count('<div class="scroll" tabindex="0"><table') == 2
 
 
 def test_many_classes_are_listed_and_folded() -> None:
@@ -108,7 +134,7 @@ def test_a_segmenter(segmenter: tuple[Path, Path], tmp_path: Path) -> None:
     known = {name: value for name, value in scores.rows[-1].classes.items() if not np.isnan(value)}
     assert known.keys() <= set(CLASSES)
     for name, value in known.items():
-        assert rows[rows.index(name) + 5] == f'{value / 100:.3f}'
+        assert rows[rows.index(name) + 1] == f'{value / 100:.3f}'
     assert {'Scores', 'Classes', 'Confusion', 'Worst pictures'} <= set(texts)
 
 

@@ -81,9 +81,18 @@ def test_each_class_alone_the_lowest_first() -> None:
         *(EVIL, '0.2000 (+10.00 points)'),
         *('new', '0.3000'),
         *('dog', '0.4000 (+0.00 points)'),
-        *('cat', '0.8750 (-2.50 points)'),
+        *('cat', f'0.8750 ({MINUS}2.50 points)'),
     ]
     assert re.findall(r'<i style="width:([\d.]+)%">', html) == ['20.00', '30.00', '40.00', '87.50']
+
+
+def test_a_file_that_is_scored_alone_has_no_differences() -> None:
+    note = 'It is scored alone; `checkpoint` puts the model beside it'
+    html = scores_section(scores_of(with_classes('file', {'cat': 0.9}), notes=(note,)))
+    texts = Reader(html).texts
+    assert 'difference' not in html
+    assert texts[-2:] == ['cat', '0.9000']
+    assert '<code>checkpoint</code> puts the model beside it.' in html
 
 
 @pytest.mark.parametrize(('count', 'folded'), [(MOST_CLASSES, 0), (MOST_CLASSES + 1, MOST_CLASSES + 1 - OPEN_CLASSES)])

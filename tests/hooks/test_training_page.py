@@ -59,7 +59,7 @@ def test_it_is_kept_up_to_date(config: Config, build: Callable[..., Runner]) -> 
     runner.register_hook(watch)
     runner.train()
     html = page_of(config).read_text()
-    assert watch.said == ['Trains: epoch 1 of 2', 'Trains: epoch 2 of 2']
+    assert watch.said == ['Training: epoch 1 of 2', 'Training: epoch 2 of 2']
     reader = Reader(html)
     assert reader.texts[reader.texts.index('training') :][:2] == ['training', 'Ended after epoch 2 of 2']
     assert [title for title in titles(html) if title != 'Worst pictures'] == [
@@ -67,6 +67,7 @@ def test_it_is_kept_up_to_date(config: Config, build: Callable[..., Runner]) -> 
     ]
     assert {'loss', 'lr', 'top1', 'bright', 'dark'} <= set(reader.texts)
     assert '16 for training, 16 for validation' in reader.texts
+    assert any(f'means of the last {runner.log_processor.window_size} steps' in text for text in reader.texts)
     assert len([image for image in reader.images if 'training picture' in str(image['alt'])]) == 12
     assert [path.name for path in Path(config.work_dir).iterdir() if path.name.startswith('.')] == []
     assert TRAINING.ours(page_of(config))
@@ -174,7 +175,7 @@ def test_a_segmenter_has_its_masks_and_ious(tmp_path: Path) -> None:
     html = page_of(config).read_text()
     assert titles(html) == [title for title in SECTIONS if title != 'Precision and recall']
     texts = Reader(html).texts
-    assert texts[texts.index('class') :][:6] == ['class', 'pixels annotated', 'found', 'recall', 'precision', 'IoU']
+    assert texts[texts.index('class') :][:6] == ['class', 'IoU', 'recall', 'precision', 'pixels annotated', 'found']
     assert {'aeroplane', 'bicycle', 'background', 'mIoU', 'decode.loss_ce'} <= set(texts)
     assert any('validation pictures after epoch 1' in text for text in texts)
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from mobileone_mm.pages.parts import bar, bars, number, percent, plain, prose
+from mobileone_mm.pages.parts import bar, bars, breakable, number, percent, plain, prose
 
 RIGHT_TO_LEFT = '\u202e'  # turns what follows it
 
@@ -20,6 +20,12 @@ RIGHT_TO_LEFT = '\u202e'  # turns what follows it
 )
 def test_a_text_is_escaped_and_what_cannot_be_seen_is_marked(text: str, said: str) -> None:
     assert plain(text) == said
+
+
+def test_a_path_breaks_between_its_parts_and_is_the_same_when_copied() -> None:
+    broken = breakable('/work_dirs/a/best_mAP.pth <_>')
+    assert broken == '/work_<wbr>dirs/<wbr>a/<wbr>best_<wbr>mAP.pth &lt;_&gt;'
+    assert broken.replace('<wbr>', '') == plain('/work_dirs/a/best_mAP.pth <_>')
 
 
 def test_options_in_a_sentence_are_code() -> None:

@@ -10,6 +10,7 @@ from page_reader import EVIL, Reader
 
 from mobileone_mm.pages.plots import COLOURS, HEIGHT, Line, plot, plots
 
+MINUS = '\N{MINUS SIGN}'
 RISING = [0.0, 1.0, 2.0, 3.0]
 LINES = [Line(f'loss {EVIL}', RISING, [4.0, 2.0, math.nan, 1.0], '1.00'), Line('$x^2$', RISING, [1.0] * 4, dots=True)]
 
@@ -75,3 +76,37 @@ def test_the_same_lines_give_the_same_drawing() -> None:
 
 def test_one_point_is_seen() -> None:
     assert 'xlink:href' in plot('Loss', [Line('a', [1.0], [1.0])], 'epoch')  # a dot; a line of one point is nothing
+
+
+def ticks(html: str) -> list[str]:
+    """The numbers along the x axis."""
+    texts = Reader(html).texts
+    return texts[1 : texts.index('epoch')]
+
+
+def test_one_point_stands_where_it_belongs_and_not_in_a_world_of_its_own() -> None:
+    assert ticks(plot('Loss', [Line('a', [1.0], [8.0])], 'epoch')) == ['0', '1']
+    assert ticks(plot('Loss', [Line('a', [200.0], [8.0])], 'epoch')) == ['0', '50', '100', '150', '200']
+    assert ticks(plot('Loss', [Line('a', [160_000.0], [8.0])], 'epoch'))[-1] == '160,000'
+
+
+def test_the_axis_of_a_fraction_ends_at_1() -> None:
+    assert ticks(plot('Recall', [Line('a', [0.0, 0.3], [1.0, 1.0])], 'epoch', whole=False))[-1] == '1'
+
+
+def test_small_numbers_stand_whole_at_their_ticks() -> None:
+    texts = Reader(plot('Rate', [Line('a', RISING, [0.0, 8e-5, 4e-5, 1e-6])], 'epoch', top=8e-5)).texts
+    assert {f'4e{MINUS}05', f'8e{MINUS}05'} <= set(texts)
+
+
+@pytest.mark.parametrize('value', [0.3235, 62.0, -3.0, 0.0])
+def test_what_hardly_changes_looks_like_it(value: float) -> None:
+    flat = drawing(plot('mAP', [Line('a', RISING, [value, value, value, value * 1.001])], 'epoch'))
+    (path,) = (one.get('d') for one in flat.iter() if COLOURS[0] in (one.get('style') or ''))
+    heights = [float(y) for y in re.findall(r'[ML] \S+ (\S+)', path or '')]
+    assert max(heights) - min(heights) < 0.02 * HEIGHT
+    assert 0.2 * HEIGHT < heights[0] < 0.8 * HEIGHT
+
+
+def test_both_axes_are_named_where_the_title_does_not_say_it() -> None:
+    assert 'precision' in Reader(plot('A curve', LINES, 'recall', up='precision')).texts

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mobileone_mm.pictures.labels import draw_labels, paint_labels
+from mobileone_mm.pictures.labels import draw_labels, draw_marked, paint_labels
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -45,3 +45,22 @@ def test_a_class_is_named_where_it_has_room_and_what_is_marked_is_red() -> None:
     rows, columns = np.nonzero(named)
     assert columns.max() < 116
     assert abs(rows.mean() + 4 - 40) < 5, 'in the middle of its class'
+
+
+@pytest.mark.parametrize('place', [np.s_[:, :24], np.s_[:, -24:], np.s_[:24], np.s_[-24:]])
+def test_a_name_is_whole_wherever_its_class_lies(place: tuple[slice, ...] | slice) -> None:
+    labels = np.zeros((120, 160), np.uint8)
+    labels[place] = 1
+    at_the_edge = draw_labels(plain(120, 160), labels, [RED, BLUE], ('', 'aeroplane'))
+    amid = draw_labels(plain(120, 160), np.ones_like(labels), [RED, BLUE], ('', 'aeroplane'))
+    assert (at_the_edge == 0).all(axis=2).sum() == pytest.approx((amid == 0).all(axis=2).sum(), rel=0.1)
+
+
+def test_marked_pixels_are_red_on_grey() -> None:
+    picture = plain(4, 4)
+    picture[..., 0] = 200
+    marked = np.eye(4, dtype=bool)
+    drawn = draw_marked(picture, marked)
+    assert (drawn[marked] == (224, 0, 36)).all()
+    assert (drawn[~marked] == 130).all()  # 0.3 of red, 0.6 of green and 0.1 of blue
+    assert (picture[..., 0] == 200).all()

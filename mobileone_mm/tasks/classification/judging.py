@@ -27,7 +27,7 @@ def _judge(_entry: Mapping[str, Any], data_sample: Any, classes: int) -> Judged 
     pairs = np.array([[annotated.best, found.best, 1]])
     wrong, sure = annotated.best != found.best, float(found.probabilities[found.best])
     ranked = Ranked(np.array([found.best]), np.array([sure]), np.array([not wrong]))
-    said = 'another class' if wrong else 'right'
+    said = 'wrong class' if wrong else 'right'
     return Judged(annotated, found, wrong, wrong, pairs, sure if wrong else 0.0, said, ranked)
 
 
@@ -48,4 +48,5 @@ JUDGING = Judging(
     score='F1',
     scores=_scores,
     explained='The most probable class is what counts as found.',
+    worst='the most confident of the wrong ones',
 )

@@ -9,7 +9,6 @@ from mmengine.config import Config
 
 from mobileone_mm.artifact.card import RESIZE, Check
 from mobileone_mm.openmmlab.inputs import require_size
-from mobileone_mm.pictures.drawing import PALETTE
 from mobileone_mm.pictures.reading import INTERPOLATIONS, Resampling
 from mobileone_mm.tasks import largest_logit
 from mobileone_mm.tasks.classification import agreement, compare, drawing, framing, judging, metric, names, ranking
@@ -103,7 +102,7 @@ TASK = Task(
         draw_pair=drawing.drawn_pair,
         truth=ranking.truth,
         draw_beside=drawing.drawn_beside,
-        colours=lambda count: [PALETTE[0]] * count,
+        colours=lambda _count: (),
         key='classes',
         as_json=drawing.as_json,
         counts=drawing.counts,

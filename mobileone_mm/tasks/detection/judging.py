@@ -131,8 +131,9 @@ JUDGING = Judging(
     score='AP50',
     scores=_scores,
     explained=(
-        f'A box counts as found where one of its class overlaps it with an IoU of {MATCH_IOU:g} or more and a score of '
-        f'{SHOWN_SCORE:g} or more; AP50 takes boxes of any score, from the surest on.'
+        f'A box counts as found if a prediction of its class with a score of {SHOWN_SCORE:g} or more overlaps it with '
+        f'an IoU of {MATCH_IOU:g} or more; AP50 takes predictions of any score.'
     ),
+    worst='those with the most mistakes',
     require=supervision,
 )

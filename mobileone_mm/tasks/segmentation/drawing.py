@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mobileone_mm.pictures.colours import distinct_colours
-from mobileone_mm.pictures.labels import draw_labels
+from mobileone_mm.pictures.labels import draw_labels, draw_marked
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.segmentation.agreement import Agreement
 from mobileone_mm.tasks.segmentation.classes import IGNORED, ClassMap
@@ -50,14 +50,15 @@ def drawn_beside(
 def drawn_judged(
     picture: Picture, truth: ClassMap, found: ClassMap, wrong: npt.NDArray[np.bool_], classes: Sequence[str]
 ) -> list[tuple[str, Picture, str]]:
-    """Copies of the picture (H, W, 3) with its mask and with a class map whose wrong pixels (H', W') are red.
+    """Copies of the picture (H, W, 3) with its mask, with a class map, and with the wrong pixels (H', W') in red.
 
-    Each with a title, and in words.
+    Each with a title, and the first two in words.
     """
     marked = ClassMap(wrong.astype(np.int32)).at(_size(picture)).astype(bool)
     return [
         ('annotated', drawn(picture, truth, classes), said(truth, classes)),
-        ('found', _drawn(picture, found, classes, marked), said(found, classes)),
+        ('found', drawn(picture, found, classes), said(found, classes)),
+        ('mistakes', draw_marked(picture, marked), ''),
     ]
 
 
@@ -101,6 +102,13 @@ def as_json(found: ClassMap, classes: Sequence[str], _size: Size) -> list[dict[s
 def said(found: ClassMap, classes: Sequence[str]) -> str:
     """What was found, in words."""
     found_shares = shares(found, classes)
-    texts = [f'{name} {100 * share:.0f} %' for name, share in list(found_shares.items())[:MOST_NAMED]]
+    texts = [f'{name} {_percent(share)}' for name, share in list(found_shares.items())[:MOST_NAMED]]
     rest = len(found_shares) - len(texts)
     return ', '.join(texts) + (f' and {rest} more' if rest else '') or 'no pixel is judged'
+
+
+def _percent(share: float) -> str:
+    """A share in whole percent; a little is not nothing, and nearly all is not all."""
+    if 0 < share < 0.005:
+        return 'under 1 %'
+    return 'over 99 %' if 0.995 <= share < 1 else f'{100 * share:.0f} %'

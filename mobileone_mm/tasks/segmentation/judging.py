@@ -50,4 +50,5 @@ JUDGING = Judging(
     score='IoU',
     scores=_scores,
     explained='Pixels that have no class in the masks are left out.',
+    worst='those with the largest share of wrong pixels',
 )

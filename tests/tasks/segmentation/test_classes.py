@@ -97,6 +97,7 @@ def test_thresholds_are_for_detectors() -> None:
 def test_what_is_in_a_picture_in_words_and_json() -> None:
     found = mapped([[0, 0, 0, 2], [255, 255, 255, 255]])
     assert said(found, NAMES) == 'sky 75 %, road 25 %'
+    assert said(mapped([[2] * 250, [2] * 249 + [0]]), NAMES) == 'road over 99 %, sky under 1 %'
     assert as_json(found, NAMES, (4, 2)) == [{'label': 'sky', 'share': 0.75}, {'label': 'road', 'share': 0.25}]
     assert said(mapped([[255]]), NAMES) == 'no pixel is judged'
 

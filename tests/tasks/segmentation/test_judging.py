@@ -59,9 +59,17 @@ def test_the_iou_of_a_class_is_mmsegs() -> None:
 
 def test_wrong_pixels_are_red_at_whatever_size_they_are_drawn() -> None:
     picture = np.zeros((40, 60, 3), np.uint8)
-    _, (title, found, _) = JUDGING.draw(picture, judged([[0, 1, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1]]), list('abc'))
-    red = (found == (224, 0, 36)).all(axis=-1)
-    assert title == 'found'
-    assert red[2:18, 22:38].mean() > 0.5  # a name may stand on it
-    assert not red[22:, :].any()
-    assert not red[:, 42:].any()
+    drawn = JUDGING.draw(picture, judged([[0, 1, 1], [0, 1, 1]], [[0, 0, 1], [0, 1, 1]]), list('abc'))
+    assert [title for title, _, _ in drawn] == ['annotated', 'found', 'mistakes']
+    *others, red = ((image == (224, 0, 36)).all(axis=-1) for _, image, _ in drawn)
+    assert red[:20, 20:40].all()
+    assert red.sum() == 20 * 20
+    assert not np.any(others)
+
+
+def test_what_was_found_keeps_the_colours_of_its_classes_where_it_is_wrong() -> None:
+    picture = np.zeros((40, 60, 3), np.uint8)
+    (_, annotated, _), (_, found, said), _ = JUDGING.draw(picture, judged([[0, 1]], [[1, 0]]), ['a', 'b'])
+    left, right = np.s_[5, 5], np.s_[5, 55]  # far from names and edges
+    assert annotated[left].tolist() == found[right].tolist() != annotated[right].tolist() == found[left].tolist()
+    assert said == 'a 50 %, b 50 %'
