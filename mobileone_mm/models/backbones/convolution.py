@@ -3,7 +3,7 @@
 Letters: N batch, C channels, H and W height and width, O output channels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -34,53 +34,80 @@ class Convolution(torch.autograd.Function):
         """(N, C, H, W) -> (N, O, H / stride, W / stride)."""
         ctx.window = window
         ctx.save_for_backward(x, kernel)
-        kernel, arguments = kernel.to(dtype), window.arguments()
-        bias = None if bias is None else bias.to(dtype)
-        return _by_parts(lambda part: functional.conv2d(part.to(dtype), kernel, bias, *arguments), window, x)
+        return convolved(x, kernel.to(dtype), None if bias is None else bias.to(dtype), window)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the input, the kernel and the bias."""
         x, kernel = ctx.saved_tensors
-        window, arguments = ctx.window, ctx.window.arguments()
+        window, several = ctx.window, together(x, ctx.window)
         of_input = of_kernel = of_bias = None
         if ctx.needs_input_grad[0]:
             rounded = kernel.to(gradient)
-
-            def input_gradient(x: Tensor, gradient: Tensor) -> Tensor:
-                return conv2d_input(x.shape, rounded, gradient, *arguments).to(x.dtype)  # type: ignore[no-any-return,no-untyped-call]
-
-            of_input = _by_parts(input_gradient, window, x, gradient)
+            of_input = by_parts(
+                lambda x, gradient: input_gradient(x, rounded, gradient, window).to(x.dtype), several, x, gradient
+            )
         if ctx.needs_input_grad[1]:
-            for part, its in _parts(window, x, gradient):
-                found = conv2d_weight(  # type: ignore[no-untyped-call]
-                    part.to(kernel.dtype), kernel.shape, its.to(kernel.dtype), *arguments
-                )
+            for part, its in parted(several, x, gradient):
+                found = kernel_gradient(part.to(kernel.dtype), kernel, its.to(kernel.dtype), window)
                 of_kernel = found if of_kernel is None else of_kernel + found
         if ctx.needs_input_grad[2]:
             of_bias = gradient.sum((0, 2, 3), dtype=kernel.dtype)
         return of_input, of_kernel, of_bias, None, None
 
 
-def _by_parts(run: Callable[..., Tensor], window: Window, *tensors: Tensor) -> Tensor:
-    """What `run` makes of all pictures, made of a few at a time."""
-    parts = _parts(window, *tensors)
-    first = run(*parts[0])
-    if len(parts) == 1:
-        return first
-    out = first.new_empty(len(tensors[0]), *first.shape[1:])
-    for part, onto in zip(parts, torch.split(out, len(first)), strict=True):
-        onto.copy_(run(*part))
+def input_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, window: Window) -> Tensor:
+    """Of a convolution of `x`, whose gradient is given, all of one dtype."""
+    if window.kernel_size == window.stride == window.groups == 1:  # which torch does faster than its own gradient
+        return functional.conv2d(gradient, kernel.transpose(0, 1))
+    found: Tensor = conv2d_input(x.shape, kernel, gradient, *window.arguments())  # type: ignore[no-untyped-call]
+    return found
+
+
+def kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, window: Window) -> Tensor:
+    """Likewise, of its kernel."""
+    found: Tensor = conv2d_weight(x, kernel.shape, gradient, *window.arguments())  # type: ignore[no-untyped-call]
+    return found
+
+
+def convolved(x: Tensor, kernel: Tensor, bias: Tensor | None, window: Window) -> Tensor:
+    """(N, C, H, W) -> (N, O, H / stride, W / stride), in the kernel's dtype."""
+    arguments = window.arguments()
+    return by_parts(
+        lambda part: functional.conv2d(part.to(kernel.dtype), kernel, bias, *arguments), together(x, window), x
+    )
+
+
+def by_parts(run: Callable[..., Tensor], several: int, *tensors: Tensor) -> Tensor:
+    """What `run` makes of all pictures, made of several at a time."""
+    out = None
+    for done, part in enumerate(parted(several, *tensors)):
+        found = run(*part)
+        if len(found) == len(tensors[0]):
+            return found
+        if out is None:
+            out = found.new_empty(len(tensors[0]), *found.shape[1:])
+        out[done * several :][: len(found)] = found
+    assert out is not None
     return out
 
 
-def _parts(window: Window, *tensors: Tensor) -> list[tuple[Tensor, ...]]:
-    """A few pictures at a time of each tensor.
+def parted(several: int, *tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """So many pictures at a time of each tensor."""
+    return zip(*(torch.split(tensor, several) for tensor in tensors), strict=True)
+
+
+def few(x: Tensor) -> int:
+    """How many pictures to take at a time, so that caches hold what is made of them; all of them in other layouts."""
+    return lags.together(x) if x.is_contiguous() else len(x)
+
+
+def together(x: Tensor, window: Window) -> int:
+    """How many pictures to convolve at a time.
 
     oneDNN, torch's library for a CPU, copies what a depthwise kernel convolves. For large batches, taking the memory
-    for that from the system took several times as long as the convolution.
+    for that from the system took several times as long as the convolution. Without groups it copies nothing, and torch
+    leaves it for a slower one where a batch is small.
     """
-    copied = window.groups > 1 and tensors[0].is_contiguous()
-    several = lags.together(tensors[0]) if copied else len(tensors[0])
-    return list(zip(*(torch.split(tensor, several) for tensor in tensors), strict=True))
+    return few(x) if window.groups > 1 else len(x)
