@@ -32,6 +32,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm.models.backbones.batch_statistics import Branch, Statistics, joined, summed, update_running
 from mobileone_mm.models.backbones.convolution import (
+    before_relu,
     by_parts,
     convolved,
     few,
@@ -75,13 +76,14 @@ class _Plan(NamedTuple):
         return of_branches.new_zeros(len(self.maps), of_branches.shape[1]).index_add_(0, index, of_branches)
 
 
-def add_up(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
+def add_up(x: Tensor, branches: Sequence[Branch], window: Window, rectified: bool) -> Tensor:
     """The sum of the branches' outputs, (N, C, H, W) -> (N, O, H / stride, W / stride); moves running statistics.
 
     Args:
         x: input, float32 or float64 and not in autocast: gradients are rounded more often than those of BN.
         branches: the first with a whole kernel, at most one identity; all norms normalise by the batch.
         window: of the kernels.
+        rectified: whether a ReLU follows and is wanted too.
 
     Raises:
         ValueError: the norms train on a single value per channel, which BN refuses too.
@@ -105,16 +107,23 @@ def add_up(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
     shift = torch.stack([norm.bias if affine else 0 * ones for norm in norms]).sum(0)
     plan = _Plan(maps, norms, normalised)
     all_factors = torch.stack([factors.get(index, ones) for index in range(len(branches))])
-    found: Tensor = _Sum.apply(x, plan, all_factors, gammas, shift, *kernels)
+    found: Tensor = _Sum.apply(x, plan, all_factors, gammas, shift, rectified, *kernels)
     return found
 
 
 class _Sum(torch.autograd.Function):
-    """Input, factors and gammas (B, O), the sum of betas (O,), kernels -> the sum of the branches."""
+    """Input, factors and gammas (B, O), the sum of betas (O,), kernels -> the sum, if wanted rectified."""
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, plan: _Plan, factors: Tensor, gammas: Tensor, shift: Tensor, *kernels: Tensor
+        ctx: Any,
+        x: Tensor,
+        plan: _Plan,
+        factors: Tensor,
+        gammas: Tensor,
+        shift: Tensor,
+        rectified: bool,
+        *kernels: Tensor,
     ) -> Tensor:
         """Convolve and measure, then add up."""
         maps = [
@@ -128,49 +137,65 @@ class _Sum(torch.autograd.Function):
         update_running(plan.norms, batch)
         rates = (batch.var + plan.eps(var)).rsqrt()
         weights = plan.by_map(gammas * factors * rates)
-        ctx.plan, ctx.count = plan, count
-        ctx.save_for_backward(x, factors, gammas, rates, mean, weights, *kernels, *maps[: len(kernels)])
         shift = shift - (weights * mean).sum(0)
         out = torch.empty_like(maps[0])
         for onto, *parts in parted(few(out), out, *maps):
             total = _affine(parts[0], weights[0], shift)
             for part, weight in zip(parts[1:], weights[1:], strict=True):
                 total.addcmul_(part, weight[:, None, None])
-            onto.copy_(total)
+            onto.copy_(total.relu_() if rectified else total)
+        ctx.plan, ctx.count, ctx.rectified = plan, count, rectified
+        kept = out if rectified else None
+        ctx.save_for_backward(x, kept, factors, gammas, rates, mean, weights, *kernels, *maps[: len(kernels)])
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """T and P, then gradients of the maps and from these, at once, those of kernels and input."""
-        x, factors, gammas, rates, mean, weights, *rest = ctx.saved_tensors
+        x, out, factors, gammas, rates, mean, weights, *rest = ctx.saved_tensors
         plan, count = ctx.plan, ctx.count
         kernels, maps = rest[: len(rest) // 2], rest[len(rest) // 2 :]
         maps += [each.pixels(x) for each in plan.maps[len(maps) :]]
+        after = gradient, gradient if out is None else out
         total, products = torch.zeros_like(mean[0]), torch.zeros_like(mean)
-        for its, *parts in parted(few(maps[0]), gradient, *maps):
+        for its, behind, *parts in parted(few(maps[0]), *after, *maps):
+            its = before_relu(its, behind, ctx.rectified)
             total += its.sum((0, 2, 3))
             for product, part, middle in zip(products, parts, mean, strict=True):
                 product += (part - middle[:, None, None]).mul_(its).sum((0, 2, 3))
         shared = summed(torch.stack([total, *products]), plan.norms[0]) / count
         slopes = -plan.by_map(gammas * (factors * rates) ** 3) * shared[1:]
         offsets = -weights * shared[0] - slopes * mean
-        of_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         of_kernels = [torch.zeros_like(kernel) for kernel in kernels]
-        several = together(x, plan.maps[0].window)
-        for seen, onto, its, *parts in parted(several, x, x if of_x is None else of_x, gradient, *maps):
-            for index, (each, part) in enumerate(zip(plan.maps, parts, strict=True)):
-                found = by_parts(partial(_moved, slopes[index], offsets[index], weights[index]), few(part), part, its)
+
+        def of_map(index: int, z: Tensor, its: Tensor, behind: Tensor) -> Tensor:
+            its = before_relu(its, behind, ctx.rectified)
+            return _affine(z, slopes[index], offsets[index]).addcmul_(its, weights[index][:, None, None])
+
+        def of_input(x: Tensor, its: Tensor, behind: Tensor, *parts: Tensor) -> Tensor:
+            found = x[:, :0]
+            for index, (each, z) in enumerate(zip(plan.maps, parts, strict=True)):
                 if each.window is not None:
-                    pixels, kernel = each.pixels(seen), kernels[index]
-                    of_kernels[index] += kernel_gradient(pixels, kernel, found, each.window)
-                    if of_x is not None:
-                        found = input_gradient(pixels, kernel, found, each.window)
-                if of_x is not None:
-                    each.pixels(onto).copy_(found) if index == 0 else each.pixels(onto).add_(found)
+                    pixels, kernel = each.pixels(x), kernels[index]
+                    moved = by_parts(partial(of_map, index), few(z), z, its, behind)
+                    of_kernels[index] += kernel_gradient(pixels, kernel, moved, each.window)
+                    if ctx.needs_input_grad[0]:
+                        more = input_gradient(pixels, kernel, moved, each.window)
+                        if index == 0:
+                            found = more
+                        else:
+                            each.pixels(found).add_(more)
+                elif ctx.needs_input_grad[0]:
+                    for onto, *part in parted(few(z), each.pixels(found), z, its, behind):
+                        onto += of_map(index, *part)
+            return found
+
+        of_x = by_parts(of_input, together(x, plan.maps[0].window), x, *after, *maps)
         products = plan.by_branch(products)
         of_factors = gammas * rates**3 * plan.eps(rates) * products
-        return of_x, None, of_factors, factors * rates * products, total, *of_kernels
+        of_x = of_x if ctx.needs_input_grad[0] else None
+        return of_x, None, of_factors, factors * rates * products, total, None, *of_kernels
 
 
 def _measured(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -189,8 +214,3 @@ def _measured(values: Tensor) -> tuple[Tensor, Tensor]:
 def _affine(x: Tensor, weight: Tensor, shift: Tensor) -> Tensor:
     """`weight` x + `shift` of each channel: what BN does in evaluation, in a single pass."""
     return functional.batch_norm(x, torch.zeros_like(shift), torch.ones_like(shift), weight, shift, eps=0)
-
-
-def _moved(slope: Tensor, offset: Tensor, weight: Tensor, z: Tensor, gradient: Tensor) -> Tensor:
-    """`slope` z + `offset` + `weight` g of each channel."""
-    return _affine(z, slope, offset).addcmul_(gradient, weight[:, None, None])

@@ -30,31 +30,40 @@ class Convolution(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor | None, window: Window, dtype: torch.dtype) -> Tensor:
-        """(N, C, H, W) -> (N, O, H / stride, W / stride)."""
-        ctx.window = window
-        ctx.save_for_backward(x, kernel)
-        return convolved(x, kernel.to(dtype), None if bias is None else bias.to(dtype), window)
+    def forward(
+        ctx: Any, x: Tensor, kernel: Tensor, bias: Tensor, window: Window, dtype: torch.dtype, rectified: bool
+    ) -> Tensor:
+        """(N, C, H, W) -> (N, O, H / stride, W / stride), if wanted behind a ReLU."""
+        ctx.window, ctx.rectified = window, rectified
+        out = convolved(x, kernel.to(dtype), bias.to(dtype), window, rectified)
+        ctx.save_for_backward(x, kernel, out if rectified else None)
+        return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the input, the kernel and the bias."""
-        x, kernel = ctx.saved_tensors
-        window, several = ctx.window, together(x, ctx.window)
-        of_input = of_kernel = of_bias = None
-        if ctx.needs_input_grad[0]:
-            rounded = kernel.to(gradient)
-            of_input = by_parts(
-                lambda x, gradient: input_gradient(x, rounded, gradient, window).to(x.dtype), several, x, gradient
-            )
-        if ctx.needs_input_grad[1]:
-            for part, its in parted(several, x, gradient):
-                found = kernel_gradient(part.to(kernel.dtype), kernel, its.to(kernel.dtype), window)
-                of_kernel = found if of_kernel is None else of_kernel + found
-        if ctx.needs_input_grad[2]:
-            of_bias = gradient.sum((0, 2, 3), dtype=kernel.dtype)
-        return of_input, of_kernel, of_bias, None, None
+        x, kernel, out = ctx.saved_tensors
+        rounded, of_kernel, of_bias = (
+            kernel.to(gradient),
+            torch.zeros_like(kernel),
+            torch.zeros_like(kernel[:, 0, 0, 0]),
+        )
+
+        def of_input(x: Tensor, its: Tensor, behind: Tensor) -> Tensor:
+            its = before_relu(its, behind, ctx.rectified)
+            of_bias.add_(its.sum((0, 2, 3), dtype=kernel.dtype))
+            of_kernel.add_(kernel_gradient(x.to(kernel.dtype), kernel, its.to(kernel.dtype), ctx.window))
+            return input_gradient(x, rounded, its, ctx.window).to(x.dtype) if ctx.needs_input_grad[0] else x[:, :0]
+
+        found = by_parts(of_input, together(x, ctx.window), x, gradient, gradient if out is None else out)
+        return found if ctx.needs_input_grad[0] else None, of_kernel, of_bias, None, None, None
+
+
+def before_relu(gradient: Tensor, out: Tensor, rectified: bool) -> Tensor:
+    """The gradient in front of the ReLU that gave `out`, if there was one."""
+    found: Tensor = torch.ops.aten.threshold_backward(gradient, out, 0) if rectified else gradient
+    return found
 
 
 def input_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, window: Window) -> Tensor:
@@ -71,12 +80,14 @@ def kernel_gradient(x: Tensor, kernel: Tensor, gradient: Tensor, window: Window)
     return found
 
 
-def convolved(x: Tensor, kernel: Tensor, bias: Tensor | None, window: Window) -> Tensor:
-    """(N, C, H, W) -> (N, O, H / stride, W / stride), in the kernel's dtype."""
-    arguments = window.arguments()
-    return by_parts(
-        lambda part: functional.conv2d(part.to(kernel.dtype), kernel, bias, *arguments), together(x, window), x
-    )
+def convolved(x: Tensor, kernel: Tensor, bias: Tensor | None, window: Window, rectified: bool = False) -> Tensor:
+    """(N, C, H, W) -> (N, O, H / stride, W / stride), in the kernel's dtype, if wanted behind a ReLU."""
+
+    def run(part: Tensor) -> Tensor:
+        found = functional.conv2d(part.to(kernel.dtype), kernel, bias, *window.arguments())
+        return found.relu_() if rectified else found
+
+    return by_parts(run, together(x, window), x)
 
 
 def by_parts(run: Callable[..., Tensor], several: int, *tensors: Tensor) -> Tensor:
@@ -107,7 +118,7 @@ def together(x: Tensor, window: Window) -> int:
     """How many pictures to convolve at a time.
 
     oneDNN, torch's library for a CPU, copies what a depthwise kernel convolves. For large batches, taking the memory
-    for that from the system took several times as long as the convolution. Without groups it copies nothing, and torch
-    leaves it for a slower one where a batch is small.
+    for that from the system took several times as long as the convolution. With neither groups nor a stride, torch
+    takes a slower one for fewer than 16 pictures.
     """
-    return few(x) if window.groups > 1 else len(x)
+    return few(x) if window.groups > 1 or window.stride > 1 else len(x)
