@@ -158,13 +158,13 @@ class _Sum(torch.autograd.Function):
         kernels, maps = rest[: len(rest) // 2], rest[len(rest) // 2 :]
         maps += [each.pixels(x) for each in plan.maps[len(maps) :]]
         after = gradient, gradient if out is None else out
-        total, products = torch.zeros_like(mean[0]), torch.zeros_like(mean)
+        sums = mean.new_zeros(1 + len(maps), mean.shape[1])  # T and P
         for its, behind, *parts in parted(few(maps[0]), *after, *maps):
             its = before_relu(its, behind, ctx.rectified)
-            total += its.sum((0, 2, 3))
-            for product, part, middle in zip(products, parts, mean, strict=True):
+            sums[0] += its.sum((0, 2, 3))
+            for product, part, middle in zip(sums[1:], parts, mean, strict=True):
                 product += (part - middle[:, None, None]).mul_(its).sum((0, 2, 3))
-        shared = summed(torch.stack([total, *products]), plan.norms[0]) / count
+        shared = summed(sums, plan.norms[0]) / count
         slopes = -plan.by_map(gammas * (factors * rates) ** 3) * shared[1:]
         offsets = -weights * shared[0] - slopes * mean
         of_kernels = [torch.zeros_like(kernel) for kernel in kernels]
@@ -174,28 +174,27 @@ class _Sum(torch.autograd.Function):
             return _affine(z, slopes[index], offsets[index]).addcmul_(its, weights[index][:, None, None])
 
         def of_input(x: Tensor, its: Tensor, behind: Tensor, *parts: Tensor) -> Tensor:
-            found = x[:, :0]
+            found = x  # the first map, a convolution of all pixels, replaces it
             for index, (each, z) in enumerate(zip(plan.maps, parts, strict=True)):
-                if each.window is not None:
-                    pixels, kernel = each.pixels(x), kernels[index]
-                    moved = by_parts(partial(of_map, index), few(z), z, its, behind)
-                    of_kernels[index] += kernel_gradient(pixels, kernel, moved, each.window)
-                    if ctx.needs_input_grad[0]:
-                        more = input_gradient(pixels, kernel, moved, each.window)
-                        if index == 0:
-                            found = more
-                        else:
-                            each.pixels(found).add_(more)
-                elif ctx.needs_input_grad[0]:
+                if each.window is None:
                     for onto, *part in parted(few(z), each.pixels(found), z, its, behind):
                         onto += of_map(index, *part)
+                    continue
+                pixels, kernel = each.pixels(x), kernels[index]
+                moved = by_parts(partial(of_map, index), few(z), z, its, behind)
+                of_kernels[index] += kernel_gradient(pixels, kernel, moved, each.window)
+                more = input_gradient(pixels, kernel, moved, each.window)
+                if index == 0:
+                    found = more
+                else:
+                    each.pixels(found).add_(more)
             return found
 
         of_x = by_parts(of_input, together(x, plan.maps[0].window), x, *after, *maps)
-        products = plan.by_branch(products)
+        products = plan.by_branch(sums[1:])
         of_factors = gammas * rates**3 * plan.eps(rates) * products
         of_x = of_x if ctx.needs_input_grad[0] else None
-        return of_x, None, of_factors, factors * rates * products, total, None, *of_kernels
+        return of_x, None, of_factors, factors * rates * products, sums[0], None, *of_kernels
 
 
 def _measured(values: Tensor) -> tuple[Tensor, Tensor]:
@@ -203,12 +202,13 @@ def _measured(values: Tensor) -> tuple[Tensor, Tensor]:
     means, variances = [], []
     for (part,) in parted(few(values), values):
         mean = part.mean((2, 3))
-        left = part - mean[..., None, None]  # the mean is rounded, so that something is
-        more = left.mean((2, 3))
+        left = part - mean[..., None, None]
+        more = left.mean((2, 3))  # what rounding took from the mean
+        left -= more[..., None, None]
         means.append(mean + more)
-        variances.append(torch.linalg.vector_norm(left, dim=(2, 3)).square() / left[0, 0].numel() - more.square())
+        variances.append(torch.linalg.vector_norm(left, dim=(2, 3)).square() / left[0, 0].numel())
     var, mean = torch.var_mean(torch.cat(means), 0, correction=0)
-    return mean, var + torch.cat(variances).mean(0).clamp_min(0)
+    return mean, var + torch.cat(variances).mean(0)
 
 
 def _affine(x: Tensor, weight: Tensor, shift: Tensor) -> Tensor:
