@@ -44,20 +44,19 @@ class Convolution(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the input, the kernel and the bias."""
         x, kernel, out = ctx.saved_tensors
-        rounded, of_kernel, of_bias = (
-            kernel.to(gradient),
-            torch.zeros_like(kernel),
-            torch.zeros_like(kernel[:, 0, 0, 0]),
-        )
+        needs_x, needs_kernel, *_ = ctx.needs_input_grad
+        rounded = kernel.to(gradient)
+        of_kernel, of_bias = torch.zeros_like(kernel), kernel.new_zeros(len(kernel))
 
         def of_input(x: Tensor, its: Tensor, behind: Tensor) -> Tensor:
             its = before_relu(its, behind, ctx.rectified)
             of_bias.add_(its.sum((0, 2, 3), dtype=kernel.dtype))
-            of_kernel.add_(kernel_gradient(x.to(kernel.dtype), kernel, its.to(kernel.dtype), ctx.window))
-            return input_gradient(x, rounded, its, ctx.window).to(x.dtype) if ctx.needs_input_grad[0] else x[:, :0]
+            if needs_kernel:
+                of_kernel.add_(kernel_gradient(x.to(kernel.dtype), kernel, its.to(kernel.dtype), ctx.window))
+            return input_gradient(x, rounded, its, ctx.window).to(x.dtype) if needs_x else x[:, :0]  # nothing
 
-        found = by_parts(of_input, together(x, ctx.window), x, gradient, gradient if out is None else out)
-        return found if ctx.needs_input_grad[0] else None, of_kernel, of_bias, None, None, None
+        of_x = by_parts(of_input, together(x, ctx.window), x, gradient, gradient if out is None else out)
+        return of_x if needs_x else None, of_kernel, of_bias, None, None, None
 
 
 def before_relu(gradient: Tensor, out: Tensor, rectified: bool) -> Tensor:
