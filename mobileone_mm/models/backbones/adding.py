@@ -127,8 +127,8 @@ class _Sum(torch.autograd.Function):
     ) -> Tensor:
         """Convolve and measure, then add up."""
         maps = [
-            each.pixels(x) if each.window is None else convolved(each.pixels(x), kernel, None, each.window)
-            for each, kernel in zip(plan.maps, (*kernels, None), strict=False)
+            each.pixels(x) if each.window is None else convolved(each.pixels(x), kernels[index], None, each.window)
+            for index, each in enumerate(plan.maps)
         ]
         means, variances = zip(*map(_measured, maps), strict=True)
         own = Statistics(torch.stack(means), torch.stack(variances), maps[0].numel() / len(shift))
@@ -193,8 +193,8 @@ class _Sum(torch.autograd.Function):
         of_x = by_parts(of_input, together(x, plan.maps[0].window), x, *after, *maps)
         products = plan.by_branch(sums[1:])
         of_factors = gammas * rates**3 * plan.eps(rates) * products
-        of_x = of_x if ctx.needs_input_grad[0] else None
-        return of_x, None, of_factors, factors * rates * products, sums[0], None, *of_kernels
+        of_gammas = factors * rates * products
+        return of_x if ctx.needs_input_grad[0] else None, None, of_factors, of_gammas, sums[0], None, *of_kernels
 
 
 def _measured(values: Tensor) -> tuple[Tensor, Tensor]:
