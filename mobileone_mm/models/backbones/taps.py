@@ -87,7 +87,7 @@ def is_by_lag(x: Tensor, window: Window) -> bool:
 
 
 def is_convolved(x: Tensor, window: Window) -> bool:
-    """Whether taps are pixels and convolutions multiply them: a CPU's take half the time of products of matrices.
+    """Whether taps are pixels and convolutions multiply them: on a CPU, where they beat products of matrices.
 
     Elsewhere they may round to fewer digits, as a GPU's do to TF32.
     """
