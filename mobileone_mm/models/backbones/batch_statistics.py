@@ -6,7 +6,7 @@ Letters: B norms, O channels of each, M values per channel (pictures times pixel
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, distributed, nn
@@ -48,13 +48,26 @@ def joined(own: Statistics, norms: Sequence[_BatchNorm]) -> Statistics:
         ValueError: the norms train on a single value per channel.
     """
     norm = norms[0]
-    if isinstance(norm, nn.SyncBatchNorm) and norm.training and distributed.is_initialized():
-        group = norm.process_group
-        if distributed.get_world_size(group) > 1:
-            own = _joined(own, group)
+    if _is_shared(norm):
+        own = _joined(own, norm.process_group)
     if norm.training and not own.values > 1:
         raise ValueError('expected more than 1 value per channel when training: BatchNorm has no variance of one')
     return own
+
+
+def summed(x: Tensor, norm: _BatchNorm) -> Tensor:
+    """The sum of all processes' where the norm is SyncBN, else `x`."""
+    found: Tensor = _SumOverProcesses.apply(x, norm.process_group) if _is_shared(norm) else x
+    return found
+
+
+def _is_shared(norm: _BatchNorm) -> TypeGuard[nn.SyncBatchNorm]:
+    return (
+        isinstance(norm, nn.SyncBatchNorm)
+        and norm.training
+        and distributed.is_initialized()
+        and distributed.get_world_size(norm.process_group) > 1
+    )
 
 
 def _joined(own: Statistics, group: distributed.ProcessGroup | None) -> Statistics:

@@ -25,6 +25,7 @@ from mobileone_mm.models.backbones.taps import Window
 Cfg = Mapping[str, Any]
 
 TRAIN_IMPLS = ('branches', 'moments', 'auto')
+SUMS = {'moments': moments.convolve, 'adding': adding.add_up}
 TRAIN_REFUSED = (
     'a fused MobileOne has no branches and no BatchNorm left and cannot be trained: train the trained form '
     '(deploy=False) and fuse afterwards, or start from fused weights with '
@@ -142,7 +143,13 @@ class MobileOneBlock(nn.Module):
         return hasattr(self, 'reparam_conv')
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.is_fused:
+        way = 'fused' if self.is_fused else self._way(x)
+        if way in SUMS:
+            rectified = self._only_rectifies()
+            out = SUMS[way](x, self._branches(), self._window(), rectified)
+            if rectified:
+                return out
+        elif way == 'fused':
             out = self.reparam_conv(x)
         else:
             out = self._sum_of_branches(x)
@@ -150,11 +157,6 @@ class MobileOneBlock(nn.Module):
         return activated
 
     def _sum_of_branches(self, x: Tensor) -> Tensor:
-        way = self._way(x)
-        if way == 'moments':
-            return moments.convolve(x, self._branches(), self._window())
-        if way == 'adding':
-            return adding.add_up(x, self._branches(), self._window())
         out: Tensor = self.rbr_conv[0](x)
         for branch in self.rbr_conv[1:]:
             out = out + branch(x)
@@ -173,6 +175,11 @@ class MobileOneBlock(nn.Module):
             return 'moments'
         convs = len(self.rbr_conv)
         return fastest(x, self._window(), self.out_channels, convs, len(self._branch_modules()) - convs)
+
+    def _only_rectifies(self) -> bool:
+        """Whether nothing but a ReLU follows the sum, and no hook waits for what lies between."""
+        follow = (self.se, self.activation)
+        return tuple(map(type, follow)) == (nn.Identity, nn.ReLU) and not any(map(moments.is_hooked, follow))
 
     def _branch_modules(self) -> list[nn.Module]:
         return [*self.rbr_conv, *(branch for branch in (self.rbr_scale, self.rbr_skip) if branch is not None)]

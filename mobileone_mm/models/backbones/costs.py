@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from mobileone_mm.models.backbones.convolution import convolved_dtype
-from mobileone_mm.models.backbones.taps import Window, is_by_lag
+from mobileone_mm.models.backbones.taps import Window, is_by_lag, is_convolved
 
 NUMBERS_PER_MAP = 9  # for each output of a convolution: what a norm and the sum of branches read and write
+NUMBERS_PER_MEASURED = 6.5  # instead, where maps are normalised together
 NUMBERS_PER_CONV = 3  # for each input
 NUMBERS_PER_COPIED = 9  # instead, where copies of the input are too large to be kept from one convolution to the next
 COPIED = 2**22  # numbers of such an input
-NUMBERS_PER_INPUT = 12  # for each input whose mean is taken off and whose products are summed
+NUMBERS_PER_INPUT = 10  # for each input whose mean is taken off and whose products are summed
 NUMBERS_PER_LAGS = 20  # instead, for each input of a depthwise 3x3 kernel
 NUMBERS_PER_TAP = 4.5  # instead, for each input and each of k^2 taps of another kernel above k = 1
 MACS_PER_NUMBER = 56  # of a convolution, in the time of a number
@@ -52,8 +53,9 @@ def fastest(x: Tensor, window: Window, out_channels: int, convs: int, others: in
         + (convs + others) * NUMBERS_PER_MAP * outputs,
         'moments': conv + _moments(x, window, values, out_channels, convs + others),
     }
-    if is_depthwise and convs == 1 and x.device.type == 'cpu' and convolved_dtype(x) in (torch.float32, torch.float64):
-        costs['adding'] = convs * conv + (convs + min(others, 1)) * NUMBERS_PER_MAP * outputs
+    is_measured = convs == 1 and (is_depthwise or window.kernel_size == 1)
+    if is_measured and x.device.type == 'cpu' and convolved_dtype(x) in (torch.float32, torch.float64):
+        costs['adding'] = conv + (1 + min(others, 1)) * NUMBERS_PER_MEASURED * outputs + NUMBERS_AT_ALL
     found = min(costs, key=lambda way: costs[way])
     return found if costs[found] < WORTH_IT * costs['branches'] else 'branches'
 
@@ -65,7 +67,7 @@ def _moments(x: Tensor, window: Window, values: int, out_channels: int, branches
     if is_by_lag(x, window):
         moved = NUMBERS_FOR_LAGS + NUMBERS_PER_LAGS * x.numel()
         return moved + quadratic_forms * MACS_PER_PRODUCT / MACS_PER_NUMBER
-    covariance = 2 * values * window.groups * taps**2
+    covariance = 2 * values * window.groups * taps**2 / (MACS_PER_PRODUCT if is_convolved(x, window) else 1)
     products = (covariance + quadratic_forms) * MACS_PER_PRODUCT / MACS_PER_NUMBER
     if window.kernel_size == 1:
         return products + NUMBERS_AT_ALL + NUMBERS_PER_INPUT * x.numel()

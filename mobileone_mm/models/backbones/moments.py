@@ -39,13 +39,14 @@ NORMS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)  # of whatever subclass: 
 HOOKS = ('_forward_hooks', '_forward_pre_hooks', '_backward_hooks', '_backward_pre_hooks')
 
 
-def convolve(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
+def convolve(x: Tensor, branches: Sequence[Branch], window: Window, rectified: bool) -> Tensor:
     """The sum of the branches' outputs, (N, C, H, W) -> (N, O, H / stride, W / stride); moves running statistics.
 
     Args:
         x: input.
         branches: at most one identity, as the last; all norms in the same mode.
         window: of the kernels.
+        rectified: whether a ReLU follows and is wanted too.
 
     Raises:
         ValueError: the norms train on a single value per channel, which BN refuses too.
@@ -55,7 +56,7 @@ def convolve(x: Tensor, branches: Sequence[Branch], window: Window) -> Tensor:
         if uses_batch(branches[0].norm):
             x, *moments = Moments.apply(x, window)
         kernel, bias = _folded(x, branches, window, moments)
-    out: Tensor = Convolution.apply(x, kernel, bias, window, convolved_dtype(x))
+    out: Tensor = Convolution.apply(x, kernel, bias, window, convolved_dtype(x), rectified)
     return out
 
 
@@ -72,8 +73,13 @@ def can_fold(branches: Sequence[nn.Module]) -> bool:
         and all(type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' for conv in convs)
         and all(type(norm).forward in NORMS for norm in norms)
         and len({(norm.training, norm.running_mean is None) for norm in norms}) == 1
-        and not any(getattr(module, hooks) for module in modules for hooks in HOOKS)
+        and not any(map(is_hooked, modules))
     )
+
+
+def is_hooked(module: nn.Module) -> bool:
+    """Whether a hook waits for what the module is given or gives."""
+    return any(getattr(module, hooks) for hooks in HOOKS)
 
 
 def _folded(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 from mobileone_mm.models.backbones import lags
 
@@ -55,6 +56,8 @@ class Moments(torch.autograd.Function):
         centre = x.mean((0, 2, 3), dtype=torch.promote_types(x.dtype, torch.float32))
         if is_by_lag(x, window):
             mean, covariance = lags.moments(x, centre, *lags.axes_of(x, window.stride, window.dilation))
+        elif is_convolved(x, window):
+            mean, covariance = _by_convolution(x, centre)
         else:
             mean, covariance = _moments(x, centre, window)
         ctx.window = window
@@ -71,6 +74,8 @@ class Moments(torch.autograd.Function):
         offset = d_mean / count - (matrix @ mean[..., None]).squeeze(-1)
         if is_by_lag(x, window):
             lags.spread(gradient, x, matrix, offset, *lags.axes_of(x, window.stride, window.dilation))
+        elif is_convolved(x, window):
+            gradient += functional.conv2d(x.to(matrix.dtype), matrix[0][..., None, None], offset[0])
         else:
             _spread(gradient, x, matrix, offset, window)
         return gradient, None
@@ -79,6 +84,23 @@ class Moments(torch.autograd.Function):
 def is_by_lag(x: Tensor, window: Window) -> bool:
     """Whether each channel has a kernel of its own and `lags` is meant for it."""
     return window.groups == x.shape[1] and lags.covers(window.kernel_size, window.stride, window.dilation)
+
+
+def is_convolved(x: Tensor, window: Window) -> bool:
+    """Whether taps are pixels and convolutions multiply them: on a CPU, where they beat products of matrices.
+
+    Elsewhere they may round to fewer digits, as a GPU's do to TF32.
+    """
+    return window.kernel_size == window.stride == window.groups == 1 and x.device.type == 'cpu'
+
+
+def _by_convolution(x: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and covariance; the products of pixels are the gradient of a pointwise kernel."""
+    z = x - centre[:, None, None]
+    left = z.mean((0, 2, 3))
+    products: Tensor = conv2d_weight(z, (len(centre), len(centre), 1, 1), z)  # type: ignore[no-untyped-call]
+    covariance = products[..., 0, 0] * (len(centre) / z.numel()) - torch.outer(left, left)
+    return (centre + left)[None], covariance[None]
 
 
 def _moments(x: Tensor, centre: Tensor, window: Window) -> tuple[Tensor, Tensor]:

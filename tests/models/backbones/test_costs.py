@@ -14,7 +14,8 @@ BATCH, SIDE = 16, 28
     ('window', 'convs', 'others', 'side', 'way'),
     [
         (POINTWISE, 4, 1, SIDE, 'moments'),
-        (POINTWISE, 1, 1, SIDE, 'branches'),  # as much for products of the input as for the one convolution saved
+        (POINTWISE, 1, 1, SIDE, 'adding'),  # as much for products of the input as for the one convolution saved
+        (POINTWISE, 1, 0, SIDE // 2, 'branches'),  # one norm only
         (POINTWISE, 4, 1, 2, 'branches'),  # w^T S w costs the same for however few pixels
         (DEPTHWISE, 4, 2, SIDE, 'moments'),
         (DEPTHWISE, 1, 2, SIDE, 'adding'),  # scale and skip need the input's mean and variance only

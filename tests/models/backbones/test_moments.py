@@ -187,6 +187,46 @@ def test_squeeze_excite_and_activation_follow(geometry: Geometry) -> None:
     assert distance(step(branches, x), step(moments, x)) < LIMIT
 
 
+def twice(_module: nn.Module, _given: Any, output: Tensor) -> Tensor:
+    return 2 * output
+
+
+@every_way
+@every_kind
+@pytest.mark.parametrize('options', [{'act_cfg': None}, {'act_cfg': {'type': 'LeakyReLU'}}, {}], ids=str)
+@pytest.mark.parametrize('watched', [None, 'se', 'activation'])
+def test_what_follows_the_sum_is_left_out_only_where_it_is_a_relu_that_nobody_watches(
+    geometry: Geometry, options: dict[str, Any], watched: str | None, way: str
+) -> None:
+    both = pair(geometry, way, **options)
+    for block in both if watched else ():
+        block.get_submodule(str(watched)).register_forward_hook(twice)
+    x = images(geometry)
+    assert distance(*(step(block, x) for block in both)) < LIMIT
+
+
+@every_way
+@every_kind
+def test_an_input_needs_no_gradient(geometry: Geometry, way: str) -> None:
+    branches, other = pair(geometry, way)
+    x = images(geometry)
+    for block in (branches, other):
+        block(x).square().sum().backward()
+    for (name, expected), found in zip(branches.named_parameters(), other.parameters(), strict=True):
+        assert expected.grad is not None
+        assert found.grad is not None
+        limit = LIMIT * max(1.0, float(expected.grad.abs().max()))
+        torch.testing.assert_close(found.grad, expected.grad, rtol=0, atol=limit, msg=name)
+
+
+@pytest.mark.parametrize('kind', ['depthwise, skip', 'pointwise, skip'])
+def test_norms_together_compile_in_one_piece(kind: str) -> None:
+    _, plain = pair(GEOMETRIES[kind], 'adding')
+    compiled = torch.compile(copy.deepcopy(plain), backend='aot_eager', fullgraph=True)
+    x = images(GEOMETRIES[kind])
+    assert distance(step(plain, x), {n.replace('_orig_mod.', ''): t for n, t in step(compiled, x).items()}) < LIMIT
+
+
 # By how much a float32 step may be wrong, beside three times as much as with branches. A channel without variance is
 # amplified 1 / sqrt(eps) = 316 times, and with it what rounding leaves of its mean.
 ROUNDING = 1e-6
