@@ -17,6 +17,11 @@ SECTIONS: Mapping[str, str] = {  # of docs/own_data.md, by the kind of a data se
 }
 PACKERS = {'mmdet': 'PackDetInputs', 'mmseg': 'PackSegInputs', 'mmpretrain': 'PackInputs'}
 PACKED = ('inputs', 'data_samples')  # what a model takes
+META_KEYS = {  # what hosts look up in a sample that is predicted and scored
+    'mmdet': ('img_id', 'img_shape', 'ori_shape', 'scale_factor'),
+    'mmseg': ('img_shape', 'ori_shape'),
+    'mmpretrain': (),
+}
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -74,6 +79,28 @@ def require_packed(item: Any, config: Config, loader: str) -> None:
             f'{config.filename}: {shown(last_pipelines(config, loader))} gives {shown(given)}, expected '
             f"{' and '.join(PACKED)}; end it with the step that packs, dict(type='{PACKERS[config.default_scope]}')"
         )
+
+
+def require_meta_keys(config: Config) -> None:
+    """Refuse validation and test data whose samples lack what they are scored by, before a model is trained for them.
+
+    Raises:
+        ConfigError: with the place of the `meta_keys` that leave a key out.
+    """
+    packer, needed = PACKERS[config.default_scope], META_KEYS[config.default_scope]
+    for loader in LOADERS[1:]:
+        for place, dataset in sets_of(config, loader):
+            steps = dataset.get('pipeline')
+            for index, step in enumerate(steps if isinstance(steps, list | tuple) else ()):
+                if not (isinstance(step, Mapping) and str(step.get('type')).rpartition('.')[2] == packer):
+                    continue
+                kept = step.get('meta_keys')
+                lost = [key for key in needed if key not in kept] if isinstance(kept, list | tuple) else []
+                if lost:
+                    raise ConfigError(
+                        f'{config.filename}: {place}.pipeline.{index}.meta_keys leaves out {shown(lost)}, which '
+                        'predictions are scored by: add it'
+                    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError, one_line
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
-from mobileone_mm.openmmlab.data_sets import explained, require_packed, require_plain_classes
+from mobileone_mm.openmmlab.data_sets import explained, require_meta_keys, require_packed, require_plain_classes
 from mobileone_mm.openmmlab.places import naming, place_of
 
 
@@ -83,6 +83,7 @@ def open_samples(config: Config, limit: int | None = None) -> Samples:
             f'{config.filename}: expected test_dataloader with a data set, and test_evaluator; '
             'without them there is nothing to score on'
         )
+    require_meta_keys(config)
     enter_scope(config)
     with quiet(), _built('test_dataloader.dataset', config), explained(config, 'test_dataloader'):
         dataset = DATASETS.build(copy.deepcopy(config.test_dataloader.dataset))

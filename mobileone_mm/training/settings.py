@@ -17,7 +17,7 @@ from mmengine.runner import Runner
 from mobileone_mm.errors import CheckpointError, ConfigError, UsageError
 from mobileone_mm.locks import take
 from mobileone_mm.openmmlab import configs
-from mobileone_mm.openmmlab.data_sets import LOADERS, sets_of
+from mobileone_mm.openmmlab.data_sets import LOADERS, require_meta_keys, sets_of
 from mobileone_mm.openmmlab.shipped import find_config
 from mobileone_mm.training import ranks
 from mobileone_mm.training.work_dir import require_checkpoints_kept, require_work_dir
@@ -114,6 +114,7 @@ def _config(word: str, options: Options, trains: bool) -> Config:
         config.merge_from_dict(given)
     except Exception as error:  # of many kinds, for a path through a config that does not have it
         raise ConfigError(f'{word}: `cfg_options` cannot be put into it: {error}') from error
+    require_meta_keys(config)
     if options.work_dir is not None:
         config.work_dir = options.work_dir
     elif config.get('work_dir') is None:

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError, DataError
-from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, sets_of
+from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, require_meta_keys, sets_of
 from mobileone_mm.openmmlab.test_data import Samples, read_sample
 
 
@@ -118,3 +118,29 @@ def test_test_data_that_nothing_packs_are_refused(scope: str, step: str, item: A
         rf"with the step that packs, dict\(type='{step}'\)$",
     ):
         read_sample(Samples(config, [item], 1), 0)
+
+
+@pytest.mark.parametrize(
+    ('scope', 'step', 'kept', 'lost'),
+    [
+        ('mmdet', 'mmdet.PackDetInputs', ('IMG_ID', 'img_shape', 'ori_shape'), 'img_id, scale_factor'),
+        ('mmseg', 'PackSegInputs', ('img_shape',), 'ori_shape'),
+        ('mmdet', 'PackDetInputs', ('img_id', 'img_shape', 'ori_shape', 'scale_factor'), ''),
+        ('mmseg', 'PackSegInputs', None, ''),
+        ('mmpretrain', 'PackInputs', (), ''),
+    ],
+)
+def test_keys_that_predictions_are_scored_by_are_asked_for(
+    scope: str, step: str, kept: tuple[str, ...] | None, lost: str
+) -> None:
+    packing = {'type': step, **({} if kept is None else {'meta_keys': kept})}
+    wrapped = {'type': 'RepeatDataset', 'dataset': {'type': 'a', 'pipeline': [{'type': 'b'}, packing]}}
+    config = Config({'val_dataloader': {'dataset': wrapped}, 'default_scope': scope}, cfg_text='x', filename='my.py')
+    if not lost:
+        return require_meta_keys(config)
+    with pytest.raises(ConfigError) as raised:
+        require_meta_keys(config)
+    assert str(raised.value) == (
+        f'my.py: val_dataloader.dataset.dataset.pipeline.1.meta_keys leaves out {lost}, which predictions are scored '
+        'by: add it'
+    )
