@@ -50,7 +50,7 @@ def crop_by_iou(step: Any, results: Results, view: View) -> View:
         return view
     left, top, right, bottom = patch
     if len(boxes):
-        kept = centred(xyxy, np.array([patch]))[0]
+        kept = centred(xyxy, patch)
         results.update({key: results[key][kept] for key in WITH_BOXES if key in results})
         results[BOXES].translate_([-left, -top])
         if step.bbox_clip_border:
