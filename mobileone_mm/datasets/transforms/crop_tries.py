@@ -28,36 +28,38 @@ def draw_patch(crop: Any, boxes: Boxes, width: int, height: int) -> Patch | None
         width: of the picture, in px.
         height: of the picture, in px.
     """
-    draw, least = np.random.random_sample, crop.min_crop_size
+    draw = np.random.random_sample
+    narrowest, flattest = crop.min_crop_size * width, crop.min_crop_size * height
+    wider, higher = width - narrowest, height - flattest
+    smallest, largest, right, bottom, left, top = _bounds(boxes)
     while True:
         limit = crop._random_mode()
         if limit == WHOLE:
             return None
-        smallest, largest, right, bottom, left, top = _bounds(boxes, limit)
+        close = limit > 0 and len(boxes) > 0
+        least, most = largest * limit * (1 - ROUNDING), smallest / limit * (1 + ROUNDING) if close else np.inf
         for _ in range(TRIES):
-            wide = least * width + (width - least * width) * draw()
-            high = least * height + (height - least * height) * draw()
+            wide, high = narrowest + wider * draw(), flattest + higher * draw()
             if not 1 / MOST_OBLONG <= high / wide <= MOST_OBLONG:
                 continue
             # mmdet draws a corner by uniform(width - size), which numpy takes for: between that and 1.
-            x, y = (width - wide) + (1.0 - (width - wide)) * draw(), (height - high) + (1.0 - (height - high)) * draw()
+            x, y = width - wide, height - high
+            x, y = x + (1.0 - x) * draw(), y + (1.0 - y) * draw()
             patch = x1, y1, x2, y2 = int(x), int(y), int(x + wide), int(y + high)
-            if smallest <= (x2 - x1) * (y2 - y1) <= largest and x1 < right and y1 < bottom and x2 > left and y2 > top:
-                if x1 != x2 and y1 != y2 and _taken(patch, boxes, limit):
-                    return patch
+            possible = not close or (
+                least <= (x2 - x1) * (y2 - y1) <= most and x1 < right and y1 < bottom and x2 > left and y2 > top
+            )
+            if possible and x1 != x2 and y1 != y2 and _taken(patch, boxes, limit):
+                return patch
 
 
-def _bounds(boxes: Boxes, limit: float) -> tuple[float, ...]:
-    """What every crop keeps to whose IoU with each box reaches a limit.
-
-    Returns:
-        Its least and its largest area, and what its left, top, right and bottom edges lie before, before, after, after.
-    """
-    if not len(boxes) or limit == 0:
-        return -np.inf, np.inf, np.inf, np.inf, -np.inf, -np.inf
+def _bounds(boxes: Boxes) -> list[float]:
+    """The smallest and the largest area, and the edges that a crop which overlaps all boxes lies before, and after."""
+    if not len(boxes):
+        return [0.0] * 6
     areas = _areas(boxes)
-    smallest, largest = float(areas.max()) * limit * (1 - ROUNDING), float(areas.min()) / limit * (1 + ROUNDING)
-    return smallest, largest, *boxes[:, 2:].min(axis=0).tolist(), *boxes[:, :2].max(axis=0).tolist()
+    right, left = boxes[:, 2:].min(axis=0), boxes[:, :2].max(axis=0)
+    return [float(areas.min()), float(areas.max()), *right.tolist(), *left.tolist()]
 
 
 def _taken(patch: Patch, boxes: Boxes, limit: float) -> bool:

@@ -67,8 +67,7 @@ def _turned(picture: Pixels, change: Change, planes: Sequence[Colours]) -> None:
     """Fill the planes of blue, green and red by way of HSV."""
     for top in range(0, len(picture), STRIP):
         strip = _through_hsv(picture[top : top + STRIP], change)
-        for channel, plane in enumerate(planes):
-            cv2.extractChannel(strip, channel, plane[top : top + STRIP])
+        cv2.split(strip, [plane[top : top + STRIP] for plane in planes])
 
 
 def _blended(picture: Pixels, change: Change, planes: Sequence[Colours]) -> None:
