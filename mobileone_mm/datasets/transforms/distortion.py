@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mobileone_mm.datasets.transforms.moves import Results
-from mobileone_mm.datasets.transforms.view import Pixels
+from mobileone_mm.datasets.transforms.view import Pixels, Recolour
 
 Colours = NDArray[np.float32]
 LEVELS = np.arange(256)
@@ -102,25 +102,29 @@ def _through_hsv(picture: Pixels, change: Change) -> Colours:
     return found if change.after == 1.0 else found * np.float32(change.after)
 
 
-def of_masks(step: Any, results: Results) -> Results:
-    """mmseg's: 8 bits a channel, to the last bit."""
-    picture: Pixels = results['img']
+def of_masks(step: Any) -> Recolour:
+    """mmseg's, drawn: what changes colours of 8 bits a channel, by a level or two otherwise than mmseg.
+
+    mmseg changes saturation and hue one after the other, and rounds to 8 bits in between.
+    """
     levels = LEVELS.astype(np.uint8)
-    table = step.brightness(levels)
+    first = step.brightness(levels)
     contrast_first = np.random.randint(2) == 1
     if contrast_first:
-        table = step.contrast(table)
-    picture = _looked_up(picture, table)
-    if np.random.randint(2):
-        factor = np.random.uniform(step.saturation_lower, step.saturation_upper)
-        picture = _in_hsv(picture, 1, step.convert(levels, alpha=factor))
-    if np.random.randint(2):
-        turned = (LEVELS + np.random.randint(-step.hue_delta, step.hue_delta)) % 180  # OpenCV's hues of 8 bits
-        picture = _in_hsv(picture, 0, turned.astype(np.uint8))
-    if not contrast_first:
-        picture = _looked_up(picture, step.contrast(levels))
-    results['img'] = picture
-    return results
+        first = step.contrast(first)
+    saturate = bool(np.random.randint(2))
+    saturation = np.random.uniform(step.saturation_lower, step.saturation_upper) if saturate else 1.0
+    hue = np.random.randint(-step.hue_delta, step.hue_delta) if np.random.randint(2) else 0
+    last = levels if contrast_first else step.contrast(levels)
+    more = step.convert(levels, alpha=saturation)
+
+    def recolour(picture: Pixels) -> Pixels:
+        picture = _looked_up(picture, first)
+        if hue or saturation != 1:
+            picture = _faded(picture, saturation) if not hue and 0 <= saturation < 1 else _in_hsv(picture, hue, more)
+        return _looked_up(picture, last)
+
+    return recolour
 
 
 def _looked_up(picture: Pixels, table: Pixels) -> Pixels:
@@ -128,16 +132,26 @@ def _looked_up(picture: Pixels, table: Pixels) -> Pixels:
     return picture if unchanged else cv2.LUT(picture, table).astype(np.uint8, copy=False)
 
 
-def _in_hsv(picture: Pixels, channel: int, table: Pixels) -> Pixels:
-    """The picture with one channel of its HSV looked up in a table (256,)."""
-    tables = np.repeat(LEVELS.astype(np.uint8)[None, :, None], 3, axis=2)
-    tables[0, :, channel] = table
-    hsv = cv2.LUT(cv2.cvtColor(picture, cv2.COLOR_BGR2HSV), tables)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR).astype(np.uint8, copy=False)
+def _faded(picture: Pixels, saturation: float) -> Pixels:
+    """The picture less saturated: each channel moves towards the largest one."""
+    channels = cv2.split(picture)
+    value = cv2.max(cv2.max(channels[0], channels[1]), channels[2])
+    moved = [cv2.addWeighted(channel, saturation, value, 1 - saturation, 0) for channel in channels]
+    return cv2.merge(moved).astype(np.uint8, copy=False)
 
 
-# By the host and the name of the class.
-DISTORTIONS: Mapping[str, Callable[[Any, Results], Results]] = {
-    'mmdet.PhotoMetricDistortion': of_boxes,
-    'mmseg.PhotoMetricDistortion': of_masks,
-}
+def _in_hsv(picture: Pixels, hue: int, saturations: Pixels) -> Pixels:
+    """The picture with its hues turned, in OpenCV's steps of two degrees, and its saturations looked up."""
+    # A negative turn is a positive one where red and blue change places. OpenCV takes hues of more than a turn.
+    there, back = (cv2.COLOR_BGR2HSV, cv2.COLOR_HSV2BGR) if hue >= 0 else (cv2.COLOR_RGB2HSV, cv2.COLOR_HSV2RGB)
+    hsv = cv2.cvtColor(picture, there)
+    if hue:
+        hsv = cv2.add(hsv, (abs(hue), 0, 0, 0), hsv)
+    if (saturations != LEVELS).any():
+        cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 1), saturations), hsv, 1)
+    return cv2.cvtColor(hsv, back).astype(np.uint8, copy=False)
+
+
+# By the host and the name of the class; both draw as the host does.
+DISTORTIONS: Mapping[str, Callable[[Any, Results], Results]] = {'mmdet.PhotoMetricDistortion': of_boxes}
+RECOLOURS: Mapping[str, Callable[[Any], Recolour]] = {'mmseg.PhotoMetricDistortion': of_masks}

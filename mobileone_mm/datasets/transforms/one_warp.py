@@ -2,18 +2,21 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
 import mmcv
+import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmengine.logging import print_log
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 
-from mobileone_mm.datasets.transforms.distortion import DISTORTIONS
+from mobileone_mm.datasets.transforms.distortion import DISTORTIONS, RECOLOURS
 from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of
-from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, View
+from mobileone_mm.datasets.transforms.turn import rotate
+from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, Recolour, View
 from mobileone_mm.errors import ConfigError, DataError, shown
 from mobileone_mm.pictures.encoded import Encoded, encoded
 from mobileone_mm.registry import TRANSFORMS
@@ -23,6 +26,8 @@ WITHOUT_PICTURE = ('LoadAnnotations', 'LoadMask')  # that need no pixels of the 
 SHOWN = ('color', 'color_ignore_orientation')  # kinds of pixels that are 8 bits of BGR, whatever a file holds
 DEFAULT = ('cv2', 'color')  # the loader's decoder and kind of pixels, of which JPEG can be decoded smaller
 BOXES = 'hbox'  # mmdet's name of boxes along the axes
+FASTER = {**DISTORTIONS, 'mmseg.RandomRotate': rotate}  # transforms of pixels, by the host and the name of the class
+COLOURED = 3  # dimensions of a picture
 UNREADABLE = (OSError, ValueError, cv2.error)
 RESAMPLED = (('cv2', 'bilinear'), *(('pillow', name) for name in FILTERS))  # as a view does it
 
@@ -61,7 +66,9 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         first = next(pixels, len(others))
         self.moves, self.rest = others[:first], others[first:]
         self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
-        self._distorted = [(step, DISTORTIONS.get(name_of(step))) for step in self.rest]
+        recoloured = [step for step in self.rest[:1] if name_of(step) in RECOLOURS]
+        self._recolour = partial(RECOLOURS[name_of(recoloured[0])], recoloured[0]) if recoloured else None
+        self._after = [(step, FASTER.get(name_of(step))) for step in self.rest[len(recoloured) :]]
         self.max_unreadable = max_unreadable
         self._unreadable: list[str] = []
         self._require_understood()
@@ -108,13 +115,16 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                 view = move(step, results, view)
             else:
                 results = step(results)
+        recolour = self._recolour() if self._recolour else None
         try:
-            results['img'] = view.decoded(picture) if isinstance(picture, Encoded) else view.pixels(picture)
+            results['img'] = _seen(view, picture, recolour)
         except UNREADABLE as error:
             self._skip(results['img_path'], error)
             return None
-        for step, distort in self._distorted:
-            results = distort(step, results) if distort else step(results)
+        for step, faster in self._after:
+            if type(step).__name__.startswith('Pack'):
+                results['img'] = _by_channel(results['img'])
+            results = faster(step, results) if faster else step(results)
         return results
 
     def _opened(self, path: str) -> Encoded | Pixels:
@@ -155,6 +165,21 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
             'current',
             logging.WARNING,
         )
+
+
+def _seen(view: View, picture: Encoded | Pixels, recolour: Recolour | None) -> Pixels:
+    if isinstance(picture, Encoded):
+        return view.decoded(picture, recolour)
+    return view.recoloured(picture, recolour) if recolour else view.pixels(picture)
+
+
+def _by_channel(picture: Any) -> Any:
+    """A picture of 8 bits (H, W, 3) as the hosts pack it: one channel after the other in memory."""
+    if picture.dtype != np.uint8 or picture.ndim != COLOURED or not picture.flags.c_contiguous:
+        return picture
+    planes = np.empty((3, *picture.shape[:2]), np.uint8)
+    cv2.split(picture, list(planes))
+    return planes.transpose(1, 2, 0)
 
 
 def _innermost(step: Any) -> Any:
