@@ -36,8 +36,8 @@ class LoadMask(LoadAnnotations):  # type: ignore[misc]  # mmseg is untyped
         if colours is None:
             loaded = {**results, 'label_map': None}  # mmseg goes through the mask once for each id in it
             super()._load_seg_map(loaded)
-            labels = labels_of_ids(False, results.get('label_map')).astype(np.uint8)
-            results['gt_seg_map'] = cv2.LUT(loaded['gt_seg_map'], labels)
+            label_map = results.get('label_map') or {}
+            results['gt_seg_map'] = _relabelled(loaded['gt_seg_map'], tuple(label_map.items()))
             return
         path = results['seg_map_path']
         with Image.open(path) as mask:
@@ -55,6 +55,15 @@ def labels_of_colours(rgb: NDArray[np.uint8], colours: tuple[tuple[int, ...], ..
     pixels = packed(rgb)
     near = np.searchsorted(ordered, pixels).clip(max=len(ordered) - 1)
     return np.where(ordered[near] == pixels, places[near], len(colours))
+
+
+def _relabelled(ids: NDArray[np.uint8], label_map: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
+    return cv2.LUT(ids, _labels(label_map)).astype(np.uint8, copy=False) if label_map else ids
+
+
+@functools.cache
+def _labels(label_map: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
+    return labels_of_ids(False, dict(label_map)).astype(np.uint8)
 
 
 @functools.cache

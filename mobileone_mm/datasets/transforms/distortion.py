@@ -83,8 +83,8 @@ def _blended(picture: Pixels, change: Change, planes: Sequence[Colours]) -> None
         if not len(below):
             return
         found = _through_hsv(picture.reshape(-1, 1, 3)[below], change).reshape(-1, 3)
-        for channel, plane in enumerate(planes):
-            plane.reshape(-1)[below] = found[:, channel]
+        for number, plane in enumerate(planes):
+            plane.reshape(-1)[below] = found[:, number]
 
 
 def _through_hsv(picture: Pixels, change: Change) -> Colours:
@@ -103,7 +103,7 @@ def _through_hsv(picture: Pixels, change: Change) -> Colours:
 
 
 def of_masks(step: Any) -> Recolour:
-    """mmseg's, drawn: what changes colours of 8 bits a channel, by a level or two otherwise than mmseg.
+    """mmseg's, drawn: what changes colours of 8 bits a channel, but for rounding as mmseg does.
 
     mmseg changes saturation and hue one after the other, and rounds to 8 bits in between.
     """
@@ -146,7 +146,7 @@ def _in_hsv(picture: Pixels, hue: int, saturations: Pixels) -> Pixels:
     there, back = (cv2.COLOR_BGR2HSV, cv2.COLOR_HSV2BGR) if hue >= 0 else (cv2.COLOR_RGB2HSV, cv2.COLOR_HSV2RGB)
     hsv = cv2.cvtColor(picture, there)
     if hue:
-        hsv = cv2.add(hsv, (abs(hue), 0, 0, 0), hsv)
+        cv2.add(hsv, np.array([abs(hue), 0.0, 0.0, 0.0]), hsv)  # four numbers: one a channel
     if (saturations != LEVELS).any():
         cv2.insertChannel(cv2.LUT(cv2.extractChannel(hsv, 1), saturations), hsv, 1)
     return cv2.cvtColor(hsv, back).astype(np.uint8, copy=False)

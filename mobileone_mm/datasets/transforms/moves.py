@@ -148,6 +148,18 @@ def _filter(step: Any) -> str | None:
     return step.interpolation if step.backend == 'pillow' else None
 
 
+def rotate(step: Any, results: Results, view: View) -> View:
+    """mmseg's RandomRotate, of its default centre, size and padding."""
+    turns, degrees = step.generate_degree()
+    if not turns:
+        return view
+    for key in results.get('seg_fields', ()):
+        results[key] = mmcv.imrotate(
+            results[key], angle=degrees, border_value=step.seg_pad_val, interpolation='nearest'
+        )
+    return view.turned(degrees)
+
+
 def flip(step: Any, results: Results, view: View) -> View:
     """RandomFlip, of any host."""
     step(results)

@@ -14,8 +14,7 @@ from mmengine.logging import print_log
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 
 from mobileone_mm.datasets.transforms.distortion import DISTORTIONS, RECOLOURS
-from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of
-from mobileone_mm.datasets.transforms.turn import rotate
+from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of, rotate
 from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, Recolour, View
 from mobileone_mm.errors import ConfigError, DataError, shown
 from mobileone_mm.pictures.encoded import Encoded, encoded
@@ -26,7 +25,6 @@ WITHOUT_PICTURE = ('LoadAnnotations', 'LoadMask')  # that need no pixels of the 
 SHOWN = ('color', 'color_ignore_orientation')  # kinds of pixels that are 8 bits of BGR, whatever a file holds
 DEFAULT = ('cv2', 'color')  # the loader's decoder and kind of pixels, of which JPEG can be decoded smaller
 BOXES = 'hbox'  # mmdet's name of boxes along the axes
-FASTER = {**DISTORTIONS, 'mmseg.RandomRotate': rotate}  # transforms of pixels, by the host and the name of the class
 COLOURED = 3  # dimensions of a picture
 UNREADABLE = (OSError, ValueError, cv2.error)
 RESAMPLED = (('cv2', 'bilinear'), *(('pillow', name) for name in FILTERS))  # as a view does it
@@ -68,7 +66,9 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
         recoloured = [step for step in self.rest[:1] if name_of(step) in RECOLOURS]
         self._recolour = partial(RECOLOURS[name_of(recoloured[0])], recoloured[0]) if recoloured else None
-        self._after = [(step, FASTER.get(name_of(step))) for step in self.rest[len(recoloured) :]]
+        after = self.rest[len(recoloured) :]
+        self._turns = after[0] if after and self._is_in_view(after[0]) else None
+        self._after = [(step, DISTORTIONS.get(name_of(step))) for step in after[1 if self._turns else 0 :]]
         self.max_unreadable = max_unreadable
         self._unreadable: list[str] = []
         self._require_understood()
@@ -81,8 +81,7 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
             )
         expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
         for step in self.moves:
-            resize = _innermost(step)
-            way = getattr(resize, 'backend', 'cv2'), getattr(resize, 'interpolation', 'bilinear')
+            way = _way(step)
             if way not in RESAMPLED[: 1 if expands else None]:  # Pillow's have no colour for what lies outside
                 raise ConfigError(
                     f'OneWarp: {name_of(step)} resizes by {" ".join(way)}, expected one of '
@@ -94,6 +93,14 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                     f'OneWarp: {name_of(step)} loads masks of objects or a map of segments, or boxes that are none of '
                     'mmdet; it moves boxes and the masks of mmseg; leave OneWarp out'
                 )
+
+    def _is_in_view(self, step: Any) -> bool:
+        """Whether a transform that follows is a turn that the warp can make as well."""
+        return (
+            name_of(step) == 'mmseg.RandomRotate'
+            and (step.center, step.auto_bound, step.pal_val) == (None, False, 0)
+            and all(_way(move) == RESAMPLED[0] for move in self.moves)
+        )
 
     @property
     def transforms(self) -> list[Any]:
@@ -116,15 +123,17 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
             else:
                 results = step(results)
         recolour = self._recolour() if self._recolour else None
+        if self._turns:
+            view = rotate(self._turns, results, view)
         try:
             results['img'] = _seen(view, picture, recolour)
         except UNREADABLE as error:
             self._skip(results['img_path'], error)
             return None
-        for step, faster in self._after:
+        for step, distort in self._after:
             if type(step).__name__.startswith('Pack'):
                 results['img'] = _by_channel(results['img'])
-            results = faster(step, results) if faster else step(results)
+            results = distort(step, results) if distort else step(results)
         return results
 
     def _opened(self, path: str) -> Encoded | Pixels:
@@ -182,11 +191,11 @@ def _by_channel(picture: Any) -> Any:
     return planes.transpose(1, 2, 0)
 
 
-def _innermost(step: Any) -> Any:
-    """The Resize that a transform draws a size for."""
+def _way(step: Any) -> tuple[str, str]:
+    """By what and how a transform resizes, or the Resize that it draws a size for."""
     while hasattr(step, 'resize'):
         step = step.resize
-    return step
+    return getattr(step, 'backend', 'cv2'), getattr(step, 'interpolation', 'bilinear')
 
 
 def _needs_no_pixels(step: Any) -> bool:
