@@ -72,7 +72,8 @@ def _taken(patch: Patch, boxes: Boxes, limit: float) -> bool:
 def centred(boxes: Boxes, patch: Patch) -> NDArray[np.bool_]:
     """(N,): whether a patch holds the centre of a box."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
-    found: NDArray[np.bool_] = ((centres > patch[:2]) & (centres < patch[2:])).all(axis=1)
+    inside = (centres > patch[:2]) & (centres < patch[2:])
+    found: NDArray[np.bool_] = np.all(inside, axis=1)
     return found
 
 
