@@ -141,7 +141,7 @@ def enlarged(infos: Sequence[Info], folder: Path) -> list[Info]:
 
 
 def pipelines_of(feed: Feed) -> dict[str, Any]:
-    """The host's pipeline, and ours of the same steps. The host loads masks by its own transform, whose results are ours."""
+    """The host's pipeline, with its own loader of masks, and ours of the same steps."""
     init_default_scope(HOSTS[feed.task])
     theirs = [{**step, 'type': 'LoadAnnotations'} if step['type'] == OWN_LOADER else step for step in feed.steps]
     return {'host': Compose(theirs), 'one warp': Compose([{'type': ONE_WARP, 'transforms': feed.steps}])}
