@@ -37,11 +37,14 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
     What it holds is the hosts' pipeline, unchanged: LoadImageFromFile; then whatever loads boxes or a mask; then
     transforms that move pixels (Expand, MinIoURandomCrop, Resize, RandomFlip of mmdet; Resize, RandomResize,
     RandomChoiceResize with ResizeShortestEdge, RandomCrop, RandomFlip of mmseg; RandomResizedCrop, RandomFlip of
-    mmpretrain); then any others. Those that move
-    pixels draw what they would draw, by the same calls of the same generators, and move boxes and masks, and the
-    picture follows in one step from the file: of what the crop shows, at the size of the input. A JPEG that is shown
-    smaller by a factor of two or more is decoded smaller, which averages pixels that the hosts skip. From the first
-    other transform on, they run as they are, PhotoMetricDistortion by tables.
+    mmpretrain); then any others. Those that move pixels draw what they would draw, by the same calls of the same
+    generators, and move boxes and masks, and the picture follows in one step from the file: of what the crop shows, at
+    the size of the input. A JPEG that is shown smaller by a factor of two or more is decoded smaller, which averages
+    pixels that the hosts skip.
+
+    From the first other transform on, they run as they are, with two exceptions, which draw as their hosts do as well.
+    PhotoMetricDistortion is done in less time. mmseg's RandomRotate joins the warp, if only mmseg's
+    PhotoMetricDistortion stands before it, which then changes colours of the picture that is warped.
 
     A picture that cannot be read, or that was cut short, is named in the log and replaced by another of the set.
 
@@ -64,7 +67,8 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         first = next(pixels, len(others))
         self.moves, self.rest = others[:first], others[first:]
         self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
-        recoloured = [step for step in self.rest[:1] if name_of(step) in RECOLOURS]
+        self._expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
+        recoloured = [step for step in self.rest[:1] if name_of(step) in RECOLOURS and not self._expands]
         self._recolour = partial(RECOLOURS[name_of(recoloured[0])], recoloured[0]) if recoloured else None
         after = self.rest[len(recoloured) :]
         self._turns = after[0] if after and self._is_in_view(after[0]) else None
@@ -79,10 +83,9 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                 f'OneWarp: {LOADER} has color_type={self.load.color_type!r} and to_float32={self.load.to_float32}, '
                 f'expected {" or ".join(map(repr, SHOWN))} and False; leave OneWarp out'
             )
-        expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
         for step in self.moves:
             way = _way(step)
-            if way not in RESAMPLED[: 1 if expands else None]:  # Pillow's have no colour for what lies outside
+            if way not in RESAMPLED[: 1 if self._expands else None]:  # Pillow's have no colour for what lies outside
                 raise ConfigError(
                     f'OneWarp: {name_of(step)} resizes by {" ".join(way)}, expected one of '
                     f'{", ".join(map(" ".join, RESAMPLED))} (with Expand, the first); leave OneWarp out'
@@ -98,6 +101,7 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         """Whether a transform that follows is a turn that the warp can make as well."""
         return (
             name_of(step) == 'mmseg.RandomRotate'
+            and not self._expands
             and (step.center, step.auto_bound, step.pal_val) == (None, False, 0)
             and all(_way(move) == RESAMPLED[0] for move in self.moves)
         )

@@ -93,11 +93,15 @@ class View:
         """
         if not self.turn and self.wide * self.high >= self.width * self.height:
             return recolour(self.pixels(picture))
+        near, part = self._near(picture)
+        return near.pixels(recolour(part))
+
+    def _near(self, picture: Pixels) -> tuple['View', Pixels]:
+        """The same view of the part of a picture that the window needs, and that part; it has a pixel at least."""
         height, width = picture.shape[:2]
         left, top = (min(max(0, int(begin) - 1), side - 1) for begin, side in ((self.left, width), (self.top, height)))
-        right, bottom = int(self.left + self.wide) + 2, int(self.top + self.high) + 2
-        part = recolour(picture[top : max(bottom, top + 1), left : max(right, left + 1)])
-        return replace(self, left=self.left - left, top=self.top - top).pixels(part)
+        right, bottom = max(left + 1, int(self.left + self.wide) + 2), max(top + 1, int(self.top + self.high) + 2)
+        return replace(self, left=self.left - left, top=self.top - top), picture[top:bottom, left:right]
 
     def pixels(self, picture: Pixels) -> Pixels:
         """The result (height, width, 3) of the whole picture."""
@@ -170,9 +174,10 @@ class View:
         return np.array([[across, 0.0, right], [0.0, along, down]])
 
     def _warped(self, picture: Pixels) -> Pixels:
+        near, part = self._near(picture)
         return warped(
-            picture,
-            self._matrix(),
+            part,
+            near._matrix(),
             (self.width, self.height),
             borderMode=cv2.BORDER_REPLICATE if self.fill is None else cv2.BORDER_CONSTANT,
             borderValue=self.fill or BLACK,
