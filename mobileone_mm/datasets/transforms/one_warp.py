@@ -71,7 +71,7 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         recoloured = [step for step in self.rest[:1] if name_of(step) in RECOLOURS and not self._expands]
         self._recolour = partial(RECOLOURS[name_of(recoloured[0])], recoloured[0]) if recoloured else None
         after = self.rest[len(recoloured) :]
-        self._turns = after[0] if after and self._is_in_view(after[0]) else None
+        self._turns = after[0] if after and self._joins_the_warp(after[0]) else None
         self._after = [(step, DISTORTIONS.get(name_of(step))) for step in after[1 if self._turns else 0 :]]
         self.max_unreadable = max_unreadable
         self._unreadable: list[str] = []
@@ -97,7 +97,7 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                     'mmdet; it moves boxes and the masks of mmseg; leave OneWarp out'
                 )
 
-    def _is_in_view(self, step: Any) -> bool:
+    def _joins_the_warp(self, step: Any) -> bool:
         """Whether a transform that follows is a turn that the warp can make as well."""
         return (
             name_of(step) == 'mmseg.RandomRotate'
