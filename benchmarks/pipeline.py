@@ -35,7 +35,7 @@ from timing import Watch, setting
 
 WHAT, FILES = 'pipelines', ('pipeline.md', 'pipeline.json')
 DATA = 'MOBILEONE_MM_DATA'
-ONE_WARP = 'mobileone_mm.OneWarp'
+ONE_WARP, OWN_LOADER = 'mobileone_mm.OneWarp', 'mobileone_mm.LoadMask'
 HD = (1920, 1080)  # px
 HD_PICTURES = 24
 PICTURES, ROUNDS = 24, 15
@@ -141,9 +141,10 @@ def enlarged(infos: Sequence[Info], folder: Path) -> list[Info]:
 
 
 def pipelines_of(feed: Feed) -> dict[str, Any]:
-    """The host's pipeline, and ours of the same steps."""
+    """The host's pipeline, with its own loader of masks, and ours of the same steps."""
     init_default_scope(HOSTS[feed.task])
-    return {'host': Compose(feed.steps), 'one warp': Compose([{'type': ONE_WARP, 'transforms': feed.steps}])}
+    theirs = [{**step, 'type': 'LoadAnnotations'} if step['type'] == OWN_LOADER else step for step in feed.steps]
+    return {'host': Compose(theirs), 'one warp': Compose([{'type': ONE_WARP, 'transforms': feed.steps}])}
 
 
 def rates(feed: Feed, rounds: int, pictures: int) -> dict[str, float]:

@@ -317,6 +317,15 @@ def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
     assert input_size_of(config) == (320, 256)
 
 
+@pytest.mark.parametrize('path', [path for path in [*DETECTORS, *SEGMENTERS] if 'demo' not in path.stem], ids=name)
+def test_boxes_and_masks_are_fed_in_one_warp_that_holds_the_pipeline_as_written(path: Path) -> None:
+    config = Config.fromfile(path)
+    dataset = config.train_dataloader.dataset
+    for part in dataset.get('datasets', [dataset]):
+        (step,) = part.pipeline
+        assert (step.type, step.transforms) == ('mobileone_mm.OneWarp', config.train_pipeline)
+
+
 @pytest.mark.parametrize('path', OWN, ids=name)
 def test_own_data_needs_its_classes_in_one_place(path: Path, tmp_path: Path) -> None:
     lines = (

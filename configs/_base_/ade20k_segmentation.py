@@ -11,7 +11,7 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    dataset=dict(**ade, data_prefix=training, pipeline=_base_.train_pipeline),
+    dataset=dict(**ade, data_prefix=training, pipeline=_base_.in_one_warp),
 )
 val_dataloader = dict(
     batch_size=8,

@@ -11,6 +11,8 @@ train_pipeline = [
     dict(type='RandomRotate', prob=0.5, degree=10),
     dict(type='PackSegInputs'),
 ]
+# The same, but resizing, crop, flip and turn are one warp: docs/train.md, "Feeding".
+in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]
 # Tested at a fixed size as there, which is also what an exported model sees.
 test_pipeline = [
     dict(type='LoadImageFromFile'),

@@ -15,8 +15,8 @@ train_dataloader = dict(
     dataset=dict(
         type='ConcatDataset',
         datasets=[
-            dict(**voc, ann_file=lists + 'train.txt', data_prefix=masks, pipeline=_base_.train_pipeline),
-            dict(**voc, ann_file=lists + 'aug.txt', data_prefix=more_masks, pipeline=_base_.train_pipeline),
+            dict(**voc, ann_file=lists + 'train.txt', data_prefix=masks, pipeline=_base_.in_one_warp),
+            dict(**voc, ann_file=lists + 'aug.txt', data_prefix=more_masks, pipeline=_base_.in_one_warp),
         ],
     ),
 )

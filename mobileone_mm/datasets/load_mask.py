@@ -3,12 +3,13 @@
 import functools
 from typing import Any
 
+import cv2
 import numpy as np
 from mmseg.datasets.transforms import LoadAnnotations
 from numpy.typing import NDArray
 from PIL import Image
 
-from mobileone_mm.datasets.mask_rules import IGNORED
+from mobileone_mm.datasets.mask_rules import IGNORED, labels_of_ids
 from mobileone_mm.datasets.picture_facts import packed
 from mobileone_mm.errors import DataError
 from mobileone_mm.registry import TRANSFORMS
@@ -33,7 +34,10 @@ class LoadMask(LoadAnnotations):  # type: ignore[misc]  # mmseg is untyped
     def _load_seg_map(self, results: dict[str, Any]) -> None:
         colours = results.get('colour_map')
         if colours is None:
-            super()._load_seg_map(results)
+            loaded = {**results, 'label_map': None}  # mmseg goes through the mask once for each id in it
+            super()._load_seg_map(loaded)
+            label_map = results.get('label_map') or {}
+            results['gt_seg_map'] = _relabelled(loaded['gt_seg_map'], tuple(label_map.items()))
             return
         path = results['seg_map_path']
         with Image.open(path) as mask:
@@ -51,6 +55,15 @@ def labels_of_colours(rgb: NDArray[np.uint8], colours: tuple[tuple[int, ...], ..
     pixels = packed(rgb)
     near = np.searchsorted(ordered, pixels).clip(max=len(ordered) - 1)
     return np.where(ordered[near] == pixels, places[near], len(colours))
+
+
+def _relabelled(ids: NDArray[np.uint8], label_map: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
+    return cv2.LUT(ids, _labels(label_map)).astype(np.uint8, copy=False) if label_map else ids
+
+
+@functools.cache
+def _labels(label_map: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
+    return labels_of_ids(False, dict(label_map)).astype(np.uint8)
 
 
 @functools.cache

@@ -71,7 +71,7 @@ def encoded(data: bytes) -> Encoded | None:
             place += 1
             continue
         if marker == SCAN:  # pixels begin; an end before them is that of a preview
-            if data.find(END, place) < 0:
+            if data.rfind(END, place) < 0:
                 break
             turned = orientation_in(exif)
             return Encoded(data, size[::-1] if turned in SIDEWAYS else size, turned) if all(size) else None

@@ -2,18 +2,20 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import cv2
 import mmcv
+import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine import fileio
 from mmengine.logging import print_log
 from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 
-from mobileone_mm.datasets.transforms.distortion import DISTORTIONS
-from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of
-from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, View
+from mobileone_mm.datasets.transforms.distortion import DISTORTIONS, RECOLOURS
+from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of, rotate
+from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, Recolour, View
 from mobileone_mm.errors import ConfigError, DataError, one_line, shown
 from mobileone_mm.pictures.encoded import Encoded, encoded
 from mobileone_mm.registry import TRANSFORMS
@@ -23,6 +25,7 @@ WITHOUT_PICTURE = ('LoadAnnotations', 'LoadMask')  # that need no pixels of the 
 SHOWN = ('color', 'color_ignore_orientation')  # kinds of pixels that are 8 bits of BGR, whatever a file holds
 DEFAULT = ('cv2', 'color')  # the loader's decoder and kind of pixels, of which JPEG can be decoded smaller
 BOXES = 'hbox'  # mmdet's name of boxes along the axes
+COLOURED = 3  # dimensions of a picture
 UNREADABLE = (OSError, ValueError, cv2.error)
 TRIED_IN_A_ROW = 1000  # pictures that cannot be read, after which mmengine's data sets give up
 RESAMPLED = (('cv2', 'bilinear'), *(('pillow', name) for name in FILTERS))  # as a view does it
@@ -35,11 +38,14 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
     What it holds is the hosts' pipeline, unchanged: LoadImageFromFile; then whatever loads boxes or a mask; then
     transforms that move pixels (Expand, MinIoURandomCrop, Resize, RandomFlip of mmdet; Resize, RandomResize,
     RandomChoiceResize with ResizeShortestEdge, RandomCrop, RandomFlip of mmseg; RandomResizedCrop, RandomFlip of
-    mmpretrain); then any others. Those that move
-    pixels draw what they would draw, by the same calls of the same generators, and move boxes and masks, and the
-    picture follows in one step from the file: of what the crop shows, at the size of the input. A JPEG that is shown
-    smaller by a factor of two or more is decoded smaller, which averages pixels that the hosts skip. From the first
-    other transform on, they run as they are, PhotoMetricDistortion by tables.
+    mmpretrain); then any others. Those that move pixels draw what they would draw, by the same calls of the same
+    generators, and move boxes and masks, and the picture follows in one step from the file: of what the crop shows, at
+    the size of the input. A JPEG that is shown smaller by a factor of two or more is decoded smaller, which averages
+    pixels that the hosts skip.
+
+    From the first other transform on, they run as they are, with two exceptions, which draw as their hosts do as well.
+    PhotoMetricDistortion is done in less time. mmseg's RandomRotate joins the warp, if only mmseg's
+    PhotoMetricDistortion stands before it, which then changes colours of the picture that is warped.
 
     A picture that cannot be read, or that was cut short, is named in the log and replaced by another of the set.
 
@@ -65,7 +71,12 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         first = next(pixels, len(others))
         self.moves, self.rest = others[:first], others[first:]
         self._moved = [(step, MOVES.get(name_of(step))) for step in self.moves]
-        self._distorted = [(step, DISTORTIONS.get(name_of(step))) for step in self.rest]
+        self._expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
+        recoloured = [step for step in self.rest[:1] if name_of(step) in RECOLOURS and not self._expands]
+        self._recolour = partial(RECOLOURS[name_of(recoloured[0])], recoloured[0]) if recoloured else None
+        after = self.rest[len(recoloured) :]
+        self._turns = after[0] if after and self._joins_the_warp(after[0]) else None
+        self._after = [(step, DISTORTIONS.get(name_of(step))) for step in after[1 if self._turns else 0 :]]
         self.max_unreadable = max_unreadable
         self._unreadable: dict[str, str] = {}  # paths, with the reason
         self._in_a_row = 0  # that could not be read
@@ -77,11 +88,9 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                 f'OneWarp: {LOADER} has color_type={self.load.color_type!r} and to_float32={self.load.to_float32}, '
                 f'expected {" or ".join(map(repr, SHOWN))} and False; leave OneWarp out'
             )
-        expands = any(name_of(step) == 'mmdet.Expand' for step in self.moves)
         for step in self.moves:
-            resize = _innermost(step)
-            way = getattr(resize, 'backend', 'cv2'), getattr(resize, 'interpolation', 'bilinear')
-            if way not in RESAMPLED[: 1 if expands else None]:  # Pillow's have no colour for what lies outside
+            way = _way(step)
+            if way not in RESAMPLED[: 1 if self._expands else None]:  # Pillow's have no colour for what lies outside
                 raise ConfigError(
                     f'OneWarp: {name_of(step)} resizes by {" ".join(way)}, expected one of '
                     f'{", ".join(map(" ".join, RESAMPLED))} (with Expand, the first); leave OneWarp out'
@@ -92,6 +101,15 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                     f'OneWarp: {name_of(step)} loads masks of objects or a map of segments, or boxes that are none of '
                     'mmdet; it moves boxes and the masks of mmseg; leave OneWarp out'
                 )
+
+    def _joins_the_warp(self, step: Any) -> bool:
+        """Whether a transform that follows is a turn that the warp can make as well."""
+        return (
+            name_of(step) == 'mmseg.RandomRotate'
+            and not self._expands
+            and (step.center, step.auto_bound, step.pal_val) == (None, False, 0)
+            and all(_way(move) == RESAMPLED[0] for move in self.moves)
+        )
 
     @property
     def transforms(self) -> list[Any]:
@@ -113,12 +131,17 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                 view = move(step, results, view)
             else:
                 results = step(results)
+        recolour = self._recolour() if self._recolour else None
+        if self._turns:
+            view = rotate(self._turns, results, view)
         try:
-            results['img'] = view.decoded(picture) if isinstance(picture, Encoded) else view.pixels(picture)
+            results['img'] = _seen(view, picture, recolour)
         except UNREADABLE as error:
             self._skip(results['img_path'], error)
             return None
-        for step, distort in self._distorted:
+        for step, distort in self._after:
+            if type(step).__name__.startswith('Pack'):
+                results['img'] = _by_channel(results['img'])
             results = distort(step, results) if distort else step(results)
         self._in_a_row = 0
         return results
@@ -192,11 +215,26 @@ def _require_number(most: Any) -> None:
         raise ConfigError(f'OneWarp: max_unreadable={most!r} given, expected a whole number of pictures, at least 0')
 
 
-def _innermost(step: Any) -> Any:
-    """The Resize that a transform draws a size for."""
+def _seen(view: View, picture: Encoded | Pixels, recolour: Recolour | None) -> Pixels:
+    if isinstance(picture, Encoded):
+        return view.decoded(picture, recolour)
+    return view.recoloured(picture, recolour) if recolour else view.pixels(picture)
+
+
+def _by_channel(picture: Any) -> Any:
+    """A picture of 8 bits (H, W, 3) as the hosts pack it: one channel after the other in memory."""
+    if picture.dtype != np.uint8 or picture.ndim != COLOURED or not picture.flags.c_contiguous:
+        return picture
+    planes = np.empty((3, *picture.shape[:2]), np.uint8)
+    cv2.split(picture, list(planes))
+    return planes.transpose(1, 2, 0)
+
+
+def _way(step: Any) -> tuple[str, str]:
+    """By what and how a transform resizes, or the Resize that it draws a size for."""
     while hasattr(step, 'resize'):
         step = step.resize
-    return step
+    return getattr(step, 'backend', 'cv2'), getattr(step, 'interpolation', 'bilinear')
 
 
 def _needs_no_pixels(step: Any) -> bool:

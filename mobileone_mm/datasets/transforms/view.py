@@ -1,6 +1,9 @@
 """What a pipeline takes of a picture: crops, sizes and flips as one affine map, and the pixels by that map."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,9 +14,11 @@ from mobileone_mm.pictures.encoded import REDUCED, Encoded
 
 Pixels = NDArray[np.uint8]
 Colour = tuple[int, int, int]
+Recolour = Callable[[Pixels], Pixels]  # what changes each pixel by itself
 # Pillow's filters by mmcv's names; they average all pixels that fall into one, where OpenCV takes two of them a side.
 FILTERS = {'bilinear': Image.Resampling.BILINEAR, 'bicubic': Image.Resampling.BICUBIC}
 
+BLACK = (0, 0, 0)
 MOST_COPIED = 4  # times the result's area: up to here, to copy a window costs less than to warp it
 FLIPS = {(True, False): 1, (False, True): 0, (True, True): -1}  # OpenCV's codes, by x and by y
 
@@ -28,6 +33,7 @@ class View:
         width, height: in px of the result.
         mirrored: whether it is shown the other way round, by x and by y.
         fill: BGR of what lies outside of the picture; None, and there its border goes on.
+        turn: by how many degrees it is then turned about its middle, clockwise; corners of the result are left black.
         pillow: the filter by which Pillow resamples, a key of `FILTERS`; None, and OpenCV does, bilinearly.
     """
 
@@ -39,6 +45,7 @@ class View:
     height: int
     mirrored: tuple[bool, bool] = (False, False)
     fill: Colour | None = None
+    turn: float = 0.0
     pillow: str | None = None
 
     @classmethod
@@ -67,14 +74,39 @@ class View:
         by_x, by_y = self.mirrored
         return replace(self, mirrored=(by_x ^ (direction != 'vertical'), by_y ^ (direction != 'horizontal')))
 
+    def turned(self, degrees: float) -> 'View':
+        """The same, turned clockwise; that comes last."""
+        return replace(self, turn=degrees)
+
     @property
     def reduction(self) -> int:
         """By how much the picture may be decoded smaller: a key of `REDUCED`."""
         shrinks = min(self.wide / self.width, self.high / self.height)
         return max((by for by in REDUCED if by <= shrinks), default=1)
 
+    def recoloured(self, picture: Pixels, recolour: Recolour) -> Pixels:
+        """The result (height, width, 3) of the whole picture, with other colours.
+
+        Where it is larger than its window, the window's pixels are changed, of which there are fewer. At edges that is
+        not quite the same, because colours between two are then mixed from the new ones. So they are where it is
+        turned, since black corners stay black.
+        """
+        if not self.turn and self.wide * self.high >= self.width * self.height:
+            return recolour(self.pixels(picture))
+        near, part = self._near(picture)
+        return near.pixels(recolour(part))
+
+    def _near(self, picture: Pixels) -> tuple['View', Pixels]:
+        """The same view of the part of a picture that the window needs, and that part; it has a pixel at least."""
+        height, width = picture.shape[:2]
+        left, top = (min(max(0, int(begin) - 1), side - 1) for begin, side in ((self.left, width), (self.top, height)))
+        right, bottom = max(left + 1, int(self.left + self.wide) + 2), max(top + 1, int(self.top + self.high) + 2)
+        return replace(self, left=self.left - left, top=self.top - top), picture[top:bottom, left:right]
+
     def pixels(self, picture: Pixels) -> Pixels:
         """The result (height, width, 3) of the whole picture."""
+        if self.turn:
+            return self._turned(picture)
         cut, size = self._cut(picture), (self.width, self.height)
         if self.pillow is not None:
             box = None if cut is not None else self._box(picture)
@@ -113,7 +145,7 @@ class View:
         right, bottom = min(width, self.left + self.wide), min(height, self.top + self.high)
         return max(0, self.left), max(0, self.top), right, bottom
 
-    def decoded(self, picture: Encoded) -> Pixels:
+    def decoded(self, picture: Encoded, recolour: Recolour | None = None) -> Pixels:
         """The result, of a picture that is decoded no larger than it has to be.
 
         Raises:
@@ -124,20 +156,39 @@ class View:
         smaller = replace(
             self, left=self.left / by + right, top=self.top / by + down, wide=self.wide / by, high=self.high / by
         )
-        return smaller.pixels(pixels)
+        return smaller.recoloured(pixels, recolour) if recolour else smaller.pixels(pixels)
 
-    def _warped(self, picture: Pixels) -> Pixels:
+    def _turned(self, picture: Pixels) -> Pixels:
+        left, top = max(0, int(self.left)), max(0, int(self.top))
+        window = picture[top : math.ceil(self.top + self.high), left : math.ceil(self.left + self.wide)]
+        upright = replace(self, left=self.left - left, top=self.top - top)._matrix()
+        middle = (self.width - 1) / 2, (self.height - 1) / 2
+        turned = np.vstack([cv2.getRotationMatrix2D(middle, self.turn, 1.0), [0.0, 0.0, 1.0]])
+        size = self.width, self.height
+        return warped(window, upright @ turned, size, borderMode=cv2.BORDER_CONSTANT, borderValue=BLACK)
+
+    def _matrix(self) -> NDArray[np.float64]:
+        """(2, 3): from pixels of the result, upright, to pixels of the picture."""
         across, right = _slope(self.left, self.wide, self.width, self.mirrored[0])
         along, down = _slope(self.top, self.high, self.height, self.mirrored[1])
-        found = cv2.warpAffine(
-            picture,
-            np.array([[across, 0.0, right], [0.0, along, down]]),
+        return np.array([[across, 0.0, right], [0.0, along, down]])
+
+    def _warped(self, picture: Pixels) -> Pixels:
+        near, part = self._near(picture)
+        return warped(
+            part,
+            near._matrix(),
             (self.width, self.height),
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_REPLICATE if self.fill is None else cv2.BORDER_CONSTANT,
-            borderValue=self.fill or (0, 0, 0),
+            borderValue=self.fill or BLACK,
         )
-        return found.astype(np.uint8, copy=False)
+
+
+def warped(picture: Pixels, matrix: NDArray[np.float64], size: tuple[int, int], **border: Any) -> Pixels:
+    """The picture by a matrix (2, 3) from the result's pixels to its own; four channels take OpenCV half the time."""
+    four = cv2.cvtColor(picture, cv2.COLOR_BGR2BGRA)
+    found = cv2.warpAffine(four, matrix, size, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, **border)
+    return cv2.cvtColor(found, cv2.COLOR_BGRA2BGR).astype(np.uint8, copy=False)
 
 
 def _along(axis: tuple[float, float, int], part: tuple[int, int], mirrored: bool) -> tuple[float, float]:

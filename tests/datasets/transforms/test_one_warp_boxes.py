@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from mmdet.structures.bbox import HorizontalBoxes
 from mmengine.dataset import Compose
-from mmengine.registry import init_default_scope
+from mmengine.registry import TRANSFORMS, init_default_scope
 from numpy.typing import NDArray
 from PIL import Image
 
 from feeding_chains import DISTORT, LOAD, LOAD_BOXES, box_chain, boxed, pair, random_boxes, smooth
+from mobileone_mm.datasets.transforms.crop_tries import draw_patch
 from mobileone_mm.setup.boxes import Resize, resize_of
 
 EVERY = ('horizontal', 'vertical', 'diagonal')
@@ -36,6 +38,40 @@ def test_boxes_are_those_of_mmdet_to_the_last_bit(count: int, size: tuple[int, i
             assert torch.equal(ours.get(name).labels, theirs.get(name).labels)
         kept.add(len(ours.gt_instances) + len(ours.ignored_instances))
     assert kept == set(range(min(count, 1), count + 1))
+
+
+@pytest.mark.parametrize(
+    'boxes',
+    [
+        [[1, 1, 89, 69]],
+        [[2, 2, 88, 68], [5, 4, 85, 67]],
+        [[10, 10, 60, 50], [30, 20, 80, 60]],
+        [[0, 0, 90, 70], [20, 20, 20, 40]],
+        [[5, 5, 15, 15], [70, 50, 85, 65]],
+    ],
+    ids=['whole', 'two large', 'overlapping', 'one without an area', 'far apart'],
+)
+def test_crops_are_those_of_mmdet(boxes: list[list[int]]) -> None:
+    """For each limit of the IoU, those that few crops reach too; and for boxes that no crop can hold."""
+    init_default_scope('mmdet')
+    limits: dict[float, int] = {}
+    for seed in range(60):
+        crop = TRANSFORMS.build({'type': 'MinIoURandomCrop'})
+        corners = np.array(boxes, np.float32)
+        picture = np.zeros((70, 90, 1), np.uint8)
+        picture[..., 0] = np.arange(90)  # of what is left, the first pixel tells where it begins
+        np.random.seed(seed)
+        theirs = crop({'img': picture, 'gt_bboxes': HorizontalBoxes(torch.from_numpy(corners))})
+        after = np.random.random_sample()
+        np.random.seed(seed)
+        patch = draw_patch(crop, corners, 90, 70) or (0, 0, 90, 70)
+        assert np.random.random_sample() == after
+        left, top, right, bottom = patch
+        assert theirs['img'].shape[:2] == (bottom - top, right - left)
+        assert theirs['img'][0, 0, 0] == left
+        limits[crop.mode] = limits.get(crop.mode, 0) + 1
+    assert {0, 1} <= set(limits)
+    assert len(limits) == 7 or len(boxes) > 1
 
 
 @pytest.mark.parametrize('side', [20, 48, 120])
