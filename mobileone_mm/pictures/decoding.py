@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# EXIF's orientations: nothing to be done; those that swap width and height; those that turn an axis of the upright
-# picture, by x and by y.
-UPRIGHT, SIDEWAYS = 1, (5, 6, 7, 8)
+# EXIF's orientations: all of them; nothing to be done; those that swap width and height; those that turn an axis of the
+# upright picture, by x and by y.
+ORIENTATIONS, UPRIGHT, SIDEWAYS = range(1, 9), 1, (5, 6, 7, 8)
 FROM_THE_RIGHT, FROM_BELOW = (2, 3, 6, 7), (3, 4, 7, 8)
 STEP = 80  # from the grey level of one quarter of a picture to that of the next
-QUARTERS = np.array([[0, 1], [2, 3]], np.uint8)
 JPEG = ('JPEG', 'MPO')  # Pillow's names; the second is of cameras
 SURE = (*JPEG, 'WEBP')  # Pillow's names of what OpenCV, which training loads with, reads wherever Pillow does
 TURNED_WHEN_READ = 'TIFF'  # Pillow and OpenCV turn it in any case
@@ -117,17 +116,16 @@ def orientation_in(segments: Iterable[bytes]) -> int:
     blocks = b''.join(b'\xff\xe1' + (2 + len(data)).to_bytes(2, 'big') + data for data in segments)
     if not blocks:
         return UPRIGHT
-    start, rest = _quarters()
+    start, rest, layouts = _quarters()
     picture = cv2.imdecode(np.frombuffer(start + blocks + rest, np.uint8), cv2.IMREAD_GRAYSCALE)
     if picture is None:
         return UPRIGHT
-    corners = picture[[[0, 0], [-1, -1]], [[0, -1], [0, -1]]].astype(float) / STEP
-    return _turn_between(QUARTERS, corners.round())
+    return layouts[_layout((picture[[0, 0, -1, -1], [0, -1, 0, -1]].astype(float) / STEP).round())]
 
 
 def _turn_between(stored: NDArray[Any], shown: NDArray[Any]) -> int:
     """Which orientation makes what is shown of what a file holds: the first one, where several do."""
-    return next((way for way in range(1, 9) if np.array_equal(_turned(stored, way), shown)), UPRIGHT)
+    return next((way for way in ORIENTATIONS if np.array_equal(_turned(stored, way), shown)), UPRIGHT)
 
 
 def _turned(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
@@ -136,8 +134,14 @@ def _turned(stored: NDArray[Any], orientation: int) -> NDArray[Any]:
 
 
 @cache
-def _quarters() -> tuple[bytes, bytes]:
-    """A JPEG file of four quarters, in two parts between which EXIF data may stand."""
-    _, data = cv2.imencode('.jpg', (QUARTERS * STEP).repeat(8, 0).repeat(8, 1))
+def _quarters() -> tuple[bytes, bytes, dict[tuple[int, ...], int]]:
+    """A JPEG file of four quarters, in two parts between which EXIF data may stand; and what its turns look like."""
+    quarters = np.array([[0, 1], [2, 3]], np.uint8)
+    _, data = cv2.imencode('.jpg', (quarters * STEP).repeat(8, 0).repeat(8, 1))
     whole = data.tobytes()
-    return whole[:2], whole[2:]
+    return whole[:2], whole[2:], {_layout(_turned(quarters, way)): way for way in ORIENTATIONS}
+
+
+def _layout(quarters: NDArray[Any]) -> tuple[int, ...]:
+    """Which quarter lies at the top left and right, and at the bottom left and right."""
+    return tuple(quarters.astype(int).ravel().tolist())
