@@ -25,7 +25,7 @@ from mobileone_mm.pictures.decoding import JPEG, SIDEWAYS, UPRIGHT, decoded, no_
 
 LOGGER = logging.getLogger(__name__)
 
-FORMAT = 4  # of the kept facts; those of another are read anew
+FORMAT = 5  # of the kept facts; those of another are read anew
 MOST_COLOURS = 300  # of one file; a mask has few, a photograph thousands
 MOST_THREADS = 8  # Pillow decodes outside of Python's lock
 INDEX_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')  # Pillow's, where a pixel is one whole number

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from mobileone_mm.errors import DataError
 from mobileone_mm.inspection.by_task import KINDS
 from mobileone_mm.openmmlab.configs import task_of
-from mobileone_mm.openmmlab.data_sets import require_packed
+from mobileone_mm.openmmlab.data_sets import require_packed, why_not_given
 from mobileone_mm.outputs import SAMPLES, mark_folder, signed_jpeg
 from mobileone_mm.pictures.reading import Picture, channels_swapped
 from mobileone_mm.pictures.sheet import sheet_of
@@ -36,7 +36,7 @@ def samples_of(config: Config, dataset: Any, count: int, seed: int) -> bytes:
     torch.manual_seed(seed)
     chosen = np.random.default_rng(seed).choice(len(dataset), min(count, len(dataset)), replace=False)
     names, palette = tuple(dataset.metainfo.get('classes') or ()), dataset.metainfo.get('palette') or ()
-    items = [_sample(dataset, int(index)) for index in chosen]
+    items = [_sample(config, dataset, int(index)) for index in chosen]
     kind = KINDS[task_of(config)]
     for item in items:
         require_packed(item, config, LOADER)
@@ -58,11 +58,12 @@ def write_sheet(sheet: bytes, folder: Path) -> None:
     (folder / SAMPLES).write_bytes(sheet)
 
 
-def _sample(dataset: Any, index: int) -> Any:
+def _sample(config: Config, dataset: Any, index: int) -> Any:
     try:
         return dataset[index]
     except Exception as error:  # of any kind, for a file that is no picture or an option that does not fit
-        raise DataError(f'the training pipeline cannot give sample {index}: {str(error).strip()}') from error
+        why = why_not_given(error, config, LOADER)
+        raise DataError(f'the training pipeline cannot give sample {index}: {why}') from error
 
 
 def picture_of(inputs: torch.Tensor) -> Picture:

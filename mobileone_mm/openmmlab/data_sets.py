@@ -103,6 +103,46 @@ def require_meta_keys(config: Config) -> None:
                     )
 
 
+def why_not_given(error: Exception, config: Config, loader: str) -> str:
+    """Why a loader's data set cannot give an item, from what a step of its pipeline raised.
+
+    A step that looks for what no step before it left raises no more than its name.
+    """
+    text = str(error).strip()
+    if not isinstance(error, KeyError):
+        return text
+    late = [f'{place}: {" and ".join(steps)}' for place, steps in _behind_packing(config, loader)]
+    if not late:
+        return f'a step of {shown(last_pipelines(config, loader))} looks for {text}, which no step before it gives'
+    return (
+        f'a step looks for {text}, and what is packed has it no more; put the step that packs last, behind '
+        f'{shown(late, "; ")}'
+    )
+
+
+def _behind_packing(config: Config, loader: str) -> Iterator[tuple[str, list[str]]]:
+    """The names of the steps behind the one that packs, by the place of the pipeline; those of a OneWarp one by one."""
+    for place in last_pipelines(config, loader):
+        names = list(_names(_at(config, place)))
+        packing = [number for number, name in enumerate(names) if name in PACKERS.values()]
+        if packing and names[packing[0] + 1 :]:
+            yield place, names[packing[0] + 1 :]
+
+
+def _names(steps: Any) -> Iterator[str]:
+    for step in steps if isinstance(steps, list | tuple) else ():
+        if isinstance(step, Mapping):
+            inner = step.get('transforms')
+            yield from _names(inner) if isinstance(inner, list | tuple) else [str(step.get('type')).rpartition('.')[2]]
+
+
+def _at(config: Config, place: str) -> Any:
+    found: Any = config
+    for key in place.split('.'):
+        found = found[int(key)] if isinstance(found, list | tuple) else found.get(key)
+    return found
+
+
 @contextmanager
 def explained(config: Config, loader: str) -> Iterator[None]:
     """Say which files of a loader's data are not there, where building its data sets fails and some are not.

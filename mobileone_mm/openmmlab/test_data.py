@@ -14,7 +14,13 @@ from mmengine.registry import DATASETS, EVALUATOR
 
 from mobileone_mm.errors import ConfigError, DataError, MobileOneError, UsageError, one_line
 from mobileone_mm.openmmlab.configs import enter_scope, quiet
-from mobileone_mm.openmmlab.data_sets import explained, require_meta_keys, require_packed, require_plain_classes
+from mobileone_mm.openmmlab.data_sets import (
+    explained,
+    require_meta_keys,
+    require_packed,
+    require_plain_classes,
+    why_not_given,
+)
 from mobileone_mm.openmmlab.places import naming, place_of
 
 
@@ -155,6 +161,7 @@ def read_sample(samples: Samples, index: int) -> Mapping[str, Any]:
         item: Mapping[str, Any] = samples.dataset[index]
     except Exception as error:  # of any kind, for a file that is no picture
         path = samples.dataset.get_data_info(index).get('img_path', f'picture {index}')
-        raise DataError(f'{path}: cannot be read by the test pipeline: {str(error).strip()}') from error
+        why = why_not_given(error, samples.config, 'test_dataloader')
+        raise DataError(f'{path}: cannot be read by the test pipeline: {why}') from error
     require_packed(item, samples.config, 'test_dataloader')
     return item

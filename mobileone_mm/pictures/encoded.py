@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mobileone_mm.pictures.decoding import EXIF, SIDEWAYS, orientation_in
+from mobileone_mm.pictures.decoding import FROM_BELOW, FROM_THE_RIGHT, SIDEWAYS, orientation_in
 
 # How many times smaller JPEG is decoded at no cost, and OpenCV's flags for it, which turn pictures as EXIF data say.
 REDUCED = {
@@ -15,10 +15,10 @@ REDUCED = {
     4: cv2.IMREAD_REDUCED_COLOR_4,
     8: cv2.IMREAD_REDUCED_COLOR_8,
 }
-FROM_THE_RIGHT, FROM_BELOW = (2, 3, 6, 7), (3, 4, 7, 8)  # EXIF's orientations that turn an axis of the upright picture
 # JPEG's markers: of a file's first segment, what may stand before a marker, of a frame (its height and width in px), of
-# EXIF data, of the pixels, of the end.
-START, FILLING, SCAN, APPLICATION, END = b'\xff\xd8', 0xFF, 0xDA, 0xE1, b'\xff\xd9'
+# EXIF data, of the pixels, of the end, and those that are no more than a marker; 0 is none.
+START, FILLING, SCAN, APPLICATION, END = b'\xff\xd8', b'\xff', 0xDA, 0xE1, b'\xff\xd9'
+ALONE = {0x00, 0x01, *range(0xD0, 0xD9)}
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 HEAD = 4  # bytes of a segment: its marker, and its length
 
@@ -29,8 +29,8 @@ class Encoded:
 
     Attributes:
         data: all of them.
-        size: width and height in px, upright by its EXIF data.
-        orientation: 1 to 8, by EXIF.
+        size: width and height in px, as OpenCV turns it.
+        orientation: 1 to 8 by EXIF, 1 where OpenCV turns and mirrors nothing.
     """
 
     data: bytes
@@ -64,16 +64,20 @@ def encoded(data: bytes) -> Encoded | None:
     """
     if not data.startswith(START):
         return None
-    size, exif, place = (0, 0), b'', len(START)
-    while place + HEAD <= len(data) and data[place] == FILLING:
+    size, place = (0, 0), len(START)
+    blocks: list[bytes] = []
+    while (place := data.find(FILLING, place)) >= 0 and place + HEAD <= len(data):  # decoders pass over stray bytes
         marker, begin = data[place + 1], place + HEAD
-        if marker == FILLING:
+        if marker == FILLING[0]:
             place += 1
+            continue
+        if marker in ALONE:
+            place += 2
             continue
         if marker == SCAN:  # pixels begin; an end before them is that of a preview
             if data.rfind(END, place) < 0:
                 break
-            turned = orientation_in(exif)
+            turned = orientation_in(blocks)
             return Encoded(data, size[::-1] if turned in SIDEWAYS else size, turned) if all(size) else None
         if marker in FRAMES:
             size = (
@@ -81,7 +85,7 @@ def encoded(data: bytes) -> Encoded | None:
                 int.from_bytes(data[begin + 1 : begin + 3], 'big'),
             )
         end = place + 2 + int.from_bytes(data[place + 2 : begin], 'big')
-        if marker == APPLICATION and data.startswith(EXIF, begin) and not exif:
-            exif = data[begin:end]
-        place = end
+        if marker == APPLICATION:
+            blocks.append(data[begin:end])
+        place = max(begin, end)
     raise ValueError('the file was cut short')

@@ -16,7 +16,7 @@ def spread_over(paths: Sequence[str], most: int) -> list[str]:
 
 
 def picture_sizes(paths: Sequence[str]) -> list[tuple[int, int]]:
-    """Width and height in px of pictures, upright by their EXIF data; of a large set, of some hundred.
+    """Width and height in px of pictures, as OpenCV turns them; of a large set, of some hundred.
 
     What cannot be read is left out: `mobileone check` names it.
     """
@@ -29,8 +29,8 @@ def picture_sizes(paths: Sequence[str]) -> list[tuple[int, int]]:
                 width, height = image.size
                 if image.format == 'PNG':
                     image.load()  # its EXIF data may come last
-                turned = orientation_of(image) in SIDEWAYS
-        except (OSError, ValueError, SyntaxError):
+                turned = orientation_of(image, path) in SIDEWAYS
+        except Exception:  # of any kind, for a file that is no picture
             continue
         sizes.append((height, width) if turned else (width, height))
     return sizes

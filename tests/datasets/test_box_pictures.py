@@ -10,7 +10,7 @@ from typing import Any
 import mmcv
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from mobileone_mm.datasets.coco import CocoDataset
 from mobileone_mm.datasets.voc import VOCDataset
@@ -107,8 +107,10 @@ def test_a_picture_is_taken_if_it_is_loaded_at_the_size_of_its_boxes(
         assert 'color_ignore_orientation' in cure
 
 
-@pytest.mark.parametrize('form', ['JPEG', 'PNG', 'TIFF', 'WEBP'])
+@pytest.mark.parametrize('form', ['JPEG', 'PNG', 'TIFF', 'WEBP', 'AVIF'])
 def test_sizes_are_those_that_mmcv_loads(tmp_path: Path, form: str) -> None:
+    if form == 'AVIF' and not features.check('avif'):
+        pytest.skip('this Pillow writes no AVIF')
     for orientation in range(1, 9):
         content = picture(orientation=orientation, form=form)
         width, height = mmcv.imfrombytes(content).shape[1::-1]
@@ -118,6 +120,18 @@ def test_sizes_are_those_that_mmcv_loads(tmp_path: Path, form: str) -> None:
         (root / 'Annotations/a.xml').write_text('<annotation></annotation>')
         info = read_voc(root).get_data_info(0)  # of the image, as the XML file gives no size
         assert (info['width'], info['height']) == (width, height)
+
+
+@both
+def test_exif_data_that_come_twice_turn_a_picture_as_mmcv_does(tmp_path: Path, read: Callable[..., Any]) -> None:
+    turned, empty = picture(orientation=6), b'\xff\xe1\0\x16Exif\0\0II*\0\x08\0\0\0' + bytes(6)
+    content = turned[:2] + empty + turned[2:]
+    assert mmcv.imfrombytes(content).shape[1::-1] == (HEIGHT, WIDTH)
+    write_set(tmp_path / 'right', {'a.jpg': content}, (HEIGHT, WIDTH))
+    assert len(read(tmp_path / 'right')) == 1
+    write_set(tmp_path / 'wrong', {'a.jpg': content}, (WIDTH, HEIGHT))
+    with pytest.raises(DataError, match=rf'a\.jpg: loaded as {HEIGHT} x {WIDTH} px, its boxes are for'):
+        read(tmp_path / 'wrong')
 
 
 @both

@@ -75,6 +75,19 @@ def test_what_the_pipeline_cannot_read_is_named() -> None:
     assert not OUT.exists()
 
 
+def test_a_step_behind_the_one_that_packs_is_named() -> None:
+    write_masks()
+    place, text = Path('my_masks.py'), Path('my_masks.py').read_text()
+    packs = "    dict(type='PackSegInputs'),\n"
+    place.write_text(text.replace(packs, f"{packs}    dict(type='RandomCrop', crop_size=(8, 8)),\n"))
+    with pytest.raises(
+        DataError,
+        match=r"cannot give sample \d: a step looks for 'img', and what is packed has it no more; put the step that "
+        r'packs last, behind train_dataloader\.dataset\.pipeline: RandomCrop$',
+    ):
+        drawn(open_dataset(load_config('my_masks.py'), 'train_dataloader'))
+
+
 CLASSES = """
 default_scope = 'mmpretrain'
 model = dict()

@@ -7,7 +7,7 @@ import pytest
 from mmengine.config import Config
 
 from mobileone_mm.errors import ConfigError, DataError
-from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, require_meta_keys, sets_of
+from mobileone_mm.openmmlab.data_sets import explained, last_pipelines, require_meta_keys, sets_of, why_not_given
 from mobileone_mm.openmmlab.test_data import Samples, read_sample
 
 
@@ -144,3 +144,30 @@ def test_keys_that_predictions_are_scored_by_are_asked_for(
         f'my.py: val_dataloader.dataset.dataset.pipeline.1.meta_keys leaves out {lost}, which predictions are scored '
         'by: add it'
     )
+
+
+LOAD, CROP = {'type': 'LoadImageFromFile'}, {'type': 'mmdet.RandomCrop'}
+PACK = {'type': 'mmdet.PackDetInputs'}
+NOT_GIVEN = "a step of train_dataloader.dataset.pipeline looks for 'img', which no step before it gives"
+EARLY = "a step looks for 'img', and what is packed has it no more; put the step that packs last, behind "
+
+
+@pytest.mark.parametrize(
+    ('dataset', 'said'),
+    [
+        ({'pipeline': [LOAD, CROP, PACK]}, NOT_GIVEN),
+        ({'pipeline': [LOAD, CROP]}, NOT_GIVEN),
+        ({'pipeline': [LOAD, PACK, CROP]}, f'{EARLY}train_dataloader.dataset.pipeline: RandomCrop'),
+        (
+            {'datasets': [{'pipeline': [PACK]}, {'dataset': {'pipeline': [PACK, CROP, LOAD]}}]},
+            f'{EARLY}train_dataloader.dataset.datasets.1.dataset.pipeline: RandomCrop and LoadImageFromFile',
+        ),
+        (
+            {'pipeline': [{'type': 'mobileone_mm.OneWarp', 'transforms': [LOAD, PACK]}, CROP]},
+            f'{EARLY}train_dataloader.dataset.pipeline: RandomCrop',
+        ),
+    ],
+)
+def test_what_a_step_looks_for_in_vain_is_explained(dataset: dict[str, Any], said: str) -> None:
+    assert why_not_given(KeyError('img'), config_of(dataset), 'train_dataloader') == said
+    assert why_not_given(OSError('a.jpg: gone'), config_of(dataset), 'train_dataloader') == 'a.jpg: gone'

@@ -16,7 +16,8 @@ from mmengine.registry import TRANSFORMS as ROOT_TRANSFORMS
 from mobileone_mm.datasets.transforms.distortion import DISTORTIONS, RECOLOURS
 from mobileone_mm.datasets.transforms.moves import MOVES, Results, blank, name_of, rotate
 from mobileone_mm.datasets.transforms.view import FILTERS, Pixels, Recolour, View
-from mobileone_mm.errors import ConfigError, DataError, one_line, shown
+from mobileone_mm.errors import ConfigError, DataError, one_line, printable, shown
+from mobileone_mm.pictures.decoding import reason
 from mobileone_mm.pictures.encoded import Encoded, encoded
 from mobileone_mm.registry import TRANSFORMS
 
@@ -150,7 +151,7 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         """A file that may be decoded smaller, or the pixels of any other.
 
         Raises:
-            OSError, ValueError, cv2.error: it cannot be read.
+            OSError, ValueError: it cannot be read.
         """
         data: bytes = fileio.get(path, backend_args=self.load.backend_args)
         if not data:
@@ -158,7 +159,10 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
         found = encoded(data) if (self.load.imdecode_backend, self.load.color_type) == DEFAULT else None
         if found:
             return found
-        picture: Pixels | None = mmcv.imfrombytes(data, self.load.color_type, backend=self.load.imdecode_backend)
+        try:
+            picture: Pixels | None = mmcv.imfrombytes(data, self.load.color_type, backend=self.load.imdecode_backend)
+        except Exception as error:  # of any kind, for a file that is no picture
+            raise ValueError(reason(error)) from error
         if picture is None:
             raise ValueError('no picture that OpenCV knows')
         return picture
@@ -181,8 +185,10 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
                 f'{shown(self._unreadable)}; `mobileone check` names all of them'
             )
         print_log(
-            f'{path}: cannot be read: {error}; another picture is taken instead ({count} of at most '
-            f'{self.max_unreadable} in this process)',
+            printable(
+                f'{path}: cannot be read: {error}; another picture is taken instead ({count} of at most '
+                f'{self.max_unreadable} in this process)'
+            ),
             'current',
             logging.WARNING,
         )

@@ -1,5 +1,8 @@
 """Pictures that cannot be read while a training goes on, and pipelines that one warp cannot stand for."""
 
+import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,7 @@ import numpy as np
 import pytest
 from mmengine.dataset import Compose
 from mmengine.registry import DATASETS, TRANSFORMS, init_default_scope
-from PIL import Image
+from PIL import Image, features
 from torch.utils.data import DataLoader
 
 from feeding_chains import LOAD, LOAD_BOXES, box_chain, boxed, random_boxes, smooth
@@ -82,6 +85,78 @@ def test_whatever_is_no_picture_is_skipped(content: bytes, tmp_path: Path) -> No
     path = tmp_path / 'one.jpg'
     path.write_bytes(content)
     assert one_warp(LOAD, LOAD_BOXES, RESIZE)(boxed(path, random_boxes(1, 9, 9))()) is None
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    """Of a PNG file."""
+    return struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+
+
+def too_large() -> bytes:
+    """A PNG file that says it has 60,000 x 60,000 px."""
+    header = chunk(b'IHDR', struct.pack('>IIBBBBB', 60000, 60000, 8, 2, 0, 0, 0))
+    return b'\x89PNG\r\n\x1a\n' + header + chunk(b'IDAT', zlib.compress(bytes(9))) + chunk(b'IEND', b'')
+
+
+def stored(kind: str) -> bytes:
+    if kind == 'AVIF' and not features.check('avif'):
+        pytest.skip('this Pillow writes no AVIF')
+    file = io.BytesIO()
+    smooth(60, 40).save(file, kind)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize('kind', ['AVIF', 'PNG', 'WEBP', 'TIFF', 'GIF', 'JPEG', 'BMP'])
+@pytest.mark.parametrize('backend', ['cv2', 'pillow'])
+def test_whatever_the_loader_cannot_decode_is_skipped(kind: str, backend: str, tmp_path: Path) -> None:
+    """Whatever it raises: Pillow has a SyntaxError for some, and an error of its own for what is too large."""
+    step, whole = one_warp({**LOAD, 'imdecode_backend': backend}, LOAD_BOXES, RESIZE), stored(kind)
+    path = tmp_path / 'one'
+    info = boxed(path, random_boxes(1, 60, 40))
+    path.write_bytes(whole)
+    assert step(info())['img'].shape == (32, 32, 3)
+    path.write_bytes(whole[:60])
+    assert step(info()) is None
+    path.write_bytes(too_large())
+    assert step(info()) is None
+
+
+def test_a_name_in_the_log_moves_no_cursor(tmp_path: Path, log: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / 'a\x1b]0;title\x07\nb.jpg'
+    path.write_bytes(b'no picture')
+    assert one_warp(LOAD, LOAD_BOXES, RESIZE)(boxed(path, random_boxes(1, 9, 9))()) is None
+    (said,) = [record.message for record in log.records if 'cannot be read' in record.message]
+    assert said.startswith(f'{tmp_path}/a\\x1b]0;title\\x07\\nb.jpg: cannot be read: no picture that OpenCV knows; ')
+
+
+def two_blocks(first: bytes) -> bytes:
+    """A JPEG file with EXIF data twice, of which the second ones turn it."""
+    tags = b'Exif\0\0II' + struct.pack('<HIHHHIHHI', 42, 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    segments = (b'\xff\xe1' + struct.pack('>H', 2 + len(data)) + data for data in (first, tags))
+    whole = stored('JPEG')
+    return whole[:2] + b''.join(segments) + whole[2:]
+
+
+@pytest.mark.parametrize('first', [b'Exif\0\0', b'Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0'], ids=['empty', 'no tags'])
+def test_exif_data_that_come_twice_turn_the_picture_as_they_do_for_the_host(first: bytes, tmp_path: Path) -> None:
+    path = tmp_path / 'one.jpg'
+    path.write_bytes(two_blocks(first))
+    info = boxed(path, random_boxes(1, 40, 60))
+    init_default_scope('mmdet')
+    theirs = Compose([LOAD, LOAD_BOXES, RESIZE])(info())
+    ours = one_warp(LOAD, LOAD_BOXES, RESIZE)(info())
+    assert ours['ori_shape'] == theirs['ori_shape'] == (60, 40)
+    np.testing.assert_array_equal(ours['img'], theirs['img'])
+
+
+def test_stray_bytes_between_segments_are_no_reason_to_skip_a_picture(tmp_path: Path) -> None:
+    whole = stored('JPEG')
+    path = tmp_path / 'one.jpg'
+    path.write_bytes(whole[:20] + bytes(3) + whole[20:])  # behind the first segment
+    info = boxed(path, random_boxes(1, 60, 40))
+    init_default_scope('mmdet')
+    theirs = Compose([LOAD, LOAD_BOXES, RESIZE])(info())
+    np.testing.assert_array_equal(one_warp(LOAD, LOAD_BOXES, RESIZE)(info())['img'], theirs['img'])
 
 
 @pytest.mark.parametrize('mode', ['L', 'P', 'RGBA', 'LA', '1', 'CMYK'])
