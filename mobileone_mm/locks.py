@@ -9,19 +9,15 @@ import errno
 import fcntl
 import os
 import platform
-import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from pathlib import Path
 
 from mobileone_mm.errors import UsageError
-from mobileone_mm.rooms import require_way
+from mobileone_mm.rooms import OWNER, owner, require_way, said_in
 
 HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)  # fcntl(2): POSIX allows either
-OWNER = re.compile(rb'mobileone_mm: process (?P<pid>[0-9]+) on (?P<host>[^\n]*)\n')
-LONGEST = 1024  # bytes of a lock file that are read
 
 Locks = dict[Path, tuple[int, list[Path]]]  # by path: its open lock file, and the folders that were made for that
 _HELD: ContextVar[Locks | None] = ContextVar('what is locked until the work is done', default=None)
@@ -80,7 +76,7 @@ def _locked(file: Path, path: str | Path) -> int | None:
     while True:
         lock = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
         try:
-            said = os.pread(lock, LONGEST, 0) if stat.S_ISREG(os.fstat(lock).st_mode) else b'no file'
+            said = said_in(lock)
             if said and not OWNER.fullmatch(said):
                 os.close(lock)
                 return None
@@ -95,7 +91,7 @@ def _locked(file: Path, path: str | Path) -> int | None:
             ) from error
         if os.fstat(lock).st_nlink:
             os.ftruncate(lock, 0)
-            os.pwrite(lock, f'mobileone_mm: process {os.getpid()} on {platform.node()}\n'.encode(), 0)
+            os.pwrite(lock, owner(), 0)
             return lock
         os.close(lock)  # its owner has removed it in between
 

@@ -1,15 +1,17 @@
 """Hidden folders beside a path, in which is written what will stand there, and which no killed process leaves for long.
 
-Such a *room* has a lock that the writing process holds and the system takes from it when it ends, however it ends. So a
-killed process leaves a room without a holder, which the next run for the same path clears away. Where a file system
-knows no locks, or keeps them to one machine while several write to it, rooms have to be removed by hand, or may be
-cleared too early.
+Such a *room* has a lock that the writing process holds and the system takes from it when it ends, however it ends. So
+a killed process leaves a room without a holder, which the next run for the same path clears away. What the lock holds
+says that we made it: a folder that merely has such a name is the user's. Where a file system knows no locks, or keeps
+them to one machine while several write to it, rooms have to be removed by hand, or may be cleared too early.
 """
 
 import fcntl
 import os
+import platform
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,20 +21,39 @@ from mobileone_mm.errors import UsageError
 
 # What a room holds: a folder for what is written, what stepped aside for it, what went before it, and the lock.
 FRESH, ASIDE, RETIRED, LOCK = 'new', 'old', 'gone', 'lock'
+OWNER = re.compile(rb'mobileone_mm: process (?P<pid>[0-9]+) on (?P<host>[^\n]*)\n')  # all that a lock holds
+LONGEST = 1024  # bytes of a lock that are read
 SPARE = 2**20  # bytes that a disk takes which is not full
 
 
 def require_way(path: Path) -> None:
-    """Refuse a path below a symbolic link that leads nowhere: what is missing there would be made elsewhere.
+    """Refuse a path below a symbolic link that leads nowhere, or one that goes up from a folder that does not exist.
+
+    What is missing there would be made elsewhere, where the system does not find it by this path.
 
     Raises:
-        UsageError: with the link.
+        UsageError: with the link, or the folder.
     """
-    for folder in path.absolute().parents:
-        if os.path.islink(folder) and not os.path.exists(folder):
+    whole = path.absolute()
+    for folder in reversed((whole, *whole.parents)):
+        if folder != whole and os.path.islink(folder) and not os.path.exists(folder):
             raise UsageError(
                 f'{path}: {folder} is a symbolic link that leads nowhere; remove it, or choose another path'
             )
+        if folder.name == '..' and not os.path.isdir(folder.parent):
+            raise UsageError(
+                f'{path}: {folder.parent} is no folder, so that .. leads nowhere from there; choose another path'
+            )
+
+
+def owner() -> bytes:
+    """What this process writes into a lock (`OWNER`)."""
+    return f'mobileone_mm: process {os.getpid()} on {platform.node()}\n'.encode()
+
+
+def said_in(lock: int) -> bytes:
+    """What an open lock holds; of what is no file, something that no process of ours wrote."""
+    return os.pread(lock, LONGEST, 0) if stat.S_ISREG(os.fstat(lock).st_mode) else b'no file'
 
 
 @contextmanager
@@ -66,6 +87,7 @@ def _new_room(path: Path) -> tuple[Path, int]:
         # Another run may take it for abandoned as long as nobody holds its lock.
         with suppress(FileNotFoundError):
             lock = os.open(room / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            os.pwrite(lock, owner(), 0)  # before anything lies in the room
             if _taken(lock) is not False:
                 return room, lock
             os.close(lock)
@@ -91,12 +113,12 @@ def clear_abandoned(path: Path) -> None:
         return
     for room in rooms:
         try:
-            lock = os.open(room / LOCK, os.O_RDWR)
+            lock = os.open(room / LOCK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             with suppress(OSError):
                 room.rmdir()  # its process died before it made the lock; nothing that holds something goes
             continue
-        if not _taken(lock):
+        if not OWNER.fullmatch(said_in(lock)) or not _taken(lock):
             os.close(lock)
             continue
         try:

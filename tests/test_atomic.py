@@ -444,8 +444,40 @@ def abandoned(folder: Path) -> Path:
     room = folder / '.out.mlpackage.abcd1234'
     write_folder(room / 'old', 'old')
     write_folder(room / 'new' / 'out.mlpackage', 'half')
-    (room / 'lock').touch()
+    (room / 'lock').write_text('mobileone_mm: process 1 on there\n')
     return room
+
+
+@pytest.mark.parametrize('lock', ['', 'my diary has one', 'mobileone_mm', 'link', 'pipe', 'folder', None])
+def test_a_folder_whose_lock_no_process_of_ours_wrote_stays_as_it_is(tmp_path: Path, lock: str | None) -> None:
+    room = abandoned(tmp_path)
+    (room / 'keep.txt').write_text('kept')
+    ours = (room / 'lock').rename(tmp_path / 'ours')
+    if lock == 'link':
+        (room / 'lock').symlink_to(ours)
+    elif lock == 'pipe':
+        os.mkfifo(room / 'lock')
+    elif lock == 'folder':
+        (room / 'lock').mkdir()
+    elif lock is not None:
+        (room / 'lock').write_text(lock)
+    before = sorted((path, path.lstat().st_mode, path.lstat().st_mtime_ns) for path in room.rglob('*'))
+    with replacing(tmp_path / 'out.mlpackage', OURS) as fresh:
+        assert not (tmp_path / 'out.mlpackage').exists()
+        write_folder(fresh, 'new')
+    assert sorted((path, path.lstat().st_mode, path.lstat().st_mtime_ns) for path in room.rglob('*')) == before
+    assert text_of(tmp_path / 'out.mlpackage') == 'new'
+
+
+@pytest.mark.parametrize('missing', ['a', 'a/b', 'file'])
+def test_no_way_goes_up_from_a_folder_that_does_not_exist(tmp_path: Path, missing: str) -> None:
+    (tmp_path / 'ld').mkdir()
+    (tmp_path / 'file').touch()
+    for path in (f'{missing}/../out.json', f'ld/../{missing}/../ld/out.json', f'{missing}/..'):
+        with pytest.raises(UsageError, match=rf'^{tmp_path}/{path}: .*{missing} is no folder, so that \.\. leads nowh'):
+            require_writable(f'{tmp_path}/{path}')
+    require_writable(f'{tmp_path}/ld/../ld/out.json')
+    assert sorted(path.name for path in tmp_path.rglob('*')) == ['file', 'ld']
 
 
 def test_an_abandoned_folder_goes_back_and_never_over_another(tmp_path: Path) -> None:

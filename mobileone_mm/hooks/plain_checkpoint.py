@@ -1,8 +1,5 @@
 """A hook that keeps checkpoints plain enough to be loaded again, whole, and their paths in one folder."""
 
-import glob
-import os
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +7,11 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import HistoryBuffer
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
+from mobileone_mm.atomic import require_writable
 from mobileone_mm.hooks import whole_files
+from mobileone_mm.hooks.saved import RUN_KEY, Saving, entries, last_checkpoint, lies_in, saving
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights.intact import require_intact
 from mobileone_mm.weights.plain import plain
@@ -32,7 +31,8 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     Checkpoints in local files are written whole, and outdated ones removed after that (`WholeFiles`); a damaged one is
     refused before it is loaded. mmengine remembers its checkpoints by absolute paths: in a copy
     of a work folder, a resumed run would read those of the original, and delete the original's best one as soon as it
-    had a better one. So it takes those of the same names in its own folder instead.
+    had a better one. So it takes those of the same names in its own folder instead. Each checkpoint names the run that
+    saved it, by its folder in the work dir.
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -41,19 +41,26 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         Raises:
             CheckpointError: it is damaged.
         """
-        for hook in _saving(runner):
+        for hook in _hooks(runner):
             place = str(hook.out_dir or runner.work_dir)
             if hook.backend_args is None and hook.file_client_args is None and '://' not in place:
                 hook.backend_args = whole_files.backend_args()
         for folder in _folders(runner) if is_main_process() else ():
             whole_files.clear(folder)
         if runner._resume and not runner._load_from:
-            runner._load_from = _last(runner)
+            runner._load_from = last_checkpoint(Path(runner.work_dir), _savings(runner))
         path = Path(runner._load_from or '')
         if path.is_file():
             require_intact(path)
 
     def before_train(self, runner: Runner) -> None:  # before CheckpointHook's, which reads what is written here
+        """Take the checkpoints that are remembered from the run's own folders.
+
+        Raises:
+            UsageError: what stands in the way of a checkpoint that is still to be written cannot be replaced.
+        """
+        if is_main_process():
+            _require_writable(runner)
         info = runner.message_hub.runtime_info
         for key in [key for key in info if key == 'last_ckpt' or key.startswith('best_ckpt')]:
             path, folders = str(info[key] or ''), _folders(runner)
@@ -70,7 +77,7 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             'resumed_keys': dict.fromkeys(info, True),
             CURVES: curves,
         }
-        checkpoint['meta'] = plain(checkpoint['meta'])
+        checkpoint['meta'] = {**plain(checkpoint['meta']), RUN_KEY: runner.timestamp}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         hub = checkpoint.get('message_hub') if runner._resume else None
@@ -85,58 +92,22 @@ def _end(curve: HistoryBuffer) -> list[torch.Tensor]:
     return [torch.tensor(part[-LONGEST:], dtype=torch.float64) for part in curve.data]
 
 
-def saved_to(work_dir: Path, outs: Iterable[str | Path | None]) -> list[Path]:
-    """The folders that a run saves to, as CheckpointHook works them out in its own `before_train`, each once.
-
-    Args:
-        work_dir: the run's, absolute.
-        outs: the `out_dir` of each CheckpointHook, None or empty where it has none.
-    """
-    folders = [Path(out) / work_dir.name if out and Path(out) != work_dir else work_dir for out in outs]
-    return list(dict.fromkeys(folders)) or [work_dir]
-
-
-def last_checkpoint(work_dir: Path, folders: Sequence[Path], templates: Iterable[str]) -> str | None:
-    """The checkpoint to go on from: the one that is noted in a work dir, or its namesake where the run saves to.
-
-    Where neither is there, the last one that was saved: a process may be killed after it wrote a checkpoint and before
-    it noted that.
-
-    Args:
-        work_dir: the run's.
-        folders: what `saved_to` gives.
-        templates: the names of checkpoints, with `{}` for the epoch or step.
-    """
-    named = find_latest_checkpoint(str(work_dir))
-    here = [folder / Path(named).name for folder in folders] if named else []
-    noted = next((str(path) for path in here if path.is_file()), named)
-    if noted and ('://' in noted or Path(noted).is_file()):
-        return noted
-    saved = {step: path for name in templates for folder in folders for step, path in _saved(name, folder)}
-    return str(saved[max(saved)]) if saved else noted or None
-
-
-def _last(runner: Runner) -> str | None:
-    return last_checkpoint(Path(runner.work_dir), _folders(runner), [hook.filename_tmpl for hook in _saving(runner)])
-
-
-def _saved(template: str, folder: Path) -> Iterator[tuple[int, Path]]:
-    """The checkpoints of a name that were saved to a folder, by epoch or step."""
-    before, _, after = template.partition('{}')
-    for path in folder.glob(f'{glob.escape(before)}*{glob.escape(after)}'):
-        step = path.name.removeprefix(before).removesuffix(after)
-        if step.isdecimal():
-            yield int(step), path
-
-
-def _saving(runner: Runner) -> list[CheckpointHook]:
+def _hooks(runner: Runner) -> list[CheckpointHook]:
     return [hook for hook in runner.hooks if isinstance(hook, CheckpointHook)]
 
 
+def _savings(runner: Runner) -> list[Saving]:
+    return [saving(Path(runner.work_dir), hook.out_dir, hook.filename_tmpl) for hook in _hooks(runner)]
+
+
 def _folders(runner: Runner) -> list[Path]:
-    return saved_to(Path(runner.work_dir), [hook.out_dir for hook in _saving(runner)])
+    return list(dict.fromkeys(one.folder for one in _savings(runner))) or [Path(runner.work_dir)]
 
 
-def lies_in(path: str, folder: Path) -> bool:
-    """Whether a path names an entry of a folder, links to folders resolved."""
-    return os.path.realpath(Path(path).parent) == os.path.realpath(folder)
+def _require_writable(runner: Runner) -> None:
+    """Refuse what stands where a checkpoint of this run is to be written, and cannot be replaced."""
+    for hook, one in zip(_hooks(runner), _savings(runner), strict=True):
+        done, end = (runner.epoch, runner.max_epochs) if hook.by_epoch else (runner.iter, runner.max_iters)
+        for path in entries(one.folder):
+            if one.may_write(path.name, range(done + 1, end + 1)):
+                require_writable(path)

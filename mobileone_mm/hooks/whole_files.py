@@ -10,7 +10,7 @@ from mobileone_mm.atomic import replacing
 from mobileone_mm.rooms import clear_abandoned
 
 NAME = 'mobileone_mm.whole_files'
-ROOM = re.compile(r'\.(?P<name>.+\.pth)\.[a-z0-9_]{8}')  # in which a checkpoint was being written
+ROOM = re.compile(r'\.(?P<name>.+)\.[a-z0-9_]{8}')  # in which a checkpoint, whatever its name, was being written
 
 
 class WholeFiles(LocalBackend):  # type: ignore[misc]  # mmengine is untyped

@@ -1,7 +1,6 @@
 """Where a training writes: folders in which nothing of the user's is replaced."""
 
 import os
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,15 @@ from mmengine.registry import HOOKS
 
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import UsageError
-from mobileone_mm.hooks.plain_checkpoint import last_checkpoint, lies_in, saved_to
+from mobileone_mm.hooks.saved import RUN, Saving, entries, is_of, last_checkpoint, lies_in, saving
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE, is_text
 from mobileone_mm.rooms import require_way
 
-RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
 KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
 PACKAGE = '.mlpackage'
 WORK_DIR = '`work_dir`'
+ENDING = '.pth'  # of checkpoints, and of fused files and all else that is made of them
+ANY_NAME = f'{{}}{ENDING}'
 NOTE = 'last_checkpoint'  # the file in a work dir in which mmengine's CheckpointHook notes its last one
 
 
@@ -73,44 +73,61 @@ def require_checkpoints_kept(config: Config) -> list[Path]:
         the folders that it writes to: where its checkpoints go, and its work dir.
 
     Raises:
-        UsageError: one of them is a file, lies in a package or the like, or it holds checkpoints, and none of them is
-            what the training goes on from; or something stands in the way of the training's page, or of the note
-            of its last checkpoint.
+        UsageError: one of them is a file, lies in a package or the like, or it holds checkpoints, and the training
+            neither goes on from one of these nor is known to have saved them; or checkpoints would get no names of
+            files; or something stands in the way of the training's page, or of the note of its last checkpoint.
         MobileOneError: the work dir is not writable.
     """
-    work_dir = Path(config.work_dir)
-    saving, source = _saving(config)
-    goes_on = source is not None and any(lies_in(source, folder) for folder in saving)
-    folders = {**saving, work_dir: WORK_DIR}
+    work_dir, savings = Path(config.work_dir), _savings(config)
+    folders = {**{one.folder: key for key, one in savings}, work_dir: WORK_DIR}
     for folder, key in folders.items():
         _require_folder(folder, key)
-        # A run that goes on writes no checkpoint to a work dir beside the folder that they are saved to.
-        unused = source is not None and folder not in saving
-        held = [] if goes_on or unused else sorted(folder.glob('*.pth'))
-        if held:
-            raise UsageError(f'{folder}: holds {held[0].name}, and {_reason(config, source, key)}')
+    source: str | None = None
+    if config.get('resume'):
+        source = config.get('load_from') or last_checkpoint(work_dir, [one for _, one in savings])
+    if source is None:  # one that goes on writes no checkpoint to a work dir beside the folder that they are saved to
+        savings.append((WORK_DIR, Saving(work_dir, ANY_NAME)))
+    goes_on = [one.folder for _, one in savings if source is not None and lies_in(source, one.folder)]
+    same = bool(goes_on) and source is not None and is_of(source, work_dir)
+    for key, one in savings:
+        if one.folder in goes_on:
+            continue
+        held = [path for path in entries(one.folder) if path.name.endswith(ENDING) or one.may_have(path.name)]
+        lost = [path.name for path in held if not (same and is_of(path, work_dir))]
+        if lost:
+            raise UsageError(f'{one.folder}: holds {lost[0]}, and {_reason(config, source, key, same)}')
     require_writable(work_dir / TRAINING_PAGE, TRAINING)
     require_writable(work_dir / NOTE)
     return list(folders)
 
 
-def _saving(config: Config) -> tuple[dict[Path, str], str | None]:
-    """The folders that a training saves checkpoints to, with the key that names each, and the one that it goes on from;
-    None for a new training.
-    """
+def _savings(config: Config) -> list[tuple[str, Saving]]:
+    """What a training saves checkpoints to, with the key that names each folder."""
     given, work_dir = Path(config.work_dir), Path(os.path.abspath(config.work_dir))
-    folders: dict[Path, str] = {}
-    templates = []
+    savings = []
     for place, hook in _checkpoint_hooks(config):
-        out = str(hook.get('out_dir') or '')
-        (folder,) = saved_to(work_dir, [out if '://' not in out else ''])
-        folders[given if folder == work_dir else folder] = f'`{place}.out_dir`'
-        by_epoch = hook.get('by_epoch', True)
-        templates.append(str(hook.get('filename_tmpl') or ('epoch_{}.pth' if by_epoch else 'iter_{}.pth')))
-    folders = folders or {given: WORK_DIR}
-    if not config.get('resume'):
-        return folders, None
-    return folders, config.get('load_from') or last_checkpoint(given, list(folders), templates)
+        out, by_epoch = hook.get('out_dir'), hook.get('by_epoch', True)
+        template = str(hook.get('filename_tmpl') or ('epoch_{}.pth' if by_epoch else 'iter_{}.pth'))
+        _require_template(template, f'`{place}.filename_tmpl`')
+        one = saving(work_dir, None if '://' in str(out) else out, template)
+        if one.folder == work_dir:
+            savings.append((WORK_DIR, Saving(given, template)))
+        else:
+            savings.append((f'`{place}.out_dir`', one))
+    return savings or [(WORK_DIR, Saving(given, ANY_NAME))]
+
+
+def _require_template(template: str, key: str) -> None:
+    """Refuse what makes no name of a file: mmengine would fail at the first checkpoint, or write it elsewhere."""
+    try:
+        name = template.format(1)
+    except (ValueError, LookupError):
+        name = ''
+    if Path(name).name != name or name in ('', '..'):
+        raise UsageError(
+            f'{key}: {template!r} given, expected a file name with one {{}} for the epoch or step, such as '
+            "'epoch_{}.pth'"
+        )
 
 
 def _checkpoint_hooks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -130,7 +147,12 @@ def _checkpoint_hooks(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]
             yield place, hook
 
 
-def _reason(config: Config, source: str | None, key: str) -> str:
+def _reason(config: Config, source: str | None, key: str, same: bool) -> str:
+    if same:
+        return (
+            f'a training that goes on from {source} may replace it, and nothing says that this training saved it; move '
+            f'it away, or choose another {key}'
+        )
     if source is not None:
         return (
             f'a training that goes on from {source} may replace checkpoints; `resume` one of this folder, or choose '

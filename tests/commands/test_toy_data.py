@@ -107,3 +107,20 @@ def test_wrong_usage_is_one_line_status_2_and_no_file(tmp_path: Path, capsys: py
     assert cli.run(main, [str(tmp_path / 'new' / 'set'), '--images', '0']) == 2
     assert capsys.readouterr() == ('', 'error: --images: 0 given, expected 1 or more\n')
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_way_through_a_missing_folder_is_refused_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path('real').mkdir()
+    Path('ld').symlink_to('real')
+    assert cli.run(main, ['real/a/../../ld/b', *SMALL]) == 2
+    assert capsys.readouterr() == (
+        '',
+        f'error: real/a/../../ld/b: {tmp_path}/real/a is no folder, so that .. leads nowhere from there; '
+        'choose another path\n',
+    )
+    assert sorted(path.name for path in tmp_path.rglob('*')) == ['ld', 'real']
+    assert cli.run(main, ['ld/b', *SMALL]) == 0
+    assert (tmp_path / 'real/b/annotations/train.json').is_file()

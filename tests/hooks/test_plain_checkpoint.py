@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mobileone_mm.errors import CheckpointError
+from mobileone_mm.errors import CheckpointError, UsageError
 
 PLAIN = {'type': 'mobileone_mm.PlainCheckpointHook'}
 EMA = {'type': 'EMAHook', 'momentum': 0.3}
@@ -89,3 +89,32 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(config: Config, build: Callabl
     path.write_bytes(damaged)
     with pytest.raises(CheckpointError, match=r'epoch_1\.pth: this file is damaged \(its checksum says so of'):
         build(config, PLAIN, resume=True).train()
+
+
+@pytest.mark.parametrize('name', ['epoch_2.pth', 'best_accuracy_top1_epoch_2.pth'])
+def test_what_cannot_be_written_stops_a_resumed_run_before_its_first_step(
+    name: str, config: Config, build: Callable[..., Runner]
+) -> None:
+    build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
+    folder = Path(config.work_dir)
+    first = folder / 'epoch_1.pth'
+    first.rename(folder.parent / 'moved.pth')  # to another disk
+    first.symlink_to('../moved.pth')
+    (folder / name).symlink_to('../elsewhere')
+    (folder / name.replace('2', '3')).symlink_to('../elsewhere')  # beyond the end
+    resumed = build(config, PLAIN, resume=True)
+    with pytest.raises(UsageError, match=rf'{name}: this is a symbolic link, and nothing is written through one'):
+        resumed.train()
+    assert resumed.iter == 2  # as many as it had
+    (folder / name).unlink()
+    build(config, PLAIN, resume=True).train()
+    assert (folder / 'epoch_2.pth').is_file()
+    assert first.is_symlink()
+
+
+def test_a_checkpoint_names_the_run_that_saved_it(config: Config, build: Callable[..., Runner]) -> None:
+    first = build(config, PLAIN, train_cfg={'max_epochs': 1})
+    first.train()
+    stored = torch.load(Path(config.work_dir) / 'epoch_1.pth', weights_only=True)  # noqa: TID251 - written above
+    assert stored['meta']['run'] == first.timestamp
+    assert (Path(config.work_dir) / first.timestamp).is_dir()

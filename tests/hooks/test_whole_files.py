@@ -102,10 +102,12 @@ def test_what_a_killed_training_was_writing_goes_with_the_next_one(
     config: Config, build: Callable[..., Runner]
 ) -> None:
     folder = Path(config.work_dir)
-    room, mine = folder / '.best_epoch_1.pth.abcd12_4', folder / '.notes.pth.of.mine'
-    (room / 'new').mkdir(parents=True)
-    (room / 'new/best_epoch_1.pth').write_bytes(b'half')
-    (room / 'lock').touch()
-    mine.mkdir()
+    mine = folder / '.epoch_1.pth.settings'
+    for room in (folder / '.best_epoch_1.ckpt.abcd12_4', mine):
+        (room / 'new').mkdir(parents=True)
+        (room / 'new/half').write_bytes(b'half')
+        (room / 'lock').touch()
+    (folder / '.best_epoch_1.ckpt.abcd12_4/lock').write_text('mobileone_mm: process 1 on there\n')
     build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
     assert [path for path in folder.iterdir() if path.name.startswith('.')] == [mine]
+    assert (mine / 'new/half').is_file()

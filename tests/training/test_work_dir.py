@@ -1,14 +1,15 @@
 """A training replaces nothing of the user's."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 
 from mobileone_mm.errors import UsageError
-from mobileone_mm.hooks.plain_checkpoint import saved_to
 from mobileone_mm.training.work_dir import require_checkpoints_kept, require_work_dir
 
 
@@ -206,9 +207,86 @@ def test_a_second_hook_that_saves_is_guarded_as_the_first(tmp_path: Path) -> Non
         require_checkpoints_kept(config)
 
 
-def test_each_hook_has_a_folder(tmp_path: Path) -> None:
-    assert saved_to(tmp_path / 'w', [None, tmp_path / 'out', '', tmp_path / 'w', tmp_path / 'out']) == [
-        tmp_path / 'w',
-        tmp_path / 'out/w',
-    ]
-    assert saved_to(tmp_path / 'w', []) == [tmp_path / 'w']
+def stored(path: Path, run: str | None) -> Path:
+    """A checkpoint of a run, which is named after the time it began at."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save({'meta': {'experiment_name': f'my_{run}'} if run else {}, 'state_dict': {'w': torch.zeros(1)}}, path)
+    return path
+
+
+OTHER_RUN = '20261123_120000'
+
+
+@pytest.mark.parametrize('run', [OTHER_RUN, None, 'cut'])
+@pytest.mark.parametrize('source', [True, 'epoch_1.pth'])
+def test_a_second_hooks_folder_is_gone_on_in_only_with_what_this_training_saved_there(
+    source: bool | str, run: str | None, tmp_path: Path
+) -> None:
+    work, second = made(tmp_path / 'w', f'{RUN}/x.log', 'epoch_1.pth'), tmp_path / 'out/w'
+    (work / 'last_checkpoint').write_text(str(work / 'epoch_1.pth'))
+    config = training(work, work / source if isinstance(source, str) else source)
+    config.custom_hooks = [{'type': 'CheckpointHook', 'out_dir': str(tmp_path / 'out')}]
+    stored(second / 'epoch_1.pth', RUN)
+    assert require_checkpoints_kept(config) == [work, second]
+    path = stored(second / 'epoch_2.pth', run)
+    if run == 'cut':
+        path.write_bytes(b'another')
+    with pytest.raises(
+        UsageError,
+        match=r'out/w: holds epoch_2\.pth, and .*nothing says that this training saved it; .*`custom_hooks\.0\.out',
+    ):
+        require_checkpoints_kept(config)
+
+
+def test_a_training_goes_on_from_either_of_its_folders(tmp_path: Path) -> None:
+    work, second = made(tmp_path / 'w', f'{RUN}/x.log', 'epoch_1.pth'), tmp_path / 'out/w'
+    path = stored(second / 'epoch_2.pth', RUN)
+    config = training(work, source=True)
+    config.custom_hooks = [{'type': 'CheckpointHook', 'out_dir': str(tmp_path / 'out')}]
+    (work / 'last_checkpoint').write_text(str(path))
+    require_checkpoints_kept(config)
+    config.load_from = str(stored(path, OTHER_RUN))
+    with pytest.raises(UsageError, match=r'w: holds epoch_1\.pth, and a training that goes on from .*`work_dir`'):
+        require_checkpoints_kept(config)
+
+
+NAMES = {
+    'mine_{}.ckpt': ('mine_1.ckpt', 'best_coco_bbox_mAP_mine_3.ckpt', 'epoch_1.pth'),
+    '{:03d}': ('001', 'best_acc_001'),
+    'a[1]_{0}.pt': ('a[1]_7.pt',),
+    'A.bin': ('A.bin', 'best_acc_A.bin'),
+}
+
+
+@pytest.mark.parametrize(
+    ('template', 'name'), [(template, name) for template, names in NAMES.items() for name in names]
+)
+def test_checkpoints_are_kept_whatever_the_config_calls_them(template: str, name: str, tmp_path: Path) -> None:
+    folder = made(tmp_path / 'w', 'mine.ckpt', 'notes_1.txt', 'a1_7.pt')
+    require_checkpoints_kept(training(folder, filename_tmpl=template))
+    made(folder, name)
+    with pytest.raises(UsageError, match=rf'w: holds {re.escape(name)}, and a new training may replace'):
+        require_checkpoints_kept(training(folder, filename_tmpl=template))
+    require_checkpoints_kept(training(folder, folder / name, filename_tmpl=template))
+
+
+@pytest.mark.parametrize(
+    'template',
+    ['../../ck2/w/epoch_{}.pth', '/ck2/{}.pth', 'sub/{}.pth', '..', 'epoch_{.pth', '{}_{}.pth', '{epoch}.pth'],
+)
+def test_a_template_that_gives_no_file_name_is_refused(template: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError,
+        match=rf"`default_hooks\.checkpoint\.filename_tmpl`: '{re.escape(template)}' given, expected a file name with "
+        r"one \{\} for the epoch or step, such as 'epoch_\{\}\.pth'",
+    ):
+        require_checkpoints_kept(training(tmp_path / 'w', filename_tmpl=template))
+
+
+def test_a_hook_without_a_name_for_its_folder_is_guarded_where_it_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made(tmp_path / 'w', 'epoch_2.pth')  # mmengine joins '' and the last name of the work dir
+    with pytest.raises(UsageError, match=r'^w: holds epoch_2\.pth, .*another `default_hooks\.checkpoint\.out_dir`'):
+        require_checkpoints_kept(training(tmp_path / 'runs/w', out_dir=''))
