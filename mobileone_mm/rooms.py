@@ -20,6 +20,8 @@ from mobileone_mm.errors import UsageError
 # What a room holds: a folder for what is written, what stepped aside for it, what went before it, and the lock.
 FRESH, ASIDE, RETIRED, LOCK = 'new', 'old', 'gone', 'lock'
 SPARE = 2**20  # bytes that a disk takes which is not full
+ROOM_BYTES = 10  # by which the name of a room, as `_new_room` makes it, is longer than that of its path
+LONGEST_NAME = 255  # bytes, of most file systems
 
 
 def require_way(path: Path) -> None:
@@ -32,6 +34,29 @@ def require_way(path: Path) -> None:
         if os.path.islink(folder) and not os.path.exists(folder):
             raise UsageError(
                 f'{path}: {folder} is a symbolic link that leads nowhere; remove it, or choose another path'
+            )
+
+
+def require_short_names(path: Path, folder: Path) -> None:
+    """Refuse a path with a name that its file system does not take, or that leaves too little for a room's.
+
+    Args:
+        path: what is to be written.
+        folder: one on the same file system, which exists.
+
+    Raises:
+        UsageError: with the name's length.
+    """
+    try:
+        longest = os.pathconf(folder, 'PC_NAME_MAX')
+    except (OSError, ValueError):
+        longest = LONGEST_NAME
+    *folders, name = path.absolute().parts
+    for one, most in (*((one, longest) for one in folders), (name, longest - ROOM_BYTES)):
+        if (size := len(os.fsencode(one))) > most:
+            what = '' if one == name else f': that of the folder {one}'
+            raise UsageError(
+                f'{path}: name too long{what}: {size} bytes given, expected {most} at most; choose a shorter one'
             )
 
 

@@ -12,12 +12,11 @@ from mmengine.registry import HOOKS
 
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import UsageError
-from mobileone_mm.hooks.plain_checkpoint import last_checkpoint, lies_in, saved_to
+from mobileone_mm.hooks.plain_checkpoint import KEPT, last_checkpoint, lies_in, saved_to
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE, is_text
 from mobileone_mm.rooms import require_way
 
 RUN = re.compile(r'[0-9]{8}_[0-9]{6}')  # the folder that mmengine makes for each run, after the time
-KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
 PACKAGE = '.mlpackage'
 WORK_DIR = '`work_dir`'
 NOTE = 'last_checkpoint'  # the file in a work dir in which mmengine's CheckpointHook notes its last one

@@ -107,3 +107,12 @@ def test_wrong_usage_is_one_line_status_2_and_no_file(tmp_path: Path, capsys: py
     assert cli.run(main, [str(tmp_path / 'new' / 'set'), '--images', '0']) == 2
     assert capsys.readouterr() == ('', 'error: --images: 0 given, expected 1 or more\n')
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize('kind', [[], ['--masks'], ['--class-folders']])
+def test_a_line_break_in_the_folders_name_is_written_out(
+    kind: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(main, [str(tmp_path / 'a\nb'), *SMALL, '--val', '3', *kind]) == 0
+    first, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(rf'{tmp_path}/a\nb: train 3 images, ')
