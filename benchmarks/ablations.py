@@ -28,6 +28,7 @@ from measured import table
 from mobileone_mm import cli
 from mobileone_mm.atomic import Kind, replacing, require_writable
 from mobileone_mm.errors import MobileOneError, UsageError
+from mobileone_mm.openmmlab.config_text import without_double_braces
 from mobileone_mm.openmmlab.own_config import own_config
 from mobileone_mm.outputs import REPORT, is_marked, mark_folder, report_text
 from mobileone_mm.reparam import fuse
@@ -179,7 +180,7 @@ def config_text(name: str, seed: int, options: Options) -> str:
     text = own_config(TEMPLATE, found.classes, str(data.resolve()), lines)
     init_cfg = {'type': 'Pretrained', 'checkpoint': str(options.weights.resolve())} if options.weights else None
     text += VARIANT.format(name=name, arch=VARIANTS[name].arch, init_cfg=init_cfg, seed=seed)
-    return text if options.weights else text + FROM_SCRATCH
+    return without_double_braces(text if options.weights else text + FROM_SCRATCH)
 
 
 def trained(out: Path, name: str, text: str) -> Trained:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError, UsageError, shown
-from mobileone_mm.rooms import ASIDE, RETIRED, no_space, require_way, scratch
+from mobileone_mm.rooms import ASIDE, RETIRED, no_space, require_short_names, require_way, scratch
 
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
 PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
@@ -59,6 +59,7 @@ def require_writable(path: str | Path, kind: Kind | None = None) -> None:
     nearest = next(folder for folder in folders if os.path.lexists(folder))  # those below it are made
     if not nearest.is_dir():
         raise UsageError(f'{path}: {nearest} is a file, not a folder; choose another path')
+    require_short_names(path, nearest)
     if not os.access(nearest, os.W_OK):
         raise MobileOneError(f'{path}: the folder {nearest} is not writable; choose another path')
     if any(folder.suffix == PACKAGE for folder in folders):

@@ -52,7 +52,7 @@ def take(path: str | Path) -> None:
     held, target = _HELD.get(), Path(os.path.realpath(path))
     if held is None or target in held:
         return
-    missing = [folder for folder in target.parents if not folder.exists()]  # the innermost first
+    missing = [folder for folder in target.parents if not os.path.exists(folder)]  # the innermost first
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         lock = _locked(_lock_file(target), path)

@@ -24,6 +24,8 @@ FRESH, ASIDE, RETIRED, LOCK = 'new', 'old', 'gone', 'lock'
 OWNER = re.compile(rb'mobileone_mm: process (?P<pid>[0-9]+) on (?P<host>[^\n]*)\n')  # all that a lock holds
 LONGEST = 1024  # bytes of a lock that are read
 SPARE = 2**20  # bytes that a disk takes which is not full
+ROOM_BYTES = 10  # by which the name of a room, as `_new_room` makes it, is longer than that of its path
+LONGEST_NAME = 255  # bytes, of most file systems
 
 
 def require_way(path: Path) -> None:
@@ -54,6 +56,29 @@ def owner() -> bytes:
 def said_in(lock: int) -> bytes:
     """What an open lock holds; of what is no file, something that no process of ours wrote."""
     return os.pread(lock, LONGEST, 0) if stat.S_ISREG(os.fstat(lock).st_mode) else b'no file'
+
+
+def require_short_names(path: Path, folder: Path) -> None:
+    """Refuse a path with a name that its file system does not take, or that leaves too little for a room's.
+
+    Args:
+        path: what is to be written.
+        folder: one on the same file system, which exists.
+
+    Raises:
+        UsageError: with the name's length.
+    """
+    try:
+        longest = os.pathconf(folder, 'PC_NAME_MAX')
+    except (OSError, ValueError):
+        longest = LONGEST_NAME
+    *folders, name = path.absolute().parts
+    for one, most in (*((one, longest) for one in folders), (name, longest - ROOM_BYTES)):
+        if (size := len(os.fsencode(one))) > most:
+            what = '' if one == name else f': that of the folder {one}'
+            raise UsageError(
+                f'{path}: name too long{what}: {size} bytes given, expected {most} at most; choose a shorter one'
+            )
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import pytest
 from mobileone_mm import atomic
 from mobileone_mm.atomic import Kind, replacing, replacing_together, require_writable
 from mobileone_mm.errors import MobileOneError, UsageError
+from mobileone_mm.rooms import ROOM_BYTES
 
 Write = Callable[[Path, str], None]
 
@@ -210,7 +211,16 @@ def test_a_folder_below_a_file_is_refused(tmp_path: Path) -> None:
         require_writable(tmp_path / 'file' / 'new' / 'out.json')
 
 
-@pytest.mark.parametrize('name', ['new', 'old', 'lock', '.new', "it's 100 % {ü}[*]", 'x' * 240])
+def test_too_long_a_name_is_refused_with_its_length(tmp_path: Path) -> None:
+    longest = os.pathconf(tmp_path, 'PC_NAME_MAX') - ROOM_BYTES
+    require_writable(tmp_path / ('x' * longest))
+    message = rf'name too long: {longest + 1} bytes given, expected {longest} at most; choose a shorter one'
+    for name in ('x' * (longest + 1), 'ü' + 'x' * (longest - 1)):
+        with pytest.raises(UsageError, match=f'{tmp_path}/{name}: {message}'):
+            require_writable(tmp_path / name)
+
+
+@pytest.mark.parametrize('name', ['new', 'old', 'lock', '.new', "it's 100 % {ü}[*]", 'x' * 245])
 @WRITERS
 def test_no_name_is_special(tmp_path: Path, name: str, write: Write, ours: Kind | None) -> None:
     for text in ('old', 'new'):

@@ -8,7 +8,7 @@ from typing import Any
 
 from mobileone_mm import cli
 from mobileone_mm.artifact.formats import ARTIFACTS, CHECKPOINTS, CONFIG
-from mobileone_mm.atomic import replacing
+from mobileone_mm.atomic import replacing, require_writable
 from mobileone_mm.errors import UsageError, is_plain, printable
 from mobileone_mm.locks import take
 from mobileone_mm.openmmlab.own_config import own_config, templates
@@ -45,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     take(out)
     if os.path.lexists(out):
         raise UsageError(f'{out}: is there already, and a config of yours is never replaced; choose another name')
+    require_writable(out)
     if args.folder is not None:
         _write(out, _proposed(args))
         return 0
@@ -102,7 +103,7 @@ def _proposed(args: argparse.Namespace) -> str:
 def _write(out: Path, text: str, advice: str = 'each choice stands in it with its reason') -> None:
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
-    cli.result(f'{out}: written; {advice}')
+    cli.result(f'{printable(out)}: written; {advice}')
     cli.next_command(cli.command('check', out))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mobileone_mm import cli
 from mobileone_mm.datasets.toy_options import ToyOptions
+from mobileone_mm.errors import printable
 from mobileone_mm.locks import take
 
 HELP = """example: %(prog)s shapes --images 300 --val 60
@@ -38,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = ToyOptions(images=args.images, val=args.val, size=args.size, seed=args.seed)
     write = _with_masks if args.masks else _in_class_folders if args.class_folders else _with_boxes
     if write(args.out, options) < LEAST_BATCH:
-        cli.say(f'{args.out}: too few pictures with a shape in them to train on; draw more with --images')
+        cli.say(f'{printable(args.out)}: too few pictures with a shape in them to train on; draw more with --images')
     else:
         cli.next_command(cli.command('init', OWN_CONFIG, args.out, *(_class_names() if args.masks else ())))
     return 0
@@ -50,7 +51,7 @@ def _with_boxes(out: str, options: ToyOptions) -> int:
     from mobileone_mm.datasets.toy import write_coco
 
     boxes = write_coco(out, options)
-    cli.result(f'{out}: train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
+    _say(out, f'train {options.images} images, {boxes["train"]} boxes; val {options.val}, {boxes["val"]}')
     annotations = json.loads(Path(out, 'annotations/train.json').read_text())['annotations']
     return len({box['image_id'] for box in annotations})
 
@@ -60,7 +61,7 @@ def _with_masks(out: str, options: ToyOptions) -> int:
     from mobileone_mm.datasets.toy import write_masks
 
     shapes = write_masks(out, options)
-    cli.result(f'{out}: train {options.images} images, {shapes["train"]} shapes; val {options.val}, {shapes["val"]}')
+    _say(out, f'train {options.images} images, {shapes["train"]} shapes; val {options.val}, {shapes["val"]}')
     return options.images
 
 
@@ -69,8 +70,12 @@ def _in_class_folders(out: str, options: ToyOptions) -> int:
     from mobileone_mm.datasets.toy import write_class_folders
 
     pictures = write_class_folders(out, options)
-    cli.result(f'{out}: train {pictures["train"]} images, one shape each; val {pictures["val"]}')
+    _say(out, f'train {pictures["train"]} images, one shape each; val {pictures["val"]}')
     return options.images
+
+
+def _say(out: str, drawn: str) -> None:
+    cli.result(f'{printable(out)}: {drawn}')
 
 
 def _class_names() -> list[str]:

@@ -12,10 +12,13 @@ from mmengine.runner import Runner
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.hooks import whole_files
 from mobileone_mm.hooks.saved import RUN_KEY, Saving, entries, last_checkpoint, lies_in, saving
+from mobileone_mm.openmmlab.config_text import BRACES
+from mobileone_mm.openmmlab.plain_config import PlainConfig, plain_config
 from mobileone_mm.registry import HOOKS
 from mobileone_mm.weights.intact import require_intact
 from mobileone_mm.weights.plain import plain
 
+KEPT = 'vis_data/config.py'  # in the folder of a run, the text of the config that mmengine also keeps in the work dir
 CURVES = 'curves'  # in a checkpoint's message_hub
 LONGEST = 1000  # values of a curve; a line of the log is the mean of the last `log_processor.window_size`, 50 or so
 
@@ -33,6 +36,9 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     of a work folder, a resumed run would read those of the original, and delete the original's best one as soon as it
     had a better one. So it takes those of the same names in its own folder instead. Each checkpoint names the run that
     saved it, by its folder in the work dir.
+
+    The config, in checkpoints and in the work folder, has no double braces, in which a class of a data set could have
+    mmengine read something else (`openmmlab.config_text`).
     """
 
     def before_run(self, runner: Runner) -> None:
@@ -41,6 +47,7 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         Raises:
             CheckpointError: it is damaged.
         """
+        _keep_plainly(runner)
         for hook in _hooks(runner):
             place = str(hook.out_dir or runner.work_dir)
             if hook.backend_args is None and hook.file_client_args is None and '://' not in place:
@@ -85,6 +92,17 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             ends = {name: [part.cpu().numpy() for part in end] for name, end in hub[CURVES].items()}
             hub['log_scalars'] = {name: HistoryBuffer(*end) for name, end in ends.items()}
             hub['resumed_keys'].update(dict.fromkeys(ends, True))
+
+
+def _keep_plainly(runner: Runner) -> None:
+    """Write what mmengine has kept of the config again where it has double braces; our own tools' has none."""
+    if isinstance(runner.cfg, PlainConfig):
+        return
+    runner.cfg = plain_config(runner.cfg)
+    name = Path(runner.cfg.filename).name if runner.cfg.filename else f'{runner.timestamp}.py'
+    for path in (Path(runner.work_dir, name), Path(runner.log_dir, KEPT)) if is_main_process() else ():
+        if path.is_file() and BRACES in path.read_text('utf-8'):
+            runner.cfg.dump(path)
 
 
 def _end(curve: HistoryBuffer) -> list[torch.Tensor]:

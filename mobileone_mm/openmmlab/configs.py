@@ -18,6 +18,7 @@ from torch import nn
 from mobileone_mm.errors import ConfigError, MobileOneError, one_line
 from mobileone_mm.openmmlab.own_config import require_input_size
 from mobileone_mm.openmmlab.places import place_of
+from mobileone_mm.openmmlab.plain_config import PlainConfig, plain_config
 from mobileone_mm.openmmlab.shipped import find_config
 
 # Of hosts' models, besides numbers and the like.
@@ -30,7 +31,7 @@ HOST_MODULES = r'(mmdet|mmseg|mmpretrain|mmengine|mmcv)\.'
 PACKAGES = {'mmdet': 'mmdet', 'mmseg': 'mmsegmentation', 'mmpretrain': 'mmpretrain'}
 
 
-def load_config(path: str | Path) -> Config:
+def load_config(path: str | Path) -> PlainConfig:
     """Read a config file, or a shipped config by its name.
 
     Raises:
@@ -41,7 +42,7 @@ def load_config(path: str | Path) -> Config:
     require_input_size(path)
     try:
         # mmengine tells formats by the ending of a name, and a link may be called anything.
-        config = Config.fromfile(path if path.suffix == '.py' else Path(os.path.realpath(path)))
+        config = plain_config(Config.fromfile(path if path.suffix == '.py' else Path(os.path.realpath(path))))
     except Exception as error:  # Config.fromfile runs the file: whatever it raises is the user's to read
         raise ConfigError(f'{path}: cannot be read as a config: {error}') from error
     if 'model' not in config:

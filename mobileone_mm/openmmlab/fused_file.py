@@ -19,6 +19,7 @@ from mobileone_mm.atomic import replacing_together
 from mobileone_mm.errors import CheckpointError, ConfigError
 from mobileone_mm.locks import holding
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.config_text import without_double_braces
 from mobileone_mm.openmmlab.inputs import example_images
 from mobileone_mm.outputs import (
     FUSED_CONFIG,
@@ -94,11 +95,13 @@ def write_fused(
         'version': __version__,
     }
     written = FusedFile(out, path, fault, parity, _parameters(fused))
+    text = without_double_braces(described.pretty_text)
     beside = [(one, kind) for one, kind in ((path, FUSED_CONFIG), (report, REPORT)) if one is not None]
     with replacing_together([(out, WEIGHTS), *beside]) as (fresh, *others):
-        write_weights(fresh, state, {**source.meta, 'cfg': described.pretty_text, BLOCK: block})
+        write_weights(fresh, state, {**source.meta, 'cfg': text, BLOCK: block})
         if path is not None:
-            others[0].write_text(fused_config_text(described.pretty_text, fresh), encoding='utf-8')
+            head_and_text = without_double_braces(fused_config_text(text, fresh))  # the head names the file
+            others[0].write_text(head_and_text, encoding='utf-8')
         if report is not None:
             others[-1].write_text(report_text(_report(source, written, file_sha256(fresh), _parameters(model))))
     return written

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mobileone_mm.errors import ConfigError
+from mobileone_mm.openmmlab.config_text import without_double_braces
 from mobileone_mm.openmmlab.shipped import config, shipped
 
 YOURS = '# --- yours'  # begins the comment above the lines that a template's user fills in
@@ -51,7 +52,7 @@ def own_config(
     for name in others or {}:
         if name not in variables(text):
             raise ConfigError(f'{template}: has no line for {name}; it sets {", ".join(variables(text))}')
-    return _filled(text, others or {})
+    return without_double_braces(_filled(text, others or {}))
 
 
 def with_settings(
@@ -79,12 +80,12 @@ def with_settings(
     text = _assigned(text, BASE, f"__import__('mobileone_mm').config({other!r})")
     for name, value in changed.items():
         text = _assigned(text, name, value)
-    replaced = [ast.get_source_segment(text, line) for line in ast.parse(text).body if set(_names(line)) & set(chosen)]
-    for source in replaced:
-        text = re.sub(rf'^{re.escape(str(source))}.*\n', '', text, count=1, flags=re.M)
+    for line in reversed(ast.parse(text).body):
+        if set(_names(line)) & set(chosen):
+            text = _without(text, line)
     _, _, text = text.partition('\n')
-    above, marker, below = text.partition(FOLLOWS)
-    return '\n'.join([title, above.rstrip('\n'), '', *settings, '', f'{marker}{below}'])
+    above, below = re.split(f'^{FOLLOWS}', text, maxsplit=1, flags=re.M)  # names may hold it, in a line of theirs
+    return without_double_braces('\n'.join([title, above.rstrip('\n'), '', *settings, '', f'{FOLLOWS}{below}']))
 
 
 def _base_of(text: str) -> str:
@@ -97,19 +98,17 @@ def _base_of(text: str) -> str:
 
 def _filled(text: str, others: Mapping[str, Any]) -> str:
     """A config's text with other values for some of its variables, which may be assigned two at a time."""
-    for line in ast.parse(text).body:
+    for line in reversed(ast.parse(text).body):  # those above stay where they are
         names = _names(line)
         if not others.keys() & set(names):
             continue
         assert isinstance(line, ast.Assign)
-        old = ast.get_source_segment(text, line)
-        assert old is not None
         values = line.value.elts if len(names) > 1 and isinstance(line.value, ast.Tuple) else [line.value]
         filled = [
             repr(others[name]) if name in others else ast.unparse(value)
             for name, value in zip(names, values, strict=True)
         ]
-        text = text.replace(old, f'{", ".join(names)} = {", ".join(filled)}', 1)
+        text = _replaced(text, line, f'{", ".join(names)} = {", ".join(filled)}')
     return text
 
 
@@ -154,9 +153,29 @@ def _names(line: ast.stmt) -> list[str]:
 
 def _assigned(text: str, name: str, value: str) -> str:
     """A config's text with another value for one of its variables; comments stay."""
-    old = ast.get_source_segment(text, _assignment(text, name))
-    assert old is not None
-    return text.replace(old, f'{name} = {value}', 1)
+    return _replaced(text, _assignment(text, name), f'{name} = {value}')
+
+
+def _replaced(text: str, line: ast.stmt, source: str) -> str:
+    """A config's text with other source for one of its lines, which is found by its place: texts may hold the same."""
+    before, after = _around(text, line)
+    return before + source + after
+
+
+def _without(text: str, line: ast.stmt) -> str:
+    """A config's text without one of its lines, and without the comment behind it."""
+    before, after = _around(text, line)
+    return before + after.partition('\n')[2]
+
+
+def _around(text: str, line: ast.stmt) -> tuple[str, str]:
+    """What stands before a line of a config, and what behind it, from its comment on."""
+    assert line.end_lineno is not None
+    assert line.end_col_offset is not None
+    lines = text.encode().splitlines(keepends=True)  # Python counts columns in bytes of UTF-8
+    before = [*lines[: line.lineno - 1], lines[line.lineno - 1][: line.col_offset]]
+    after = [lines[line.end_lineno - 1][line.end_col_offset :], *lines[line.end_lineno :]]
+    return b''.join(before).decode(), b''.join(after).decode()
 
 
 def _assignment(text: str, name: str) -> ast.Assign:

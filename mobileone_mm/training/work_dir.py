@@ -11,11 +11,11 @@ from mmengine.registry import HOOKS
 
 from mobileone_mm.atomic import require_writable
 from mobileone_mm.errors import UsageError
+from mobileone_mm.hooks.plain_checkpoint import KEPT
 from mobileone_mm.hooks.saved import RUN, Saving, entries, is_of, last_checkpoint, lies_in, saving
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE, is_text
 from mobileone_mm.rooms import require_way
 
-KEPT = 'vis_data/config.py'  # in that folder, the text of the config that mmengine also keeps in the work dir
 PACKAGE = '.mlpackage'
 WORK_DIR = '`work_dir`'
 ENDING = '.pth'  # of checkpoints, and of fused files and all else that is made of them

@@ -226,6 +226,12 @@ def assert_refused(words: list[str], status: int, message: str, capsys: pytest.C
         (['sub/best.pth'], 2, 'sub/best.pth: a config ends in .py; did you mean sub/best.py?'),
         (['d.mlpackage'], 2, 'd.mlpackage: a config ends in .py; did you mean d.py?'),
         (['shot.WEBP'], 2, 'shot.WEBP: a config ends in .py; did you mean shot.py?'),
+        (
+            ['n' * 248],
+            2,
+            f'{"n" * 248}.py: name too long: 251 bytes given, expected 245 at most; choose a shorter one',
+        ),
+        ([f'{"n" * 256}/a'], 2, f'{"n" * 256}/a.py: name too long: that of the folder {"n" * 256}: 256 bytes given'),
         (['photos/'], 2, 'photos/: a folder given, expected the name of the config to write, such as my_set.py'),
         (['--images', 'photos'], 2, '--images and --masks: one is given without the other'),
         (['--val-images', 'photos', '--val-masks', 'photos'], 2, '--val-images: given without --images'),

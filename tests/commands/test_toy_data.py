@@ -124,3 +124,12 @@ def test_a_way_through_a_missing_folder_is_refused_before_anything_is_made(
     assert sorted(path.name for path in tmp_path.rglob('*')) == ['ld', 'real']
     assert cli.run(main, ['ld/b', *SMALL]) == 0
     assert (tmp_path / 'real/b/annotations/train.json').is_file()
+
+
+@pytest.mark.parametrize('kind', [[], ['--masks'], ['--class-folders']])
+def test_a_line_break_in_the_folders_name_is_written_out(
+    kind: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(main, [str(tmp_path / 'a\nb'), *SMALL, '--val', '3', *kind]) == 0
+    first, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith(rf'{tmp_path}/a\nb: train 3 images, ')

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from odd_names import NAMES
 
 from mobileone_mm.errors import CheckpointError, UsageError
 
@@ -118,3 +119,17 @@ def test_a_checkpoint_names_the_run_that_saved_it(config: Config, build: Callabl
     stored = torch.load(Path(config.work_dir) / 'epoch_1.pth', weights_only=True)  # noqa: TID251 - written above
     assert stored['meta']['run'] == first.timestamp
     assert (Path(config.work_dir) / first.timestamp).is_dir()
+
+
+def test_what_mmengine_keeps_of_a_config_is_read_as_the_same(config: Config, build: Callable[..., Runner]) -> None:
+    """As `mim train` runs it: names that mmengine would replace on reading stay what they are."""
+    visualizer = {'type': 'Visualizer', 'vis_backends': [{'type': 'LocalVisBackend'}]}
+    build(config, PLAIN, train_cfg={'max_epochs': 1}, visualizer=visualizer, names=list(NAMES)).train()
+    work_dir = Path(config.work_dir)
+    kept = [*work_dir.glob('*.py'), *work_dir.glob('*/vis_data/config.py')]
+    assert len(kept) == 2
+    for file in kept:
+        assert '{{' not in file.read_text()
+        assert list(Config.fromfile(file).names) == list(NAMES)
+    stored = torch.load(work_dir / 'epoch_1.pth', weights_only=True)  # noqa: TID251
+    assert list(Config.fromstring(stored['meta']['cfg'], '.py').names) == list(NAMES)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from mmengine.config import Config
+from odd_names import FOLDER, NAMES
 
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import load_config
 from mobileone_mm.openmmlab.inputs import test_size_hw as size_hw_of
-from mobileone_mm.openmmlab.own_config import own_config, templates
+from mobileone_mm.openmmlab.own_config import own_config, templates, with_settings
 from mobileone_mm.openmmlab.shipped import config
+from mobileone_mm.setup.text import names_literal
 
 COCO, VOC = 'ssd_mobileone_s0_own_coco', 'ssd_mobileone_s0_own_voc'
 MASKS = 'deeplabv3_light_mobileone_s0_own_masks'
@@ -71,6 +73,43 @@ def test_filled_in_its_classes_and_paths_are_the_users_everywhere(template: str,
         assert read[loader].dataset.data_root == 'my data/'
     if template == COCO:
         assert read.test_evaluator.ann_file == 'my data/annotations/val.json'
+
+
+# What a text that is searched for lines would find in a name.
+LINES = (
+    'data_root = \'data/own/\'), open("PWNED", "w"',
+    "data_root = 'data/own/'",
+    "train_folder = 'train'",
+    '# --- follows from the above ---',
+    '# --- yours',
+    "_base_ = 'ssd_mobileone_s0.py'",
+)
+
+
+@pytest.mark.parametrize('template', BASES)
+@pytest.mark.parametrize('classes', [NAMES, LINES], ids=['braces', 'lines of a config'])
+def test_names_and_paths_are_only_ever_text(
+    template: str, classes: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder, others = {
+        CLASSES: ('train_folder', {}),
+        COCO: ('train_file', {'train_images': FOLDER}),
+        VOC: ('train_list', {}),
+        MASKS: ('images', {'masks': FOLDER}),
+    }[template]
+    root = f'{FOLDER}"\'), open("PWNED", "w"'
+    title, settings = f'# for {FOLDER} {NAMES[0]}', [f'# {name}' for name in NAMES]
+    text = own_config(template, classes, root, {folder: FOLDER, **others})
+    text = with_settings(text, title, 's0', settings, {'classes': names_literal(classes)}, ())
+    assert '{{' not in text
+    Path('own.py').write_text(text, encoding='utf-8')
+    read = load_config('own.py')
+    assert tuple(read.classes) == tuple(read.train_dataloader.dataset.metainfo.classes) == classes
+    assert (read.data_root, read[folder]) == (f'{root}/', FOLDER)
+    assert {name: read[name] for name in others} == others
+    assert text.count('\n# --- follows') == 1
+    assert not list(tmp_path.glob('**/PWNED*'))
 
 
 def test_colours_are_left_alone_by_the_line_that_the_docs_give(tmp_path: Path) -> None:

@@ -11,14 +11,18 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from odd_names import FOLDER, NAMES
 from own_folders import CLASSES, tiny_ssd, write_coco, write_masks, write_voc, written
 from small_classes import write_set
 
 from feeding_chains import ONE_WARP, written_steps
+from mobileone_mm import cli
 from mobileone_mm.artifact.ladder import first_failed
+from mobileone_mm.commands import fuse, train
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.trained_with import read_config
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.setup.by_layout import propose
@@ -28,6 +32,7 @@ from mobileone_mm.weights import checkpoint
 from tiny_detector import export_tiny, lively
 
 SIDE = 96  # px of the input
+OFF = 'persistent_workers=False'
 LONGEST = 120  # characters
 # Of a tiny network: in float32, and of a package in its own float16 (docs/package.md).
 SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
@@ -177,6 +182,75 @@ def test_names_from_the_folder_are_only_ever_text() -> None:
         file.write_text(file.read_text().replace('"cat"', json.dumps(name)))
     config = configs.load_config(written(propose('da\nta', Wishes())))
     assert tuple(config.train_dataloader.dataset.metainfo.classes) == (name, 'dog')
+
+
+def _odd_coco(root: Path) -> None:
+    write_coco(root, side=8)
+    for file in root.glob('annotations/*.json'):
+        content = json.loads(file.read_text())
+        content['categories'] = [{'id': index, 'name': name} for index, name in enumerate(NAMES)]
+        for index, box in enumerate(content['annotations']):
+            box['category_id'] = index % len(NAMES)
+        file.write_text(json.dumps(content))
+
+
+def _odd_voc(root: Path) -> None:
+    write_voc(root)
+    for index, file in enumerate(sorted(root.glob('Annotations/*.xml'))):
+        file.write_text(file.read_text().replace('>cat<', f'>{NAMES[index % 6]}<').replace('>dog<', f'>{NAMES[-1]}<'))
+
+
+def _odd_masks(root: Path) -> None:
+    write_masks(root, 'images', 'masks', ids=range(len(NAMES)))
+    (root / 'classes.txt').write_text('\n'.join(NAMES))
+
+
+ODD: dict[str, tuple[Callable[[Path], object], set[str]]] = {
+    'coco': (_odd_coco, {*NAMES}),
+    'voc': (_odd_voc, {*NAMES[:6], NAMES[-1]}),
+    'masks': (_odd_masks, {*NAMES}),
+    'classes': (lambda root: write_set(root, **dict.fromkeys(NAMES, 6)), {*NAMES}),
+}
+
+
+@pytest.mark.parametrize('kind', ODD)
+def test_names_that_mmengine_would_replace_stay_what_they_are(kind: str) -> None:
+    make, names = ODD[kind]
+    make(Path(FOLDER))
+    proposal = propose(FOLDER, Wishes())
+    assert '{{' not in proposal.text
+    config = configs.load_config(written(proposal))
+    classes = tuple(config.train_dataloader.dataset.metainfo.classes)
+    assert len(classes) == len(names)
+    assert set(classes) == names
+    assert config.train_dataloader.dataset.data_root == f'{FOLDER}/'
+    config.dump('kept.py')
+    kept = configs.load_config('kept.py')
+    assert kept.to_dict() == config.to_dict()
+    assert not Path('PWNED').exists()
+
+
+def test_names_stay_what_they_are_in_a_training_and_a_fused_model() -> None:
+    _odd_coco(Path('data'))
+    config_file = tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE))))
+    options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
+    options += [f'{part}_dataloader.{key}' for part in ('train', 'val') for key in ('num_workers=0', OFF)]
+    odd = f'experiment_name={NAMES[1]}'
+    assert cli.run(train.main, [str(config_file), '--work-dir', 'work', '--cfg-options', *options, odd]) == 0
+    kept, (weights,) = Path('work/own.py'), Path('work').glob('epoch_1.pth')
+    assert cli.run(fuse.main, [str(kept), str(weights), '--out', '{{fileDirname}}.pth']) == 0
+    (seen,) = Path('work').glob('*/vis_data/config.py')
+    for file in (config_file, kept, seen, Path('{{fileDirname}}.py')):
+        assert '{{' not in file.read_text()
+        read = configs.load_config(file)
+        assert tuple(read.val_dataloader.dataset.metainfo.classes) == NAMES
+    assert configs.load_config(kept).experiment_name == NAMES[1]
+    for file in (weights, Path('{{fileDirname}}.pth')):
+        found = checkpoint.read_checkpoint(file)
+        assert tuple(found.classes or ()) == NAMES
+        assert '{{' not in found.meta['cfg']
+        assert tuple(read_config(found.meta['cfg'])['metainfo']['classes']) == NAMES
+    assert not Path('PWNED').exists()
 
 
 def test_a_detector_trains_and_says_what_its_anchors_reach(capfd: pytest.CaptureFixture[str]) -> None:
