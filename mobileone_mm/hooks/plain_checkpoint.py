@@ -87,6 +87,8 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         checkpoint['meta'] = {**plain(checkpoint['meta']), RUN_KEY: runner.timestamp}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Take the curves in, and out what mmengine would run on resuming: `meta['config']`, of older versions."""
+        checkpoint.get('meta', {}).pop('config', None)
         hub = checkpoint.get('message_hub') if runner._resume else None
         if isinstance(hub, dict) and isinstance(hub.get(CURVES), dict):
             ends = {name: [part.cpu().numpy() for part in end] for name, end in hub[CURVES].items()}

@@ -92,6 +92,18 @@ def test_a_damaged_checkpoint_is_not_gone_on_from(config: Config, build: Callabl
         build(config, PLAIN, resume=True).train()
 
 
+def test_a_config_in_a_checkpoint_is_not_run(config: Config, build: Callable[..., Runner], tmp_path: Path) -> None:
+    build(config, PLAIN, train_cfg={'max_epochs': 1}).train()
+    path = Path(config.work_dir) / 'epoch_1.pth'
+    checkpoint = torch.load(path, weights_only=True)  # noqa: TID251 - written above
+    checkpoint['meta']['config'] = f'open({str(tmp_path / "run")!r}, "w").close()'
+    torch.save(checkpoint, path)
+    resumed = build(config, PLAIN, resume=True)
+    resumed.train()
+    assert resumed.epoch > 1
+    assert not (tmp_path / 'run').exists()
+
+
 @pytest.mark.parametrize('name', ['epoch_2.pth', 'best_accuracy_top1_epoch_2.pth'])
 def test_what_cannot_be_written_stops_a_resumed_run_before_its_first_step(
     name: str, config: Config, build: Callable[..., Runner]
