@@ -85,7 +85,7 @@ def reach_of(model: nn.Module, dataset: Any) -> Reach | None:
         dataset: its training data, read.
 
     Raises:
-        ConfigError: for anchors of other maps than the model makes.
+        ConfigError: there are anchors for more maps than the model makes.
     """
     head: Any = getattr(model, 'bbox_head', None)
     generator: Any = getattr(head, 'prior_generator', None)
@@ -96,9 +96,9 @@ def reach_of(model: nn.Module, dataset: Any) -> Reach | None:
     boxes = boxes_of(dataset)
     if not len(boxes.xyxy):
         return None
-    xyxy, cells = boxes.at(resize), _cells(model, resize)
     anchors = [level.double().cpu().numpy() for level in generator.base_anchors]
-    if len(cells) != len(anchors):
+    xyxy, cells = boxes.at(resize), _cells(model, resize)[: len(anchors)]  # mmdet's heads leave out further maps
+    if len(cells) < len(anchors):
         raise ConfigError(
             f'model.bbox_head.anchor_generator has anchors for {len(anchors)} maps, but backbone and neck make '
             f'{len(cells)}: change its strides and sizes, or model.backbone.out_indices and the channels of the neck'

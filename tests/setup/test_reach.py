@@ -96,12 +96,21 @@ def test_shares_are_those_of_all_anchors() -> None:
     assert alone.rescued == 0
 
 
-def test_anchors_of_other_maps_than_the_model_makes_are_refused() -> None:
+def test_anchors_for_more_maps_than_the_model_makes_are_refused_and_for_fewer_are_not() -> None:
     config = with_anchors_of_the_paper(config_for(30))
-    for name, values in config.model.bbox_head.anchor_generator.items():
+    fewer = copy.deepcopy(config)
+    for name, values in fewer.model.bbox_head.anchor_generator.items():
         if isinstance(values, list):
-            config.model.bbox_head.anchor_generator[name] = values[1:]
-    with pytest.raises(ConfigError, match=r'model\.bbox_head\.anchor_generator has anchors for 4 maps, .* make 5: '):
+            fewer.model.bbox_head.anchor_generator[name] = values[:-1]
+    fewer.model.bbox_head.in_channels = fewer.model.bbox_head.in_channels[:-1]
+    whole, without_last = reach_of(*opened(config)), reach_of(*opened(fewer))
+    assert whole is not None
+    assert without_last is not None
+    assert without_last.share == whole.share == 1  # small boxes, which the last map has no anchors for
+    config.model.neck.out_channels = config.model.neck.out_channels[:-1]
+    config.model.neck.level_strides = config.model.neck.level_strides[:-1]
+    config.model.neck.level_paddings = config.model.neck.level_paddings[:-1]
+    with pytest.raises(ConfigError, match=r'model\.bbox_head\.anchor_generator has anchors for 5 maps, .* make 4: '):
         reach_of(*opened(config))
 
 
