@@ -112,7 +112,11 @@ def _new_room(path: Path) -> tuple[Path, int]:
         # Another run may take it for abandoned as long as nobody holds its lock.
         with suppress(FileNotFoundError):
             lock = os.open(room / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-            os.pwrite(lock, owner(), 0)  # before anything lies in the room
+            try:
+                os.pwrite(lock, owner(), 0)  # before anything lies in the room
+            except OSError:  # a full disk
+                _remove(room, lock)
+                raise
             if _taken(lock) is not False:
                 return room, lock
             os.close(lock)
