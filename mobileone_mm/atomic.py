@@ -17,7 +17,6 @@ from pathlib import Path
 from mobileone_mm.errors import MobileOneError, UsageError, shown
 from mobileone_mm.rooms import ASIDE, RETIRED, no_space, require_short_names, require_way, scratch
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # a disk, a quota, a limit on the size of files
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
 PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
 HERE = -100  # AT_FDCWD of linux/fcntl.h: relative paths begin at the working directory
@@ -191,26 +190,20 @@ def beside(paths: Sequence[Path]) -> Iterator[list[Place]]:
         for path in paths:
             target = Path(os.path.realpath(path))
             stack.enter_context(_made(target.parent))
-            try:
-                folder = stack.enter_context(scratch(target))
-            except OSError as error:
-                if error.errno in FULL:
-                    raise MobileOneError(_cannot_be_written(path, error.strerror)) from error
-                raise
-            places.append(Place(folder / path.name, target))
+            places.append(Place(stack.enter_context(scratch(target)) / path.name, target))
         try:
             yield places
         except (OSError, RuntimeError) as error:  # libraries have many words for a full disk
             for path, place in zip(paths, places, strict=True):
                 if (reason := no_space(place.fresh.parent)) is not None:
-                    raise MobileOneError(_cannot_be_written(path, reason)) from error
+                    raise MobileOneError(
+                        f'{path}: cannot be written: {reason}; make room there, or choose another path'
+                    ) from error
             if isinstance(error, OSError) and error.errno is not None and error.filename is None:  # of an open file
-                raise MobileOneError(_cannot_be_written(shown(paths), error.strerror)) from error
+                raise MobileOneError(
+                    f'{shown(paths)}: cannot be written: {error.strerror}; make room there, or choose another path'
+                ) from error
             raise
-
-
-def _cannot_be_written(path: Path | str, reason: str | None) -> str:
-    return f'{path}: cannot be written: {reason}; make room there, or choose another path'
 
 
 def _move(places: Sequence[Place]) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from mobileone_mm.errors import UsageError
+from mobileone_mm.errors import MobileOneError, UsageError
 
 # What a room holds: a folder for what is written, what stepped aside for it, what went before it, and the lock.
 FRESH, ASIDE, RETIRED, LOCK = 'new', 'old', 'gone', 'lock'
@@ -83,7 +83,11 @@ def require_short_names(path: Path, folder: Path) -> None:
 
 @contextmanager
 def scratch(path: Path) -> Iterator[Path]:
-    """Yield an empty folder in a room beside `path`, which goes after the block; a killed run's, with the next one."""
+    """Yield an empty folder in a room beside `path`, which goes after the block; a killed run's, with the next one.
+
+    Raises:
+        MobileOneError: the disk is full.
+    """
     clear_abandoned(path)
     room, lock = _new_room(path)
     try:
@@ -114,9 +118,11 @@ def _new_room(path: Path) -> tuple[Path, int]:
             lock = os.open(room / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             try:
                 os.pwrite(lock, owner(), 0)  # before anything lies in the room
-            except OSError:  # a full disk
+            except OSError as error:
                 _remove(room, lock)
-                raise
+                raise MobileOneError(
+                    f'{path}: cannot be written: {error.strerror}; make room there, or choose another path'
+                ) from error
             if _taken(lock) is not False:
                 return room, lock
             os.close(lock)
