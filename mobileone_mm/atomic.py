@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobileone_mm.errors import MobileOneError, UsageError, shown
-from mobileone_mm.rooms import ASIDE, RETIRED, no_space, require_short_names, require_way, scratch
+from mobileone_mm.rooms import ASIDE, RETIRED, no_room, no_space, require_short_names, require_way, scratch
 
 OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)  # rename(2) of a folder over one that holds something: POSIX allows either
 PACKAGE = '.mlpackage'  # a folder that is one thing: nothing else is written into it
@@ -196,13 +196,9 @@ def beside(paths: Sequence[Path]) -> Iterator[list[Place]]:
         except (OSError, RuntimeError) as error:  # libraries have many words for a full disk
             for path, place in zip(paths, places, strict=True):
                 if (reason := no_space(place.fresh.parent)) is not None:
-                    raise MobileOneError(
-                        f'{path}: cannot be written: {reason}; make room there, or choose another path'
-                    ) from error
+                    raise no_room(path, reason) from error
             if isinstance(error, OSError) and error.errno is not None and error.filename is None:  # of an open file
-                raise MobileOneError(
-                    f'{shown(paths)}: cannot be written: {error.strerror}; make room there, or choose another path'
-                ) from error
+                raise no_room(shown(paths), error.strerror) from error
             raise
 
 

@@ -110,6 +110,11 @@ def no_space(folder: str | Path) -> str | None:
     return None
 
 
+def no_room(path: str | Path, reason: str | None) -> MobileOneError:
+    """The error of a path that cannot be written, with the system's reason."""
+    return MobileOneError(f'{path}: cannot be written: {reason}; make room there, or choose another path')
+
+
 def _new_room(path: Path) -> tuple[Path, int]:
     while True:
         room = Path(tempfile.mkdtemp(prefix=f'.{path.name}.', dir=path.parent))
@@ -120,9 +125,7 @@ def _new_room(path: Path) -> tuple[Path, int]:
                 os.pwrite(lock, owner(), 0)  # before anything lies in the room
             except OSError as error:
                 _remove(room, lock)
-                raise MobileOneError(
-                    f'{path}: cannot be written: {error.strerror}; make room there, or choose another path'
-                ) from error
+                raise no_room(path, error.strerror) from error
             if _taken(lock) is not False:
                 return room, lock
             os.close(lock)

@@ -87,20 +87,23 @@ def require_meta_keys(config: Config) -> None:
     Raises:
         ConfigError: with the place of the `meta_keys` that leave a key out.
     """
-    packer, needed = PACKERS[config.default_scope], META_KEYS[config.default_scope]
-    for loader in LOADERS[1:]:
-        for place, dataset in sets_of(config, loader):
-            steps = dataset.get('pipeline')
-            for index, step in enumerate(steps if isinstance(steps, list | tuple) else ()):
-                if not (isinstance(step, Mapping) and str(step.get('type')).rpartition('.')[2] == packer):
-                    continue
-                kept = step.get('meta_keys')
-                lost = [key for key in needed if key not in kept] if isinstance(kept, list | tuple) else []
-                if lost:
-                    raise ConfigError(
-                        f'{config.filename}: {place}.pipeline.{index}.meta_keys leaves out {shown(lost)}, which '
-                        'predictions are scored by: add it'
-                    )
+    for place, step in _packing(config):
+        kept = step.get('meta_keys')
+        lost = [key for key in META_KEYS[config.default_scope] if isinstance(kept, list | tuple) and key not in kept]
+        if lost:
+            raise ConfigError(
+                f'{config.filename}: {place}.meta_keys leaves out {shown(lost)}, which predictions are scored by: '
+                'add it'
+            )
+
+
+def _packing(config: Config) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """The steps that pack validation and test data, with their places."""
+    for place in (place for loader in LOADERS[1:] for place in last_pipelines(config, loader)):
+        steps = _at(config, place)
+        for index, step in enumerate(steps if isinstance(steps, list | tuple) else ()):
+            if isinstance(step, Mapping) and _class_name(step) == PACKERS[config.default_scope]:
+                yield f'{place}.{index}', step
 
 
 def why_not_given(error: Exception, config: Config, loader: str) -> str:
@@ -133,7 +136,11 @@ def _names(steps: Any) -> Iterator[str]:
     for step in steps if isinstance(steps, list | tuple) else ():
         if isinstance(step, Mapping):
             inner = step.get('transforms')
-            yield from _names(inner) if isinstance(inner, list | tuple) else [str(step.get('type')).rpartition('.')[2]]
+            yield from _names(inner) if isinstance(inner, list | tuple) else [_class_name(step)]
+
+
+def _class_name(step: Mapping[str, Any]) -> str:
+    return str(step.get('type')).rpartition('.')[2]  # without a scope
 
 
 def _at(config: Config, place: str) -> Any:

@@ -20,6 +20,7 @@ from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.best import Best, best_of
 from mobileone_mm.openmmlab.class_weight import require_usable_class_weights
+from mobileone_mm.openmmlab.data_sets import PACKED
 from mobileone_mm.openmmlab.places import naming, place_of
 from mobileone_mm.outputs import TRAINING, TRAINING_PAGE
 from mobileone_mm.rooms import no_space
@@ -30,7 +31,6 @@ from mobileone_mm.training.settings import Options
 from mobileone_mm.weights.init_cfg import leave_out_files
 
 FROM_WORKER = 'Original Traceback'  # in what torch makes of an error in a loader's worker
-PACKED = (('inputs',), ('data_samples',))  # what a model looks up in a batch
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _said(error: Exception) -> str:
     text = str(error).strip()
     if FROM_WORKER in text:  # torch's way to pass on what happened in a worker: the last line is the error
         return notes.short_line(text.splitlines()[-1])
-    if isinstance(error, KeyError) and error.args in PACKED:
+    if isinstance(error, KeyError) and error.args in [(key,) for key in PACKED]:
         text += "; has the `pipeline` of the `dataset` a step that packs, such as mmdet's PackDetInputs, as its last?"
     return notes.short_line(f'{type(error).__name__}: {text}' if text else type(error).__name__)
 

@@ -200,9 +200,9 @@ class OneWarp(BaseTransform):  # type: ignore[misc]  # mmcv is untyped
             DataError: with the first of them.
         """
         if self._in_a_row >= TRIED_IN_A_ROW:
-            (first, reason), count = next(iter(self._unreadable.items())), len(self._unreadable)
+            (first, why), count = next(iter(self._unreadable.items())), len(self._unreadable)
             raise DataError(
-                f'{first}: cannot be read: {reason}; nor can any other of the set: {self._in_a_row} tries in a row met '
+                f'{first}: cannot be read: {why}; nor can any other of the set: {self._in_a_row} tries in a row met '
                 f'only {count} such pictures: {shown(self._unreadable)}; put the files back, or mend them: '
                 '`mobileone check` names all of them'
             )
