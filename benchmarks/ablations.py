@@ -11,13 +11,9 @@ command goes on. Ends in a table beside the paper's figures, ablations.md.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +22,14 @@ from mmengine.registry import MODELS, init_default_scope
 
 from measured import table
 from mobileone_mm import cli
-from mobileone_mm.atomic import Kind, replacing, require_writable
-from mobileone_mm.errors import MobileOneError, UsageError
+from mobileone_mm.atomic import replacing
+from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.config_text import without_double_braces
 from mobileone_mm.openmmlab.own_config import own_config
-from mobileone_mm.outputs import REPORT, is_marked, mark_folder, report_text
 from mobileone_mm.reparam import fuse
 from mobileone_mm.setup.layouts import class_layout
 from timing import parameters
+from trainings import logged, open_folder, result_of
 
 WHAT = 'ablations'
 TEMPLATE = 'mobileone_s0_own_classes'
@@ -144,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = Options(args.data, args.epochs, args.size, args.weights)
     names = _possible(args.variants, options)
     texts = {(name, seed): config_text(name, seed, options) for seed in args.seeds for name in names}
-    _open(args.out)
+    open_folder(args.out, WHAT)
     results: dict[str, list[Trained]] = {name: [] for name in names}
     for (name, seed), text in texts.items():
         results[name].append(trained(args.out, f'{name}_seed{seed}', text))
@@ -190,27 +186,13 @@ def trained(out: Path, name: str, text: str) -> Trained:
         UsageError: it was trained before with other settings.
         MobileOneError: the training failed.
     """
-    config, result, work_dir = out / f'{name}.py', out / f'{name}.json', out / name
-    if config.exists() and config.read_text(encoding='utf-8') != text:
-        raise UsageError(
-            f'{config}: was made with other data or options; choose another --out, or remove this file, '
-            f'{result.name} and {work_dir.name}/'
-        )
-    if result.exists():
-        stored = json.loads(result.read_text(encoding='utf-8'))
-        return Trained(**{field.name: stored[field.name] for field in fields(Trained)})
-    with replacing(config) as fresh:
-        fresh.write_text(text, encoding='utf-8')
-    command = ['train', str(config), '--work-dir', str(work_dir), '--resume']
-    cli.say(f'{name}: {cli.command(*command)}')
-    done = subprocess.run([sys.executable, '-m', cli.MODULE, *command], check=False)
-    if done.returncode != 0:
-        raise MobileOneError(f'{name}: the training failed; the same command goes on where it stopped')
+    found = result_of(out, name, text, _measured)
+    return Trained(**{field.name: found[field.name] for field in fields(Trained)})
+
+
+def _measured(config: Path, work_dir: Path) -> dict[str, Any]:
     trained_size, fused_size = sizes(config)
-    made = Trained(parameters=trained_size, fused=fused_size, **measured(work_dir))
-    with replacing(result, REPORT) as fresh:
-        fresh.write_text(report_text(asdict(made)))
-    return made
+    return asdict(Trained(parameters=trained_size, fused=fused_size, **measured(work_dir)))
 
 
 def sizes(config: Path) -> tuple[int, int]:
@@ -226,15 +208,8 @@ def measured(work_dir: Path) -> dict[str, float]:
     Raises:
         MobileOneError: it has no such lines.
     """
-    said: list[dict[str, float]] = []
-    for log in sorted(work_dir.glob('*/vis_data/scalars.json')):  # by time: a resumed training has several
-        said += map(json.loads, log.read_text(encoding='utf-8').splitlines())
-    steps, scores = ([line for line in said if key in line] for key in ('loss', TOP1))
-    if not (steps and scores):
-        raise MobileOneError(
-            f'{work_dir}: no log in there tells of a whole training; remove the folder and train again'
-        )
-    return {'seconds': steps[-1]['time'], 'loss': steps[-1]['loss'], 'top1': scores[-1][TOP1]}
+    steps, top1 = logged(work_dir, TOP1)
+    return {'seconds': steps[-1]['time'], 'loss': steps[-1]['loss'], 'top1': top1}
 
 
 def table_of(results: Mapping[str, Sequence[Trained]]) -> str:
@@ -279,17 +254,6 @@ def _possible(names: Sequence[str], options: Options) -> list[str]:
     if left_out:
         cli.say(f'left out: {", ".join(left_out)}; weights of S0 have no squeeze-excite, train it from scratch')
     return [name for name in names if name not in left_out]
-
-
-def _open(out: Path) -> None:
-    """Make a folder for the results, or go on with one.
-
-    Raises:
-        UsageError: it holds what no run of this benchmark wrote.
-    """
-    require_writable(out, Kind(f'a folder of the benchmark {WHAT!r}', partial(is_marked, WHAT), folder=True))
-    out.mkdir(parents=True, exist_ok=True)
-    mark_folder(out, WHAT)
 
 
 def _parser() -> argparse.ArgumentParser:

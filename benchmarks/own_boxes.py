@@ -1,0 +1,216 @@
+"""What the choices of `mobileone init` bring on a set of boxes: each beside its score, and what was tried besides.
+
+    python benchmarks/own_boxes.py photos/ --out FOLDER --weights mobileone_s0.pth.tar
+    python benchmarks/own_boxes.py photos/ --out FOLDER --weights mobileone_s0.pth.tar --variants init --seeds 0 1 2
+
+Writes a config for the folder as `mobileone init` does, and for each variant the same with some lines more. Trains them
+with `mobileone train` from fused weights of S0, all for as many epochs (those that init chose, if none are given). A
+variant that was trained is not trained again: stopped, the same command goes on. Ends in a table, own_boxes.md: mAP50
+of the validation pictures by mmdet's own metric, and ms for one picture of the network in ONNX Runtime on one core.
+"""
+
+import argparse
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import MODELS, init_default_scope
+from torch import Tensor, nn
+
+from measured import table
+from mobileone_mm import cli
+from mobileone_mm.atomic import replacing
+from mobileone_mm.errors import UsageError
+from mobileone_mm.openmmlab.config_text import without_double_braces
+from mobileone_mm.reparam import fuse
+from mobileone_mm.setup.by_layout import propose
+from mobileone_mm.setup.proposal import Wishes
+from mobileone_mm.tasks.detection.graph import DetectorGraph
+from timing import RUNS, in_onnx_runtime
+from trainings import logged, open_folder, result_of
+
+WHAT = 'own_boxes'
+TABLE = 'own_boxes.md'
+AP50 = ('pascal_voc/AP50', 'coco/bbox_mAP_50')  # in mmengine's log
+CLASS_LINE = re.compile(
+    r'^\| (?P<name>.+?) +\| +\d+ +\| +\d+ +\| [\d.]+ +\| (?P<ap>[\d.]+) +\|$', re.M
+)  # mmdet's table
+TRAINING = """
+# --- the training: {name} ---
+max_epochs = {epochs}
+model['backbone'].update(init_cfg=dict(type='Pretrained', checkpoint={weights!r}))
+train_dataloader.update(num_workers=1)
+val_dataloader.update(num_workers=1)
+train_cfg.update(max_epochs=max_epochs, val_interval=max_epochs)
+param_scheduler[1].update(end=max_epochs, T_max=max_epochs)
+default_hooks = dict(checkpoint=dict(interval=5, max_keep_ckpts=1, save_best=None), logger=dict(interval=10))
+randomness = dict(seed={seed})
+"""
+EPOCHS = re.compile(r'^max_epochs = (\d+)', re.M)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What differs from the config that init writes.
+
+    Attributes:
+        why: in a few words, for the table.
+        lines: at the end of the config.
+        side: of the input, in px; None: init's.
+        epochs: as a multiple of the others'.
+    """
+
+    why: str
+    lines: str = ''
+    side: int | None = None
+    epochs: int = 1
+
+
+ONE_BRANCH = """
+arch = dict(num_blocks=[2, 8, 10, 1], width_factor=[0.75, 1.0, 1.0, 2.0], num_se_blocks=[0] * 4)
+model['backbone'].update(arch=dict(_delete_=True, num_conv_branches=[1] * 4, **arch))
+"""
+EMA = "\ncustom_hooks = [*_base_.custom_hooks, dict(type='EMAHook', momentum=0.02, update_buffers=True)]\n"
+SLOWER_BACKBONE = "\noptim_wrapper['paramwise_cfg'] = dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))\n"
+VARIANTS = {
+    'init': Variant('as init writes it'),
+    'one_branch': Variant("one convolution a block, instead of S0's four", ONE_BRANCH),
+    'ema': Variant('averaged weights', EMA),
+    'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
+    'longer': Variant('twice as many epochs', epochs=2),
+    'input_416': Variant('an input of 416 px', side=416),
+}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of one training.
+
+    Attributes:
+        score: mAP50 on the validation pictures, in 0..1.
+        classes: AP50 of each class; empty where the metric says none.
+        seconds: of all steps.
+        latency: ms of the exported network, the fastest run.
+    """
+
+    score: float
+    classes: Mapping[str, float]
+    seconds: float
+    latency: float
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is not trained yet, print and write the table; returns the exit status."""
+    args = _parser().parse_args(argv)
+    if unknown := [name for name in args.variants if name not in VARIANTS]:
+        raise UsageError(f'--variants: {", ".join(unknown)} given, expected some of {", ".join(VARIANTS)}')
+    if not args.weights.is_file():
+        raise UsageError(f'--weights {args.weights}: no such file')
+    sides = {VARIANTS[name].side for name in args.variants}
+    written = {side: propose(str(args.data), Wishes(input_size=side and (side, side))).text for side in sides}
+    open_folder(args.out, WHAT)
+    results: dict[str, list[Trained]] = {name: [] for name in args.variants}
+    for seed in args.seeds:
+        for name in args.variants:
+            text = config_text(written[VARIANTS[name].side], name, seed, args.epochs, args.weights)
+            results[name].append(trained(args.out, f'{name}_seed{seed}', text))
+            result = table_of(results)
+            with replacing(args.out / TABLE) as fresh:  # the folder is known to be ours
+                fresh.write_text(f'{result}\n', encoding='utf-8')
+    cli.result(result)
+    return 0
+
+
+def config_text(written: str, name: str, seed: int, epochs: int | None, weights: Path) -> str:
+    """The config of a variant: what init wrote, the training's lines, and the variant's."""
+    found = EPOCHS.search(written)
+    assert found is not None
+    count = (epochs or int(found[1])) * VARIANTS[name].epochs
+    training = TRAINING.format(name=name, epochs=count, weights=str(weights.resolve()), seed=seed)
+    return without_double_braces(written + training + VARIANTS[name].lines)
+
+
+def trained(out: Path, name: str, text: str) -> Trained:
+    """What came of a training that was done before, else of one that is done now.
+
+    Raises:
+        UsageError: it was trained before with other settings.
+        MobileOneError: the training failed.
+    """
+    found = result_of(out, name, text, lambda config, work_dir: {**measured(work_dir), 'latency': latency(config)})
+    return Trained(**{field.name: found[field.name] for field in fields(Trained)})
+
+
+def measured(work_dir: Path) -> dict[str, Any]:
+    """What mmengine's logs say of a training: its last score, that of each class, seconds of all steps.
+
+    Raises:
+        MobileOneError: they have no such lines.
+    """
+    steps, score = logged(work_dir, *AP50)
+    text = max(work_dir.glob('*/*.log')).read_text(encoding='utf-8').rpartition('| class')[2]  # the last table
+    classes = {found['name']: float(found['ap']) for found in CLASS_LINE.finditer(text)}
+    seconds = statistics.mean(line['time'] for line in steps) * steps[-1]['step']
+    return {'score': score, 'classes': classes, 'seconds': seconds}
+
+
+def latency(config: Path) -> float:
+    """ms of the fused network with softmax and decoding, in ONNX Runtime on one core, for one picture."""
+    init_default_scope('mmdet')
+    settings = Config.fromfile(config)
+    settings.model.backbone.init_cfg = None
+    model: Any = MODELS.build(settings.model)
+    side: int = settings.input_size
+    network = nn.Sequential(DetectorGraph(fuse(model).eval(), (side, side)), Joined())
+    return min(in_onnx_runtime(network, side)(5 * RUNS))
+
+
+class Joined(nn.Module):
+    """One output from several with as many rows."""
+
+    def forward(self, outputs: Sequence[Tensor]) -> Tensor:
+        return torch.cat(tuple(outputs), dim=1)
+
+
+def table_of(results: Mapping[str, Sequence[Trained]]) -> str:
+    """A line for each variant that was trained: means over the seeds, and the range of the scores."""
+    done = {name: found for name, found in results.items() if found}
+    classes = next(iter(done.values()))[0].classes
+    head = ['', 'what differs', 'seeds', 'mAP50 (range)', *classes, 'training, min', 'latency, ms']
+    return table(head, [_line(name, found, tuple(classes)) for name, found in done.items()])
+
+
+def _line(name: str, found: Sequence[Trained], classes: Sequence[str]) -> list[object]:
+    scores = [one.score for one in found]
+    spread = f' ({min(scores):.3f} to {max(scores):.3f})' if len(scores) > 1 else ''
+    return [
+        name,
+        VARIANTS[name].why,
+        len(found),
+        f'{statistics.mean(scores):.3f}{spread}',
+        *(f'{statistics.mean(one.classes[each] for one in found):.3f}' for each in classes),
+        f'{statistics.mean(one.seconds for one in found) / 60:.1f}',
+        f'{min(one.latency for one in found):.1f}',
+    ]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('data', type=Path, metavar='DATA', help='folder with boxes, as for `mobileone init`')
+    parser.add_argument('--out', type=Path, required=True, metavar='DIR', help='folder for configs, trainings, table')
+    parser.add_argument('--weights', type=Path, required=True, metavar='FILE', help='fused weights of S0')
+    parser.add_argument(
+        '--variants', nargs='+', default=[*VARIANTS], metavar='NAME', help=f'some of {", ".join(VARIANTS)}'
+    )
+    parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='a training for each (0)')
+    parser.add_argument('--epochs', type=int, help='of each training (those that init chose)')
+    return parser
+
+
+if __name__ == '__main__':
+    raise SystemExit(cli.run(main))

@@ -1,0 +1,100 @@
+"""Variants of init's config for boxes: what each changes, what is read from a training's logs, and the table."""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from own_folders import write_voc
+
+import own_boxes
+from mobileone_mm.errors import MobileOneError, UsageError
+from mobileone_mm.setup.by_layout import propose
+from mobileone_mm.setup.proposal import Wishes
+from own_boxes import VARIANTS, Trained, config_text, measured, table_of, trained
+
+RESULT = Trained(score=0.5, classes={'cell': 0.4, 'plate': 0.6}, seconds=120.0, latency=10.0)
+LOG = """
++-------+-----+------+--------+-------+
+| class | gts | dets | recall | ap    |
++-------+-----+------+--------+-------+
+| cell  | 57  | 2533 | 0.982  | {cell} |
+| plate | 666 | 7025 | 0.997  | {plate} |
++-------+-----+------+--------+-------+
+| mAP   |     |      |        | 0.5 |
+"""
+
+
+def config_of(name: str, folder: Path, epochs: int | None = 6) -> Config:
+    root = write_voc(folder / 'set')
+    side = VARIANTS[name].side
+    written = propose(str(root), Wishes(input_size=side and (side, side))).text
+    path = folder / f'{name}.py'
+    path.write_text(config_text(written, name, 3, epochs, folder / 'fused.pth'))
+    return Config.fromfile(path, import_custom_modules=False)
+
+
+def test_every_variant_trains_as_init_wrote_it_but_for_its_own_lines(tmp_path: Path) -> None:
+    found = {name: config_of(name, tmp_path) for name in VARIANTS}
+    for name, config in found.items():
+        epochs = 6 * VARIANTS[name].epochs
+        assert config.train_cfg.max_epochs == config.train_cfg.val_interval == config.param_scheduler[1].end == epochs
+        assert config.randomness.seed == 3
+        assert config.model.backbone.init_cfg.checkpoint == str((tmp_path / 'fused.pth').resolve())
+    assert found['one_branch'].model.backbone.arch.num_conv_branches == [1] * 4
+    assert found['init'].model.backbone.arch == 's0'
+    assert 'EMAHook' in {hook.type for hook in found['ema'].custom_hooks} - {
+        hook.type for hook in found['init'].custom_hooks
+    }
+    assert found['input_416'].input_size == 416
+    assert (
+        found['input_416'].model.bbox_head.anchor_generator.base_sizes
+        != found['init'].model.bbox_head.anchor_generator.base_sizes
+    )
+    assert found['slower_backbone'].optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult < 1
+
+
+def test_without_a_number_of_epochs_those_of_init_are_trained(tmp_path: Path) -> None:
+    config = config_of('init', tmp_path, epochs=None)
+    assert config.train_cfg.max_epochs == int(own_boxes.EPOCHS.search((tmp_path / 'init.py').read_text())[1])
+
+
+def test_the_last_scores_of_all_logs_count(tmp_path: Path) -> None:
+    with pytest.raises(MobileOneError, match='no log in there tells of a whole training'):
+        measured(tmp_path)
+    for run, step, cell in (('20260101_000000', 10, 0.1), ('20260102_000000', 30, 0.25)):
+        folder = tmp_path / run / 'vis_data'
+        folder.mkdir(parents=True)
+        lines = [{'loss': 1.0, 'time': 0.5, 'step': step}, {'pascal_voc/AP50': cell, 'time': 9.0, 'step': 1}]
+        (folder / 'scalars.json').write_text('\n'.join(map(json.dumps, lines)))
+        (tmp_path / run / f'{run}.log').write_text(LOG.format(cell=0.9, plate=0.9) + LOG.format(cell=cell, plate=0.5))
+    assert measured(tmp_path) == {'score': 0.25, 'classes': {'cell': 0.25, 'plate': 0.5}, 'seconds': 15.0}
+
+
+def test_what_is_trained_is_not_trained_again(tmp_path: Path) -> None:
+    (tmp_path / 'init_seed0.py').write_text('# a config')
+    (tmp_path / 'init_seed0.json').write_text(json.dumps({'written_by': 'mobileone_mm', **asdict(RESULT)}))
+    assert trained(tmp_path, 'init_seed0', '# a config') == RESULT
+    with pytest.raises(UsageError, match='was made with other data or options'):
+        trained(tmp_path, 'init_seed0', '# another')
+
+
+def test_the_table_has_means_over_seeds() -> None:
+    better = replace(RESULT, score=0.6, classes={'cell': 0.5, 'plate': 0.7}, latency=9.0)
+    lines = table_of({'init': [RESULT, better], 'ema': [RESULT], 'longer': []}).splitlines()
+    assert lines[2:] == [
+        '| init | as init writes it | 2 | 0.550 (0.500 to 0.600) | 0.450 | 0.650 | 2.0 | 9.0 |',
+        '| ema | averaged weights | 1 | 0.500 | 0.400 | 0.600 | 2.0 | 10.0 |',
+    ]
+
+
+def test_wrong_words_are_refused_before_anything_is_made(tmp_path: Path) -> None:
+    out, weights = tmp_path / 'out', tmp_path / 'none.pth'
+    for words, message in (
+        (['--variants', 'k9'], '--variants: k9 given, expected some of init, '),
+        ([], 'none.pth: no such file'),
+    ):
+        with pytest.raises(UsageError, match=message):
+            own_boxes.main([str(tmp_path), '--out', str(out), '--weights', str(weights), *words])
+    assert not out.exists()
