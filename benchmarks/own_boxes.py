@@ -79,6 +79,9 @@ EMA = "\ncustom_hooks = [*_base_.custom_hooks, dict(type='EMAHook', momentum=0.0
 SLOWER_BACKBONE = "\noptim_wrapper['paramwise_cfg'] = dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))\n"
 VARIANTS = {
     'init': Variant('as init writes it'),
+    'branches': Variant(
+        'branch by branch: docs/training-cost.md', "\nmodel['backbone'].update(train_impl='branches')\n"
+    ),
     'one_branch': Variant("one convolution a block, instead of S0's four", ONE_BRANCH),
     'ema': Variant('averaged weights', EMA),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
