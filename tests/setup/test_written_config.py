@@ -72,6 +72,8 @@ def test_a_config_loads_and_builds_as_it_is_written(kind: str) -> None:
     expected = ('ground', 'cat', 'dog') if kind == 'masks' else CLASSES
     assert tuple(dataset.metainfo.classes) == expected
     assert dataset.data_root == 'data/'
+    if kind != 'classes':
+        assert config.model.backbone.train_impl == 'auto'
     lines = proposal.text.splitlines()
     own = lines.index(next(line for line in lines if line.startswith('# --- follows')))
     assert all(len(line) <= LONGEST for line in lines[:own] if not line.startswith(('classes', 'val_images')))
