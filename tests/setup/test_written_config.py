@@ -2,7 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,7 @@ from tiny_detector import export_tiny, lively
 SIDE = 96  # px of the input
 OFF = 'persistent_workers=False'
 LONGEST = 120  # characters
+ROOT = Path(__file__).parents[2]
 # Of a tiny network: in float32, and of a package in its own float16 (docs/package.md).
 SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
 
@@ -75,8 +78,7 @@ def test_a_config_loads_and_builds_as_it_is_written(kind: str) -> None:
     if kind != 'classes':
         assert config.model.backbone.train_impl == 'auto'
     lines = proposal.text.splitlines()
-    own = lines.index(next(line for line in lines if line.startswith('# --- follows')))
-    assert all(len(line) <= LONGEST for line in lines[:own] if not line.startswith(('classes', 'val_images')))
+    assert all(len(line) <= LONGEST for line in lines)
     assert [line for line in lines if line.startswith('# --- ')][1].startswith('# --- chosen for ')
     assert lines[0] == proposal.text.partition('\n')[0]
     assert 'written by `mobileone init`' in lines[0]
@@ -186,33 +188,61 @@ def test_names_from_the_folder_are_only_ever_text() -> None:
     assert tuple(config.train_dataloader.dataset.metainfo.classes) == (name, 'dog')
 
 
-def _odd_coco(root: Path) -> None:
-    write_coco(root, side=8)
+def _named_coco(root: Path, names: Sequence[str] = NAMES) -> None:
+    write_coco(root, side=8, counts=(8 + len(names) // 4, 2))
     for file in root.glob('annotations/*.json'):
         content = json.loads(file.read_text())
-        content['categories'] = [{'id': index, 'name': name} for index, name in enumerate(NAMES)]
+        content['categories'] = [{'id': index, 'name': name} for index, name in enumerate(names)]
         for index, box in enumerate(content['annotations']):
-            box['category_id'] = index % len(NAMES)
+            box['category_id'] = index % len(names)
         file.write_text(json.dumps(content))
 
 
-def _odd_voc(root: Path) -> None:
+def _named_voc(root: Path, names: Sequence[str] = NAMES) -> None:
     write_voc(root)
     for index, file in enumerate(sorted(root.glob('Annotations/*.xml'))):
-        file.write_text(file.read_text().replace('>cat<', f'>{NAMES[index % 6]}<').replace('>dog<', f'>{NAMES[-1]}<'))
+        file.write_text(file.read_text().replace('>cat<', f'>{names[index % 6]}<').replace('>dog<', f'>{names[-1]}<'))
 
 
-def _odd_masks(root: Path) -> None:
-    write_masks(root, 'images', 'masks', ids=range(len(NAMES)))
-    (root / 'classes.txt').write_text('\n'.join(NAMES))
+def _named_masks(root: Path, names: Sequence[str] = NAMES) -> None:
+    write_masks(root, 'images', 'masks', ids=range(min(len(names), 48)))  # of a column of two pixels, at least
+    (root / 'classes.txt').write_text('\n'.join(names))
 
 
-ODD: dict[str, tuple[Callable[[Path], object], set[str]]] = {
-    'coco': (_odd_coco, {*NAMES}),
-    'voc': (_odd_voc, {*NAMES[:6], NAMES[-1]}),
-    'masks': (_odd_masks, {*NAMES}),
-    'classes': (lambda root: write_set(root, **dict.fromkeys(NAMES, 6)), {*NAMES}),
+def _named_classes(root: Path, names: Sequence[str] = NAMES) -> None:
+    write_set(root, **dict.fromkeys(names, 2))
+
+
+ODD: dict[str, tuple[Callable[..., None], set[str]]] = {
+    'coco': (_named_coco, {*NAMES}),
+    'voc': (_named_voc, {*NAMES[:6], NAMES[-1]}),
+    'masks': (_named_masks, {*NAMES}),
+    'classes': (_named_classes, {*NAMES}),
 }
+
+
+@pytest.mark.parametrize('kind', ODD)
+@pytest.mark.parametrize(
+    ('names', 'folder'),
+    [
+        ([f'a class of the number {index}' for index in range(80)], 'photos'),
+        (['cat', 'dog', *map(str, range(7))], '/'.join(['a folder of a long name'] * 5)),
+        (["a dog's left paw", '\u5927\u718a\u732b' * 12, '\u5c0f\u718a\u732b' * 8, *map(str, range(6))], 'a' * 108),
+    ],
+    ids=['80 classes', 'a long path', 'wide letters'],
+)
+def test_it_is_formatted_however_many_and_long_the_names(kind: str, names: Sequence[str], folder: str) -> None:
+    ODD[kind][0](Path(folder), names)
+    proposal = propose(folder, Wishes())
+    file = written(proposal)
+    command = [sys.executable, '-m', 'ruff', 'format', '--diff', '--config', ROOT / 'pyproject.toml', file]
+    formatted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
+    long = [line for line in proposal.text.splitlines() if len(line) > LONGEST]
+    assert [line for line in long if folder not in line] == []  # a path stays in one piece, in one line
+    config = configs.load_config(file)
+    assert set(config.classes) <= set(names)
+    assert config.data_root == f'{folder}/'
 
 
 @pytest.mark.parametrize('kind', ODD)
@@ -233,7 +263,7 @@ def test_names_that_mmengine_would_replace_stay_what_they_are(kind: str) -> None
 
 
 def test_names_stay_what_they_are_in_a_training_and_a_fused_model() -> None:
-    _odd_coco(Path('data'))
+    _named_coco(Path('data'))
     config_file = tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE))))
     options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
     options += [f'{part}_dataloader.{key}' for part in ('train', 'val') for key in ('num_workers=0', OFF)]
