@@ -1,6 +1,7 @@
 """The configs that are written: what stands in them, that they load, build and train, and a package of one."""
 
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from mobileone_mm.commands import fuse, train
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.openmmlab.trained_with import read_config
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -55,9 +57,21 @@ def masks(root: Path) -> Path:
     return root
 
 
+def unparted_coco(root: Path) -> None:
+    write_coco(root, files=('result.json', 'val.json'), folders=('images', 'val'), counts=(10, 0))
+    (root / 'val.json').unlink()
+
+
+def unparted_voc(root: Path) -> None:
+    write_voc(root)
+    (root / 'ImageSets/Main/val.txt').unlink()
+
+
 MAKERS: dict[str, Callable[[Path], object]] = {
     'coco': write_coco,
+    'unparted coco': unparted_coco,
     'voc': write_voc,
+    'unparted voc': unparted_voc,
     'masks': masks,
     'classes': lambda root: write_set(root, cat=6, dog=6),
 }
@@ -140,6 +154,29 @@ def test_what_is_found_is_said() -> None:
     assert found[0] == 'boxes in VOC format: 6 training pictures, 2 for validation; 96 x 64 px'
     assert found[1] == '24 boxes: cat 12, dog 12'
     assert found[2].startswith('boxes at 320 x 320 px, by the root of their area: ')
+
+
+@pytest.mark.parametrize('kind', ['coco', 'voc'])
+def test_without_pictures_for_validation_a_fifth_of_the_boxes_pictures_is_held_out(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    MAKERS[f'unparted {kind}'](Path('data'))
+    proposal = propose('data', Wishes())
+    count = 10 if kind == 'coco' else 6
+    held = round(count / 5)
+    assert f': {count - held} training pictures, {held} for validation; ' in proposal.found[0]
+    assert f'# --- chosen for {count - held} pictures with ' in proposal.text
+    assert 'for validation in data: a fifth of the pictures is held out' in caplog.text
+    config = configs.load_config(written(proposal))
+    assert config['val_file' if kind == 'coco' else 'val_list'] is None
+    datasets = {part: config[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test')}
+    assert {name: one.part for name, one in datasets.items()} == {'train': 'train', 'val': 'val', 'test': 'val'}
+    assert len({one.ann_file for one in datasets.values()}) == 1
+    read = {name: open_dataset(config, f'{name}_dataloader') for name in ('train', 'val')}
+    paths = {name: {one.get_data_info(index)['img_path'] for index in range(len(one))} for name, one in read.items()}
+    assert (len(paths['train']), len(paths['val'])) == (count - held, held)
+    assert not paths['train'] & paths['val']
 
 
 @pytest.mark.parametrize('kind', MAKERS)
@@ -286,7 +323,8 @@ def test_names_stay_what_they_are_in_a_training_and_a_fused_model() -> None:
 
 
 def test_a_detector_trains_and_says_what_its_anchors_reach(capfd: pytest.CaptureFixture[str]) -> None:
-    write_coco(Path('data'), side=8)
+    write_coco(Path('data'), side=8, counts=(10, 0))
+    Path('data/annotations/instances_val.json').unlink()
     config = configs.load_config(tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE)))))
     init_default_scope('mmdet')
     config.work_dir, config.experiment_name = 'work', 'written'
