@@ -1,13 +1,15 @@
 """How a config finds this package: `type='mobileone_mm.MobileOne'` in any mm config, without `custom_imports`.
 
 mmengine imports `<scope>.registry` the first time a scope is named, and a registry imports its `locations` on its first
-look-up. A location here must not import mmdet, mmseg or mmpretrain on the way (only those of data sets and transforms,
-whose classes are their children, does, and only what is installed): whoever segments need not have mmdet.
+look-up. A location here must not import mmdet, mmseg or mmpretrain on the way (only those of data sets, metrics and
+transforms, whose classes are their children, does, and only what is installed): whoever segments need not have mmdet.
 """
 
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS
 from mmengine.registry import LOOPS as MMENGINE_LOOPS
+from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import WEIGHT_INITIALIZERS as MMENGINE_WEIGHT_INITIALIZERS
@@ -27,6 +29,12 @@ MODELS = Registry(
     ],
 )
 HOOKS = Registry('hook', parent=MMENGINE_HOOKS, scope=SCOPE, locations=['mobileone_mm.hooks'])
+LOG_PROCESSORS = Registry(
+    'log processor',
+    parent=MMENGINE_LOG_PROCESSORS,
+    scope=SCOPE,
+    locations=['mobileone_mm.openmmlab.log_processor'],
+)
 LOOPS = Registry('loop', parent=MMENGINE_LOOPS, scope=SCOPE, locations=['mobileone_mm.openmmlab.loops'])
 DATASETS = Registry(
     'dataset',
@@ -34,6 +42,7 @@ DATASETS = Registry(
     scope=SCOPE,
     locations=['mobileone_mm.datasets.registered', 'mobileone_mm.datasets.class_folders'],
 )
+METRICS = Registry('metric', parent=MMENGINE_METRICS, scope=SCOPE, locations=['mobileone_mm.datasets.registered'])
 TRANSFORMS = Registry(
     'transform',
     parent=MMENGINE_TRANSFORMS,

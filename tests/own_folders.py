@@ -76,11 +76,11 @@ def write_coco(
 OBJECT = '<object><name>{}</name><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax></bndbox></object>'
 
 
-def write_voc(root: Path, side: int = 20) -> Path:
-    """A set in VOC format with six pictures to train on and two for validation."""
+def write_voc(root: Path, side: int = 20, count: int = 8) -> Path:
+    """A set in VOC format; six of its pictures are to train on, two for validation."""
     for folder in ('Annotations', 'ImageSets/Main'):
         (root / folder).mkdir(parents=True, exist_ok=True)
-    for index in range(8):
+    for index in range(count):
         picture(root / 'JPEGImages' / f'{index}.jpg', index)
         objects = ''.join(OBJECT.format(*box) for box in boxes_on(index, side))
         size = f'<size><width>{SIZE[0]}</width><height>{SIZE[1]}</height></size>'

@@ -32,6 +32,7 @@ DEMO = ROOT / 'configs/segmentation/demo_deeplabv3.py'
 DEMO_CLASSIFIER = ROOT / 'configs/classification/demo_mobileone.py'
 SEGMENTERS = [path for path in CONFIGS if path.stem.startswith('deeplabv3') and '_own_' not in path.stem]
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
+OWN_SEGMENTER = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
 CLASSIFIERS = sorted(ROOT.glob('configs/classification/mobileone_s?_in1k.py'))
 OWN_CLASSES = ROOT / 'configs/classification/mobileone_s0_own_classes.py'
 OUTPUT_STRIDE = 16
@@ -138,7 +139,7 @@ def test_segments_and_fuses(path: Path) -> None:
 
 
 def test_a_config_for_own_masks_works_with_mmsegs_own_inference() -> None:
-    config = configs.load_config(ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py')
+    config = configs.load_config(OWN_SEGMENTER)
     config.test_pipeline[1].scale = (128, 96)
     model = configs.build_model(config).eval()
     model.cfg = config
@@ -283,8 +284,7 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
 
 
 def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_path: Path) -> None:
-    path = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
-    config = configs.load_config(path)
+    config = configs.load_config(OWN_SEGMENTER)
     assert configs.build_model(config).decode_head.out_channels == 2  # and no warning, as mmseg has for two classes
     for loader in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         dataset = config[loader].dataset
@@ -297,7 +297,7 @@ def test_own_masks_are_loaded_by_our_transform_and_weights_are_not_averaged(tmp_
 
 
 def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
-    path = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
+    path = OWN_SEGMENTER
     base = Config.fromfile(path.with_name('deeplabv3_light_mobileone_s0_voc.py'))
     unchanged = Config.fromfile(path)
     for step, given in zip(base.train_pipeline, unchanged.train_pipeline, strict=True):
@@ -324,6 +324,13 @@ def test_boxes_and_masks_are_fed_in_one_warp_that_holds_the_pipeline_as_written(
     for part in dataset.get('datasets', [dataset]):
         (step,) = part.pipeline
         assert (step.type, step.transforms) == ('mobileone_mm.OneWarp', config.train_pipeline)
+
+
+@pytest.mark.parametrize('path', [*OWN, OWN_SEGMENTER], ids=name)
+def test_own_data_trains_in_the_time_of_few_branches(path: Path) -> None:
+    blocks = [module for module in configs.build_model(configs.load_config(path)).modules() if hasattr(module, 'se')]
+    assert blocks
+    assert {block.train_impl for block in blocks} == {'auto'}
 
 
 @pytest.mark.parametrize('path', OWN, ids=name)

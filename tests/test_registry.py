@@ -8,11 +8,12 @@ import pytest
 # mmengine swallows what goes wrong while it imports a registry module: import it by hand first, to see the error.
 FIND = """
 import mobileone_mm.registry
-from mmengine.registry import DATASETS, HOOKS, LOOPS, MODELS, TRANSFORMS, init_default_scope
+from mmengine.registry import DATASETS, HOOKS, LOG_PROCESSORS, LOOPS, METRICS, MODELS, TRANSFORMS
+from mmengine.registry import init_default_scope
 init_default_scope({scope!r})
 for registry, name in (
     (MODELS, 'MobileOne'), (HOOKS, 'FuseForTestHook'), (HOOKS, 'StopOnInvalidLoss'),
-    (LOOPS, 'EpochBasedTrainLoop'), {more}
+    (LOOPS, 'EpochBasedTrainLoop'), (LOG_PROCESSORS, 'LogProcessor'), {more}
 ):
     found = registry.get('mobileone_mm.' + name)
     assert found is not None, name
@@ -22,7 +23,7 @@ THEIRS = "assert MODELS.get('mmpretrain.MobileOne').__module__ == 'mmpretrain.mo
 CLASSIFICATION = """
     (MODELS, 'DistilledClassifier'), (TRANSFORMS, 'AutoAugment'), (TRANSFORMS, 'Corrupt'),
     (DATASETS, 'ClassFolderDataset')"""
-DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCDataset')"
+DETECTION = "(MODELS, 'SSDHead'), (DATASETS, 'CocoDataset'), (DATASETS, 'VOCDataset'), (METRICS, 'CocoMetric')"
 
 
 @pytest.mark.parametrize(

@@ -37,19 +37,18 @@ own = dict(
     ignore_index=ignore_index,
     colour_map=colour_map,
 )
-train_prefix = dict(img_path=images, seg_map_path=masks)
-val_prefix = dict(img_path=val_images or images, seg_map_path=val_masks or masks)
-train_dataloader = dict(
-    batch_size=batch_size, dataset=dict(**own, data_prefix=train_prefix, part=parts[0], pipeline=in_one_warp)
-)
-val_dataloader = dict(dataset=dict(**own, data_prefix=val_prefix, part=parts[1], pipeline=test_pipeline))
+train_set = dict(data_prefix=dict(img_path=images, seg_map_path=masks), part=parts[0])
+val_set = dict(data_prefix=dict(img_path=val_images or images, seg_map_path=val_masks or masks), part=parts[1])
+train_dataloader = dict(batch_size=batch_size, dataset=dict(**own, **train_set, pipeline=in_one_warp))
+val_dataloader = dict(dataset=dict(**own, **val_set, pipeline=test_pipeline))
 test_dataloader = val_dataloader
 head = dict(
     num_classes=len(classes),
     out_channels=len(classes),  # said, because of two classes mmseg would rather make one channel
     loss_decode=dict(class_weight=class_weight),
 )
-model = dict(data_preprocessor=dict(size=crop_size), decode_head=head, auxiliary_head=head)
+backbone = dict(train_impl='auto')  # the same steps in less time: docs/training-cost.md
+model = dict(backbone=backbone, data_preprocessor=dict(size=crop_size), decode_head=head, auxiliary_head=head)
 train_cfg = dict(max_epochs=max_epochs, val_interval=5)
 optim_wrapper = dict(_delete_=True, type='OptimWrapper', optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
 param_scheduler = [

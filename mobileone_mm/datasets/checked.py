@@ -6,7 +6,7 @@ being read, which is before the first step.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from mmengine.dist import get_rank
@@ -16,6 +16,7 @@ from mobileone_mm.datasets import box_pictures
 from mobileone_mm.datasets.box_pictures import IGNORING, Annotated
 from mobileone_mm.datasets.checks import Tally, class_names, nearest, require_file
 from mobileone_mm.datasets.faults import require_none
+from mobileone_mm.datasets.parts import names_of_part
 from mobileone_mm.datasets.picture_facts import Facts, look_at
 from mobileone_mm.datasets.transforms.one_warp import steps_of
 from mobileone_mm.errors import DataError, shown
@@ -38,6 +39,9 @@ class Checked:
     pipeline: Any
     drop_other_classes: bool
     check: bool
+    part: str
+    val_share: float
+    seed: int
 
     def checked_classes(self) -> tuple[str, ...]:
         """The set's classes, with a palette that is long enough for them."""
@@ -62,6 +66,20 @@ class Checked:
                 f'{self.ann_file}: cannot be read ({error}); expected the annotation file; '
                 'set data_root and ann_file in the config'
             ) from error
+
+    def own_part(self, classes: Mapping[str, Collection[Any]]) -> set[str]:
+        """The names of the images that belong to this part of the set.
+
+        Args:
+            classes: of the boxes in each image of the whole set, by its name.
+
+        Raises:
+            DataError: there is too little to split.
+        """
+        try:
+            return names_of_part(self.part, classes, self.val_share, self.seed, classes)
+        except DataError as error:
+            raise DataError(f'{self.ann_file}: {error}') from error
 
     @property
     def upright(self) -> bool:
@@ -110,7 +128,8 @@ class Checked:
 
     def report(self, tally: Tally) -> None:
         level = logging.WARNING if tally.dropped else logging.INFO
-        print_log(f'{self.ann_file}: {len(self.data_list)} images, {tally}', 'current', level)
+        where = self.ann_file if self.part == 'all' else f'{self.ann_file}, part {self.part!r}'
+        print_log(f'{where}: {len(self.data_list)} images, {tally}', 'current', level)
 
     def filter_data(self) -> list[dict[str, Any]]:
         """Leave images without boxes and images that are too small out of training, and say how many they were.

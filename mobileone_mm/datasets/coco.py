@@ -10,6 +10,7 @@ from mmengine.fileio import load
 from mobileone_mm.datasets.checked import Checked
 from mobileone_mm.datasets.checks import Tally, box_fault, json_box, nearest, number, reaches_out, require_images
 from mobileone_mm.datasets.coco_file import require_coco, require_known, require_scorable
+from mobileone_mm.datasets.parts import require_part
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.registry import DATASETS
 
@@ -22,6 +23,11 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
         drop_other_classes: leave out (and count) boxes of classes that `metainfo` does not name, instead of refusing.
         check: look at all image files before the first step: whether they can be read, and have the size that the file
             gives; what is known of unchanged files is kept. Without it, only that they are there.
+        part: 'train' or 'val' of a set that has no validation images of its own: `val_share` of it is held out, by
+            the images' names and the seed, but so that training keeps an image of each class. 'all' for a set that is
+            not split.
+        val_share: see `part`.
+        seed: see `part`.
         options: everything that mmdet's CocoDataset takes.
 
     Raises:
@@ -29,8 +35,19 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
             exist, an image of another size or that cannot be read, an unreadable file, an empty set.
     """
 
-    def __init__(self, *args: Any, drop_other_classes: bool = False, check: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        drop_other_classes: bool = False,
+        check: bool = True,
+        part: str = 'all',
+        val_share: float = 0.2,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        require_part(part, val_share)
         self.drop_other_classes, self.check = drop_other_classes, check
+        self.part, self.val_share, self.seed = part, val_share, seed
         super().__init__(*args, **options)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -41,10 +58,10 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
         names = {category['id']: category['name'] for category in content['categories']}
         self.cat_ids = self._category_ids(names, classes)
         self.cat2label = {category: label for label, category in enumerate(self.cat_ids)}
-        tally = Tally()
-        annotations = self._by_image(content, names, tally)
-        require_images(self.data_prefix['img'], [image['file_name'] for image in content['images']], self.backend_args)
-        self.data_list = [self._image(image, annotations[image['id']], tally) for image in content['images']]
+        images, tally = self._own_images(content), Tally()
+        annotations = self._by_image(content, names, {image['id']: image['file_name'] for image in images}, tally)
+        require_images(self.data_prefix['img'], [image['file_name'] for image in images], self.backend_args)
+        self.data_list = [self._image(image, annotations[image['id']], tally) for image in images]
         self.refuse_strangers(tally, classes)
         self.refuse_faulty_images(self.look_at_images([info['img_path'] for info in self.data_list]))
         self.report(tally)
@@ -70,16 +87,27 @@ class CocoDataset(Checked, MMDetCocoDataset):  # type: ignore[misc]  # mmdet is 
             )
         return ids
 
-    def _by_image(
-        self, content: Mapping[str, Any], names: Mapping[int, str], tally: Tally
-    ) -> defaultdict[int, list[dict[str, Any]]]:
-        """Annotations of our classes by image id."""
-        require_known(self.ann_file, content['annotations'], 'category_id', names)
+    def _own_images(self, content: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The images of this part of the set."""
         images = {image['id']: image['file_name'] for image in content['images']}
         require_known(self.ann_file, content['annotations'], 'image_id', images)
+        classes: dict[str, set[int]] = {name: set() for name in images.values()}
+        for annotation in content['annotations']:
+            if annotation['category_id'] in self.cat2label and not annotation.get('iscrowd'):
+                classes[images[annotation['image_id']]].add(annotation['category_id'])
+        own = self.own_part(classes)
+        return [image for image in content['images'] if image['file_name'] in own]
+
+    def _by_image(
+        self, content: Mapping[str, Any], names: Mapping[int, str], images: Mapping[int, str], tally: Tally
+    ) -> defaultdict[int, list[dict[str, Any]]]:
+        """Annotations of our classes by image id; of `images`, names by id."""
+        require_known(self.ann_file, content['annotations'], 'category_id', names)
         annotations = defaultdict(list)
         for annotation in content['annotations']:
             category = annotation['category_id']
+            if annotation['image_id'] not in images:
+                continue
             if category not in self.cat2label:
                 tally.meet(names[category], images[annotation['image_id']])
             else:

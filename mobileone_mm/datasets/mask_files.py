@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mobileone_mm.datasets.checks import require_file
 from mobileone_mm.datasets.faults import Fault
-from mobileone_mm.datasets.parts import held_out, require_part
+from mobileone_mm.datasets.parts import names_of_part
 from mobileone_mm.errors import DataError, shown
 from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 
@@ -143,13 +143,8 @@ def part_of(pairs: Sequence[Pair], part: str, share: float, seed: int) -> list[P
     Raises:
         DataError: there is no such part, or a part would be empty.
     """
-    require_part(part, share)
-    if part == 'all':
-        return list(pairs)
-    if len(pairs) < 2:
-        raise DataError(f'{len(pairs)} images cannot be split into training and validation; add images')
-    chosen = held_out([pair.stem for pair in pairs], share, seed)
-    return [pair for pair in pairs if (pair.stem in chosen) == (part == 'val')]
+    own = names_of_part(part, [pair.stem for pair in pairs], share, seed)
+    return [pair for pair in pairs if pair.stem in own]
 
 
 def faults_of(faults: Sequence[Fault], pairs: Sequence[Pair], part: str) -> list[Fault]:

@@ -1,9 +1,9 @@
-"""Our data sets and their transforms, for those of mmdet and mmseg that are installed: nobody needs both."""
+"""Our data sets, their transforms and a metric, for those of mmdet and mmseg that are installed: nobody needs both."""
 
 from importlib import import_module
 
 OURS = {
-    'mmdet': ('mobileone_mm.datasets.coco', 'mobileone_mm.datasets.voc'),
+    'mmdet': ('mobileone_mm.datasets.coco', 'mobileone_mm.datasets.coco_metric', 'mobileone_mm.datasets.voc'),
     'mmseg': ('mobileone_mm.datasets.masks', 'mobileone_mm.datasets.load_mask'),
 }
 

@@ -12,6 +12,7 @@ from mmengine.fileio import get
 
 from mobileone_mm.datasets.checked import Checked
 from mobileone_mm.datasets.checks import Tally, box_fault, numbers, reaches_out, require_file, require_stems
+from mobileone_mm.datasets.parts import require_part
 from mobileone_mm.datasets.picture_facts import image_facts
 from mobileone_mm.datasets.voc_file import ROOT, parsed, require_found
 from mobileone_mm.errors import DataError, shown
@@ -29,6 +30,11 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         drop_other_classes: leave out (and count) boxes of classes that `metainfo` does not name, instead of refusing.
         check: look at all image files before the first step: whether they can be read, and have the size that their
             XML files give; what is known of unchanged files is kept. Without it, only that they are there.
+        part: 'train' or 'val' of a set that has no validation images of its own: `val_share` of it is held out, by
+            the images' names and the seed, but so that training keeps an image of each class. 'all' for a set that is
+            not split.
+        val_share: see `part`.
+        seed: see `part`.
         options: everything that mmdet's VOCDataset takes.
 
     Raises:
@@ -36,8 +42,18 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
             image of another size than its XML file says, an empty set.
     """
 
-    def __init__(self, drop_other_classes: bool = False, check: bool = True, **options: Any) -> None:
+    def __init__(
+        self,
+        drop_other_classes: bool = False,
+        check: bool = True,
+        part: str = 'all',
+        val_share: float = 0.2,
+        seed: int = 0,
+        **options: Any,
+    ) -> None:
+        require_part(part, val_share)
         self.drop_other_classes, self.check = drop_other_classes, check
+        self.part, self.val_share, self.seed = part, val_share, seed
         super().__init__(**options)
         if self._metainfo['classes'] != self.METAINFO['classes']:
             # mmdet reads the VOC year off the folder's name and would print VOC's classes beside the user's results.
@@ -53,6 +69,9 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
         twice = [stem for stem, count in Counter(stems).items() if count > 1]
         if twice:
             raise DataError(f'{self.ann_file}: {shown(twice)} stands more than once; list each image once')
+        if self.part != 'all':
+            own = self.own_part({stem: self._classes_in(self._xml_path(stem)) for stem in stems})
+            stems = [stem for stem in stems if stem in own]
         folder = os.path.join(self.sub_data_root, self.img_subdir)
         files = require_stems(folder, stems, self.backend_args)
         self._facts = self.look_at_images([os.path.join(folder, files[stem]) for stem in stems])
@@ -62,7 +81,7 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
                 {
                     'img_id': stem,
                     'file_name': os.path.join(self.img_subdir, files[stem]),
-                    'xml_path': os.path.join(self.sub_data_root, self.ann_subdir, f'{stem}.xml'),
+                    'xml_path': self._xml_path(stem),
                 }
             )
             for stem in stems
@@ -92,6 +111,17 @@ class VOCDataset(Checked, MMDetVOCDataset):  # type: ignore[misc]  # mmdet is un
             ) from error
         self._tally.kept += len(instances)
         return {**img_info, 'img_path': img_path, 'height': height, 'width': width, 'instances': instances}
+
+    def _xml_path(self, stem: str) -> str:
+        return os.path.join(self.sub_data_root, self.ann_subdir, f'{stem}.xml')
+
+    def _classes_in(self, xml_path: str) -> set[str]:
+        """The classes that an XML file has boxes of; none of one that cannot be read, which its own part says."""
+        try:
+            objects = self._root(xml_path).findall('object')
+        except (OSError, ET.ParseError, ValueError, TypeError):
+            return set()
+        return {one.findtext('name') or '' for one in objects if one.findtext('difficult') != '1'} & {*self.cat2label}
 
     def _root(self, xml_path: str) -> ET.Element:
         """The root of an XML file, in whatever encoding it declares.

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import unicodedata
 from collections.abc import Collection, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
@@ -15,6 +16,8 @@ YOURS = '# --- yours'  # begins the comment above the lines that a template's us
 FOLLOWS = '# --- follows'  # begins the comment above what needs no change
 BASE = '_base_'
 INPUT_SIZE = 'input_size'
+WIDTH = 120  # columns of a line
+INDENT = '    '
 
 
 def templates() -> Mapping[str, Path]:
@@ -108,7 +111,7 @@ def _filled(text: str, others: Mapping[str, Any]) -> str:
             repr(others[name]) if name in others else ast.unparse(value)
             for name, value in zip(names, values, strict=True)
         ]
-        text = _replaced(text, line, f'{", ".join(names)} = {", ".join(filled)}')
+        text = _replaced(text, line, ', '.join(names), ', '.join(filled))
     return text
 
 
@@ -153,13 +156,39 @@ def _names(line: ast.stmt) -> list[str]:
 
 def _assigned(text: str, name: str, value: str) -> str:
     """A config's text with another value for one of its variables; comments stay."""
-    return _replaced(text, _assignment(text, name), f'{name} = {value}')
+    return _replaced(text, _assignment(text, name), name, value)
 
 
-def _replaced(text: str, line: ast.stmt, source: str) -> str:
-    """A config's text with other source for one of its lines, which is found by its place: texts may hold the same."""
+def _replaced(text: str, line: ast.stmt, names: str, value: str) -> str:
+    """A config's text with another assignment for one of its lines, found by its place: texts may hold the same."""
     before, after = _around(text, line)
-    return before + source + after
+    comment, newline, below = after.partition('\n')
+    return before + _fitted(names, value, comment) + newline + below
+
+
+def _fitted(names: str, value: str, comment: str) -> str:
+    """An assignment in as many lines as it needs, as ruff formats it; a comment that is too long comes above it.
+
+    Args:
+        names: that are set, between commas.
+        value: its source.
+        comment: what follows it in its line, from the spaces on.
+    """
+    plain = f'{names} = {value}'
+    if '\n' in plain or _columns(plain + comment) <= WIDTH:
+        return plain + comment
+    whole = ast.parse(value, mode='eval').body
+    if isinstance(whole, ast.Tuple) and whole.elts:
+        parts = [f'{INDENT}{ast.get_source_segment(value, part)},\n' for part in whole.elts]
+        return f'{names} = (\n{"".join(parts)}){comment}'
+    above = f'{comment.strip()}\n' if comment.strip() else ''
+    in_brackets = _columns(plain) > WIDTH >= _columns(INDENT + value)
+    return above + (f'{names} = (\n{INDENT}{value}\n)' if in_brackets else plain)
+
+
+def _columns(line: str) -> int:
+    """How wide a line is on a screen."""
+    return sum(2 if unicodedata.east_asian_width(one) in 'WF' else 1 for one in line if not unicodedata.combining(one))
 
 
 def _without(text: str, line: ast.stmt) -> str:

@@ -17,7 +17,7 @@ from mobileone_mm.setup.changes import EVERY, VARIED, Changes, choose_changes
 from mobileone_mm.setup.folder import KINDS
 from mobileone_mm.setup.maps import ENOUGH, FEW, FINE, THRESHOLD, Choice, Maps, choose_maps
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, read, title
-from mobileone_mm.setup.text import comment, counted, names_literal, share, sizes_said
+from mobileone_mm.setup.text import bracketed, comment, counted, share, sizes_said
 
 SIDE = 320  # px of the input: the paper's
 LARGER = 512  # px, offered where it reaches notably more
@@ -79,10 +79,7 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     known = _looked_at(draft.root, plain, wishes.side(SIDE))
     maps, classes = known.choice.chosen, known.boxes.classes
     added = len(maps.anchors.strides) - len(maps.stages)
-    changed = {
-        'classes': names_literal(draft.classes),
-        'model': MODEL.format(strides=(2,) * added, paddings=(1,) * added),
-    }
+    changed = {'model': MODEL.format(strides=(2,) * added, paddings=(1,) * added)}
     settings = list(_settings(known, wishes.variant))
     text = with_settings(plain, title('An SSD', draft.root), wishes.variant, settings, changed, REPLACED)
     low, middle, high = np.percentile(known.sides, (5, 50, 95))
@@ -185,12 +182,10 @@ def _change_lines(changes: Changes) -> Iterator[str]:
     left_out = [step for step, kept in (('Expand', changes.expand), ('RandomFlip', changes.flips)) if not kept]
     flips = ', RandomFlip=dict(prob=0.75, direction=list(flips))' if changes.flips == EVERY else ''
     yield f'changed = dict(Resize=dict(scale=(input_size, input_size)){flips})'
-    yield 'train_pipeline = ['
-    yield "    dict(step, **changed.get(step['type'], {}))"
-    yield '    for step in _base_.train_pipeline'
+    of_steps = ["dict(step, **changed.get(step['type'], {}))", 'for step in _base_.train_pipeline']
     if left_out:
-        yield f"    if step['type'] not in {tuple(left_out)}"
-    yield ']'
+        of_steps.append(f"if step['type'] not in {tuple(left_out)}")
+    yield from bracketed('train_pipeline', of_steps)
     yield "test_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.test_pipeline]"
 
 

@@ -34,9 +34,9 @@ KINDS: Mapping[str, str] = {
     CLASSES: 'a folder of pictures for each class',
 }
 EXPECTED = (
-    'expected boxes in COCO format (a .json for training, one for validation, and their pictures; Roboflow: export as '
-    'COCO), in VOC format (JPEGImages/, Annotations/, ImageSets/Main/train.txt and val.txt), a folder of pictures and '
-    'one of masks of the same names, or a folder of pictures for each class'
+    'expected boxes in COCO format (a .json for training, or one for everything, and the pictures; Roboflow: export as '
+    'COCO), in VOC format (JPEGImages/, Annotations/, ImageSets/Main/train.txt), a folder of pictures and one of masks '
+    'of the same names, or a folder of pictures for each class'
 )
 MOST_FILES = 20_000  # that are counted to say what a folder holds
 OTHERS: Mapping[str, Callable[[Mapping[str, set[str]]], bool]] = {  # formats that are known and not read
@@ -107,10 +107,11 @@ def _coco(root: Path, layout: Layout) -> Found:
         raise DataError(
             f'{root / layout.lines["train_file"]}: its categories are no classes, expected a name for each, none twice'
         )
-    used = {name for split in ('train', 'val') for name in _annotated(root / layout.lines[f'{split}_file'])}
+    files = [layout.lines[key] for key in ('train_file', 'val_file') if layout.lines[key] is not None]
+    used = {name for file in files for name in _annotated(root / file)}
     classes = tuple(name for name in layout.classes if name in used)
     bare = [name for name in layout.classes if name not in used]
-    notes: tuple[str, ...] = (f'left out, as no box is of them: {shown(bare)}',) if bare else ()
+    notes = (*layout.notes, *([f'left out, as no box is of them: {shown(bare)}'] if bare else ()))
     others = mask_folders(root)
     if others:
         notes += (f'{others[0].lines["masks"]} may hold masks: to train on those, give `images` and `masks` instead',)
@@ -137,7 +138,7 @@ def _voc(root: Path) -> Found:
         names.update(_names_in(root / 'Annotations' / f'{stem}.xml'))
     if not names:
         raise DataError(f'{root / layout.lines["train_list"]}: none of its pictures has an object in Annotations/')
-    return Found(VOC, layout.lines, tuple(sorted(names)))
+    return Found(VOC, layout.lines, tuple(sorted(names)), layout.notes)
 
 
 def _names_in(file: Path) -> Iterator[str]:
@@ -163,7 +164,7 @@ def _masks(folders: MaskFolders) -> Found:
 
 
 def _files(layout: Layout) -> str:
-    return ', '.join(layout.lines[key] for key in ('train_file', 'val_file') if key in layout.lines)
+    return ', '.join(filter(None, (layout.lines.get(key) for key in ('train_file', 'val_file'))))
 
 
 def _what(root: Path) -> str:

@@ -43,11 +43,17 @@ def coco_layout(root: Path) -> Layout:
     """The annotation files of COCO format in a folder, and the folders of their pictures."""
     folders = sorted(_folders(root), key=lambda folder: len(folder.parts))  # of two that fit, the upper one
     files = [file for folder in folders for file in sorted((root / folder).glob('*.json'))]
-    lines: dict[str, str] = {}
+    lines: dict[str, Any] = {}
     classes: tuple[str, ...] = ()
     missing: list[str] = []
+    parted = any(_naming(root, files, part) for part in (*SPLITS, 'test'))
     for split, word in (('train', 'training'), ('val', 'validation')):
         file, content = _coco_file(root, files, split)
+        if file is None and split == 'train' and not parted:
+            file, content = _only_file(files)
+        if split == 'val' and 'train_file' in lines and not _naming(root, files, split):
+            lines |= {'val_file': None, 'val_images': None}
+            continue
         if file is None:
             missing.append(f'an annotation file for {word} (a .json of COCO format with {split!r} in its path)')
             continue
@@ -60,21 +66,33 @@ def coco_layout(root: Path) -> Layout:
             lines[f'{split}_images'] = '' if where == Path() else f'{where.as_posix()}/'
         if split == 'train':
             classes = _classes(content)
-    return Layout(lines, classes, tuple(missing))
+    return Layout(lines, classes, tuple(missing), _held_out(root, lines, 'val_file', 'annotation file'))
 
 
 def voc_layout(root: Path) -> Layout:
     """The two lists of VOC's layout in a folder; its XML files and pictures have their places."""
     missing = [f'{name}/' for name in (XML, PICTURES) if not (root / name).is_dir()]
-    lines = {}
+    lines: dict[str, Any] = {}
     for split, word in (('train', 'training'), ('val', 'validation')):
         named = [Path(place) / f'{split}.txt' for place in LISTS]
         found = next((name for name in named if (root / name).is_file()), None)
-        if found is None:
-            missing.append(f'a list of the {word} pictures ({named[0].as_posix()})')
-        else:
+        if found is not None:
             lines[f'{split}_list'] = found.as_posix()
-    return Layout(lines, (), tuple(missing))
+        elif split == 'val' and 'train_list' in lines:
+            lines['val_list'] = None
+        else:
+            missing.append(f'a list of the {word} pictures ({named[0].as_posix()})')
+    return Layout(lines, (), tuple(missing), _held_out(root, lines, 'val_list', 'list'))
+
+
+def _held_out(root: Path, lines: Mapping[str, Any], key: str, what: str) -> tuple[str, ...]:
+    """What is to be said of a set of boxes without validation pictures; nothing of another."""
+    if lines.get(key, '') is not None:
+        return ()
+    return (
+        f'no {what} for validation in {root}: a fifth of the pictures is held out, chosen by their names and always '
+        'the same, so that training keeps one of each class; no file is copied or moved',
+    )
 
 
 def class_layout(root: Path) -> Layout:
@@ -175,23 +193,37 @@ def _folders(root: Path) -> Iterator[Path]:
             return
 
 
+def _naming(root: Path, files: Sequence[Path], split: str) -> list[Path]:
+    """The files that name a split."""
+    return [file for file in files if names_split(file.relative_to(root), split)]
+
+
 def _coco_file(root: Path, files: Sequence[Path], split: str) -> tuple[Path | None, Any]:
     """The first file that names a split, and what it holds: its own name counts more than that of its folder."""
-    named = [file for file in files if names_split(file.relative_to(root), split)]
+    named = _naming(root, files, split)
     # COCO's own set has keypoints of the same pictures, in files of their own.
     first = sorted(
         named, key=lambda file: (not names_split(Path(file.name), split), not file.name.startswith('instances'))
     )
-    for file in first[:MOST_FILES]:
-        if not file.is_file():  # a pipe would keep whoever opens it waiting
-            continue
-        try:
-            content = json.loads(file.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            continue
-        if _has_boxes(content):
-            return file, content
-    return None, None
+    held = (_boxes_in(file) for file in first[:MOST_FILES])
+    return next((found for found in held if found[0] is not None), (None, None))
+
+
+def _only_file(files: Sequence[Path]) -> tuple[Path | None, Any]:
+    """The one of the files that is of COCO's form, and what it holds; nothing tells which of several to take."""
+    found = [held for held in map(_boxes_in, files[: MOST_FILES + 1]) if held[0] is not None]
+    return found[0] if len(found) == 1 and len(files) <= MOST_FILES else (None, None)
+
+
+def _boxes_in(file: Path) -> tuple[Path | None, Any]:
+    """A file of COCO's form, and what it holds."""
+    if not file.is_file():  # a pipe would keep whoever opens it waiting
+        return None, None
+    try:
+        content = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None, None
+    return (file, content) if _has_boxes(content) else (None, None)
 
 
 def _has_boxes(content: Any) -> bool:

@@ -13,10 +13,12 @@ from mobileone_mm.errors import UsageError, printable
 from mobileone_mm.openmmlab.configs import load_config, quiet
 from mobileone_mm.openmmlab.own_config import own_config
 from mobileone_mm.setup.folder import Found
+from mobileone_mm.setup.text import comment
 
 VARIANTS = ('s0', 's1', 's2', 's3', 's4')
 DEFAULT_VARIANT = 's0'
 SMALLEST, LARGEST = 64, 2048  # px of an input's side
+LONGEST_FOLDER = 60  # characters of a path in a title
 
 
 @dataclass(frozen=True)
@@ -98,15 +100,17 @@ def draft_of(found: Found, root: str, wishes: Wishes) -> Draft:
 
 
 def title(what: str, root: str) -> str:
-    """The comment that a config begins with.
+    """The comment that a config begins with; of a long path, it has the end.
 
     Args:
         what: it trains: 'An SSD'.
         root: the folder that it was written for.
     """
-    return (
-        f'# {what} for {printable(root)}, written by `mobileone init` (docs/own_data.md). All of it is yours to change.'
-    )
+    folder = printable(root)
+    if len(folder) > LONGEST_FOLDER:
+        folder = f'...{folder[-LONGEST_FOLDER:]}'
+    text = f'{what} for {folder}, written by `mobileone init` (docs/own_data.md). All of it is yours to change.'
+    return '\n'.join(comment(text))
 
 
 @contextmanager

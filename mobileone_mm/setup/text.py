@@ -1,11 +1,12 @@
 """Lines of a config, as somebody types them who keeps them short; and numbers as they are said."""
 
 from collections.abc import Sequence
-from textwrap import fill, wrap
+from textwrap import wrap
 
 from mobileone_mm.errors import printable
 
-WIDTH = 110  # characters of a line
+WIDTH = 110  # characters of a line of words
+WIDEST = 120  # of a line of code
 MOST_LISTED = 10  # classes in a line
 
 
@@ -14,15 +15,18 @@ def comment(text: str) -> list[str]:
     return wrap(text, WIDTH, initial_indent='# ', subsequent_indent='# ', break_long_words=False)
 
 
+def bracketed(name: str, parts: Sequence[str]) -> list[str]:
+    """The lines of a list that is assigned: one, three, or one for each of the parts that may begin a line."""
+    whole = ' '.join(parts)
+    if len(f'{name} = [{whole}]') <= WIDEST:
+        return [f'{name} = [{whole}]']
+    fits = len(f'    {whole}') <= WIDEST
+    return [f'{name} = [', *(f'    {part}' for part in ([whole] if fits else parts)), ']']
+
+
 def names_literal(names: Sequence[str]) -> str:
-    """A tuple of names as Python text, in as many lines as it needs."""
-    line = repr(tuple(names))
-    if len(line) <= WIDTH - len('classes = '):
-        return line
-    # A space within a name is no place to break a line at.
-    kept = [f'{name!r},'.replace(' ', '\0') for name in names]
-    inner = fill(' '.join(kept), WIDTH, initial_indent='    ', subsequent_indent='    ', break_long_words=False)
-    return '(\n' + inner.replace('\0', ' ') + '\n)'
+    """A tuple of names as Python text; whoever puts it into a config gives it as many lines as it needs."""
+    return repr(tuple(names))
 
 
 def counted(names: Sequence[str], counts: Sequence[int]) -> str:

@@ -15,6 +15,7 @@ from mobileone_mm.errors import counted
 from mobileone_mm.evaluation.judgement import Judgement
 from mobileone_mm.openmmlab import configs, metrics
 from mobileone_mm.openmmlab.best import best_of, saved_by
+from mobileone_mm.openmmlab.log_processor import LogProcessor
 from mobileone_mm.outputs import TRAINING
 from mobileone_mm.tasks.by_name import TASKS, task_named
 from mobileone_mm.watching.batches import FirstBatches
@@ -105,7 +106,7 @@ class Record:
             facts=self._facts(runner, over),
             paths={title: Path(path) for title, path in paths.items() if path},
             curves=curves_of(logged(Path(runner.log_dir), self._begun), self._steps),
-            window=int(runner.log_processor.window_size),
+            window=self._window(runner),
             main=metrics.main(self._metrics, saved_by(runner)),
             best=f'{best.metric} {best.value} ({best.path.name})' if best else '',
             batches=self._batches.drawn() if self._batches else None,
@@ -113,6 +114,11 @@ class Record:
             judged=judged,
             notes=[self._batches.lacking] if self._batches and self._batches.lacking else [],
         )
+
+    def _window(self, runner: Runner) -> int:
+        """Steps that a logged loss is the mean of."""
+        log = runner.log_processor
+        return log.window_of(self._steps) if self._steps and isinstance(log, LogProcessor) else int(log.window_size)
 
     @property
     def _unit(self) -> str:

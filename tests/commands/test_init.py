@@ -58,6 +58,27 @@ def test_the_set_that_toy_data_writes_is_found(capsys: pytest.CaptureFixture[str
     ]
 
 
+def test_of_a_set_without_validation_pictures_it_says_what_is_held_out(capsys: pytest.CaptureFixture[str]) -> None:
+    write_boxes(Path('own'), files=('boxes.json', 'val.json'), folders=('photos', 'val'), counts=(10, 0))
+    Path('own/val.json').unlink()
+    said = (
+        'no annotation file for validation in own: a fifth of the pictures is held out, chosen by their names and '
+        'always the same, so that training keeps one of each class; no file is copied or moved'
+    )
+    for words in (['a.py', 'own'], ['b.py', '--data', 'own']):
+        assert cli.run(main, words) == 0
+        found = capsys.readouterr()
+        assert said in found.err.splitlines()
+        read = Config.fromfile(words[0])
+        assert (read.val_file, read.val_images) == (None, None)
+        assert (read.train_dataloader.dataset.part, read.val_dataloader.dataset.part) == ('train', 'val')
+        assert read.test_evaluator == {**read.test_evaluator, 'ann_file': 'own/boxes.json'}
+        assert read.test_evaluator.type == 'mobileone_mm.CocoMetric'
+        if words == ['a.py', 'own']:
+            first = 'found   boxes in COCO format: 8 training pictures, 2 for validation; 96 x 64 px'
+            assert found.out.splitlines()[0] == first
+
+
 @pytest.mark.parametrize('val', ['val', 'validation'])
 def test_class_folders_are_found(val: str, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ('train/rose', 'train/daisy', f'{val}/rose', f'{val}/daisy', 'train/.cache', 'trainers'):

@@ -133,9 +133,9 @@ def both(root: Path) -> None:
     write_voc(root)
 
 
-def without_validation(root: Path) -> None:
+def without_boxes_to_validate_on(root: Path) -> None:
     write_coco(root)
-    (root / 'annotations/instances_val.json').unlink()
+    (root / 'annotations/instances_val.json').write_text('{}')
 
 
 def without_pictures(root: Path) -> None:
@@ -174,7 +174,10 @@ def two_sets_of_masks(root: Path) -> None:
             r'COCO format \(annotations/instances_train\.json, annotations/instances_val\.json\) and in VOC format '
             r'\(Annotations/\*\.xml\), expected one set',
         ),
-        (without_validation, r'but not an annotation file for validation \(a \.json of COCO format with .val. in'),
+        (
+            without_boxes_to_validate_on,
+            r'but not an annotation file for validation \(a \.json of COCO format with .val. in',
+        ),
         (without_pictures, r'but not the pictures that annotations/instances_val\.json names'),
         (
             categories_twice,

@@ -64,7 +64,8 @@ def test_links_to_folders_are_followed_but_not_round_and_round(tmp_path: Path) -
     root.mkdir()
     (root / 'linked').symlink_to(elsewhere)
     (elsewhere / 'back').symlink_to(root)
-    assert coco_layout(root).lines == {'train_file': 'linked/train.json', 'train_images': 'linked/train/'}
+    found = coco_layout(root).lines
+    assert (found['train_file'], found['train_images']) == ('linked/train.json', 'linked/train/')
 
 
 def test_a_json_for_each_picture_is_no_annotation_file(tmp_path: Path) -> None:
@@ -77,11 +78,32 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
     coco(tmp_path / 'train.json', tmp_path / 'images', 'a.jpg')
     (tmp_path / 'images' / 'a.jpg').unlink()
     found = coco_layout(tmp_path)
+    assert found.lines == {'train_file': 'train.json', 'val_file': None, 'val_images': None}
+    assert found.missing == ('the pictures that train.json names',)
+    (tmp_path / 'val.json').write_text('no JSON')  # is meant for validation, and cannot be used
+    found = coco_layout(tmp_path)
     assert found.lines == {'train_file': 'train.json'}
-    assert found.missing == (
-        'the pictures that train.json names',
-        "an annotation file for validation (a .json of COCO format with 'val' in its path)",
-    )
+    assert found.missing[1:] == ("an annotation file for validation (a .json of COCO format with 'val' in its path)",)
+
+
+@pytest.mark.parametrize('file', ['train.json', 'train/_annotations.coco.json', 'result.json', 'export/boxes.json'])
+def test_without_a_file_for_validation_a_fifth_is_held_out(file: str, tmp_path: Path) -> None:
+    folder = (tmp_path / file).parent
+    coco(tmp_path / file, folder, 'a.jpg', 'b.jpg')
+    (tmp_path / 'notes.json').write_text('{}')
+    found = coco_layout(tmp_path)
+    images = '' if folder == tmp_path else f'{folder.name}/'
+    assert found.lines == {'train_file': file, 'train_images': images, 'val_file': None, 'val_images': None}
+    assert (found.classes, found.missing) == (('cat',), ())
+    assert found.notes[0].startswith(f'no annotation file for validation in {tmp_path}: a fifth of the pictures is')
+
+
+def test_of_several_files_without_a_part_none_is_taken(tmp_path: Path) -> None:
+    for name in ('a.json', 'b.json'):
+        coco(tmp_path / name, tmp_path, 'a.jpg')
+    assert coco_layout(tmp_path).lines == {}
+    (tmp_path / 'b.json').rename(tmp_path / 'test.json')  # what is left of it may be held in a file elsewhere
+    assert coco_layout(tmp_path).lines == {}
 
 
 @pytest.mark.parametrize('names', [['cat', 'cat'], ['cat', ''], ['cat', 7]])
@@ -104,3 +126,7 @@ def test_voc(tmp_path: Path) -> None:
     assert is_voc(tmp_path)
     found = voc_layout(tmp_path)
     assert (found.lines, found.missing) == ({'train_list': 'ImageSets/train.txt', 'val_list': 'val.txt'}, ())
+    (tmp_path / 'val.txt').unlink()
+    found = voc_layout(tmp_path)
+    assert (found.lines, found.missing) == ({'train_list': 'ImageSets/train.txt', 'val_list': None}, ())
+    assert found.notes[0].startswith(f'no list for validation in {tmp_path}: a fifth of the pictures is held out')

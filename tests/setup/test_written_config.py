@@ -1,8 +1,11 @@
 """The configs that are written: what stands in them, that they load, build and train, and a package of one."""
 
 import json
+import logging
 import re
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +25,7 @@ from mobileone_mm.commands import fuse, train
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.openmmlab import configs
 from mobileone_mm.openmmlab.open_model import open_model
+from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.openmmlab.trained_with import read_config
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.pictures.synthetic import drawn_picture
@@ -34,6 +38,7 @@ from tiny_detector import export_tiny, lively
 SIDE = 96  # px of the input
 OFF = 'persistent_workers=False'
 LONGEST = 120  # characters
+ROOT = Path(__file__).parents[2]
 # Of a tiny network: in float32, and of a package in its own float16 (docs/package.md).
 SCORES, BOXES, PACKAGE_SCORES = 5e-5, 1e-4, 5e-3
 
@@ -52,9 +57,21 @@ def masks(root: Path) -> Path:
     return root
 
 
+def unparted_coco(root: Path) -> None:
+    write_coco(root, files=('result.json', 'val.json'), folders=('images', 'val'), counts=(10, 0))
+    (root / 'val.json').unlink()
+
+
+def unparted_voc(root: Path) -> None:
+    write_voc(root)
+    (root / 'ImageSets/Main/val.txt').unlink()
+
+
 MAKERS: dict[str, Callable[[Path], object]] = {
     'coco': write_coco,
+    'unparted coco': unparted_coco,
     'voc': write_voc,
+    'unparted voc': unparted_voc,
     'masks': masks,
     'classes': lambda root: write_set(root, cat=6, dog=6),
 }
@@ -72,9 +89,10 @@ def test_a_config_loads_and_builds_as_it_is_written(kind: str) -> None:
     expected = ('ground', 'cat', 'dog') if kind == 'masks' else CLASSES
     assert tuple(dataset.metainfo.classes) == expected
     assert dataset.data_root == 'data/'
+    if kind != 'classes':
+        assert config.model.backbone.train_impl == 'auto'
     lines = proposal.text.splitlines()
-    own = lines.index(next(line for line in lines if line.startswith('# --- follows')))
-    assert all(len(line) <= LONGEST for line in lines[:own] if not line.startswith(('classes', 'val_images')))
+    assert all(len(line) <= LONGEST for line in lines)
     assert [line for line in lines if line.startswith('# --- ')][1].startswith('# --- chosen for ')
     assert lines[0] == proposal.text.partition('\n')[0]
     assert 'written by `mobileone init`' in lines[0]
@@ -138,6 +156,29 @@ def test_what_is_found_is_said() -> None:
     assert found[2].startswith('boxes at 320 x 320 px, by the root of their area: ')
 
 
+@pytest.mark.parametrize('kind', ['coco', 'voc'])
+def test_without_pictures_for_validation_a_fifth_of_the_boxes_pictures_is_held_out(
+    kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    MAKERS[f'unparted {kind}'](Path('data'))
+    proposal = propose('data', Wishes())
+    count = 10 if kind == 'coco' else 6
+    held = round(count / 5)
+    assert f': {count - held} training pictures, {held} for validation; ' in proposal.found[0]
+    assert f'# --- chosen for {count - held} pictures with ' in proposal.text
+    assert 'for validation in data: a fifth of the pictures is held out' in caplog.text
+    config = configs.load_config(written(proposal))
+    assert config['val_file' if kind == 'coco' else 'val_list'] is None
+    datasets = {part: config[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test')}
+    assert {name: one.part for name, one in datasets.items()} == {'train': 'train', 'val': 'val', 'test': 'val'}
+    assert len({one.ann_file for one in datasets.values()}) == 1
+    read = {name: open_dataset(config, f'{name}_dataloader') for name in ('train', 'val')}
+    paths = {name: {one.get_data_info(index)['img_path'] for index in range(len(one))} for name, one in read.items()}
+    assert (len(paths['train']), len(paths['val'])) == (count - held, held)
+    assert not paths['train'] & paths['val']
+
+
 @pytest.mark.parametrize('kind', MAKERS)
 def test_another_variant_and_size(kind: str) -> None:
     MAKERS[kind](Path('data'))
@@ -184,33 +225,61 @@ def test_names_from_the_folder_are_only_ever_text() -> None:
     assert tuple(config.train_dataloader.dataset.metainfo.classes) == (name, 'dog')
 
 
-def _odd_coco(root: Path) -> None:
-    write_coco(root, side=8)
+def _named_coco(root: Path, names: Sequence[str] = NAMES) -> None:
+    write_coco(root, side=8, counts=(8 + len(names) // 4, 2))
     for file in root.glob('annotations/*.json'):
         content = json.loads(file.read_text())
-        content['categories'] = [{'id': index, 'name': name} for index, name in enumerate(NAMES)]
+        content['categories'] = [{'id': index, 'name': name} for index, name in enumerate(names)]
         for index, box in enumerate(content['annotations']):
-            box['category_id'] = index % len(NAMES)
+            box['category_id'] = index % len(names)
         file.write_text(json.dumps(content))
 
 
-def _odd_voc(root: Path) -> None:
+def _named_voc(root: Path, names: Sequence[str] = NAMES) -> None:
     write_voc(root)
     for index, file in enumerate(sorted(root.glob('Annotations/*.xml'))):
-        file.write_text(file.read_text().replace('>cat<', f'>{NAMES[index % 6]}<').replace('>dog<', f'>{NAMES[-1]}<'))
+        file.write_text(file.read_text().replace('>cat<', f'>{names[index % 6]}<').replace('>dog<', f'>{names[-1]}<'))
 
 
-def _odd_masks(root: Path) -> None:
-    write_masks(root, 'images', 'masks', ids=range(len(NAMES)))
-    (root / 'classes.txt').write_text('\n'.join(NAMES))
+def _named_masks(root: Path, names: Sequence[str] = NAMES) -> None:
+    write_masks(root, 'images', 'masks', ids=range(min(len(names), 48)))  # of a column of two pixels, at least
+    (root / 'classes.txt').write_text('\n'.join(names))
 
 
-ODD: dict[str, tuple[Callable[[Path], object], set[str]]] = {
-    'coco': (_odd_coco, {*NAMES}),
-    'voc': (_odd_voc, {*NAMES[:6], NAMES[-1]}),
-    'masks': (_odd_masks, {*NAMES}),
-    'classes': (lambda root: write_set(root, **dict.fromkeys(NAMES, 6)), {*NAMES}),
+def _named_classes(root: Path, names: Sequence[str] = NAMES) -> None:
+    write_set(root, **dict.fromkeys(names, 2))
+
+
+ODD: dict[str, tuple[Callable[..., None], set[str]]] = {
+    'coco': (_named_coco, {*NAMES}),
+    'voc': (_named_voc, {*NAMES[:6], NAMES[-1]}),
+    'masks': (_named_masks, {*NAMES}),
+    'classes': (_named_classes, {*NAMES}),
 }
+
+
+@pytest.mark.parametrize('kind', ODD)
+@pytest.mark.parametrize(
+    ('names', 'folder'),
+    [
+        ([f'a class of the number {index}' for index in range(80)], 'photos'),
+        (['cat', 'dog', *map(str, range(7))], '/'.join(['a folder of a long name'] * 5)),
+        (["a dog's left paw", '\u5927\u718a\u732b' * 12, '\u5c0f\u718a\u732b' * 8, *map(str, range(6))], 'a' * 108),
+    ],
+    ids=['80 classes', 'a long path', 'wide letters'],
+)
+def test_it_is_formatted_however_many_and_long_the_names(kind: str, names: Sequence[str], folder: str) -> None:
+    ODD[kind][0](Path(folder), names)
+    proposal = propose(folder, Wishes())
+    file = written(proposal)
+    command = [sys.executable, '-m', 'ruff', 'format', '--diff', '--config', ROOT / 'pyproject.toml', file]
+    formatted = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert formatted.returncode == 0, formatted.stdout + formatted.stderr
+    long = [line for line in proposal.text.splitlines() if len(line) > LONGEST]
+    assert [line for line in long if folder not in line] == []  # a path stays in one piece, in one line
+    config = configs.load_config(file)
+    assert set(config.classes) <= set(names)
+    assert config.data_root == f'{folder}/'
 
 
 @pytest.mark.parametrize('kind', ODD)
@@ -231,7 +300,7 @@ def test_names_that_mmengine_would_replace_stay_what_they_are(kind: str) -> None
 
 
 def test_names_stay_what_they_are_in_a_training_and_a_fused_model() -> None:
-    _odd_coco(Path('data'))
+    _named_coco(Path('data'))
     config_file = tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE))))
     options = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=1']
     options += [f'{part}_dataloader.{key}' for part in ('train', 'val') for key in ('num_workers=0', OFF)]
@@ -254,7 +323,8 @@ def test_names_stay_what_they_are_in_a_training_and_a_fused_model() -> None:
 
 
 def test_a_detector_trains_and_says_what_its_anchors_reach(capfd: pytest.CaptureFixture[str]) -> None:
-    write_coco(Path('data'), side=8)
+    write_coco(Path('data'), side=8, counts=(10, 0))
+    Path('data/annotations/instances_val.json').unlink()
     config = configs.load_config(tiny_ssd(propose('data', Wishes(input_size=(SIDE, SIDE)))))
     init_default_scope('mmdet')
     config.work_dir, config.experiment_name = 'work', 'written'
