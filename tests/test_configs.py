@@ -243,16 +243,39 @@ def test_the_demos_classifier_fuses_and_sees_whole_pictures(tmp_path: Path) -> N
 @pytest.mark.parametrize('size', [32, 224, 250])
 def test_own_classes_are_tested_on_the_whole_short_side_which_vision_hands_over(size: int, tmp_path: Path) -> None:
     text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_s0_")
-    (tmp_path / 'own.py').write_text(text.replace('input_size = 224', f'input_size = {size}'))
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 288', f'input_size = {size}'))
     crop = centre_crop_of(configs.load_config(tmp_path / 'own.py'))
     assert crop == CentreCrop(size, size)
+
+
+@pytest.mark.parametrize(
+    ('input_size', 'train_size'),
+    [
+        (288, 224),  # 7/9 of it
+        (224, 160),  # in whole strides of 32 px: the nearest to 174
+        (384, 288),  # to 299
+        (160, 128),  # to 124
+        (64, 64),  # to 50
+        (32, 32),
+    ],
+)
+def test_own_classes_are_trained_on_smaller_crops_than_they_are_tested_on(
+    input_size: int, train_size: int, tmp_path: Path
+) -> None:
+    text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_s0_")
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 288', f'input_size = {input_size}'))
+    config = Config.fromfile(tmp_path / 'own.py')
+    assert example_images(config).shape[-2:] == (input_size, input_size)
+    (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
+    for pipeline in (config.train_dataloader.dataset.pipeline, switch.schedule[0].train_pipeline):
+        assert [step.scale for step in pipeline if step.type == 'RandomResizedCrop'] == [train_size]
 
 
 @pytest.mark.parametrize('variant', ['s0', 's3'])
 def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: Path) -> None:
     text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_{variant}_")
     text = text.replace("classes = ('cat', 'dog')", "classes = ('a', 'b', 'c')").replace('data/own/', 'pictures/')
-    (tmp_path / 'own.py').write_text(text.replace('input_size = 224', 'input_size = 160'))
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 288', 'input_size = 160'))
     config = configs.load_config(tmp_path / 'own.py')
     assert configs.build_model(config).head.fc.out_features == config.model.data_preprocessor.num_classes == 3
     for name, folder in (('train', 'train'), ('val', 'val'), ('test', 'val')):
@@ -267,14 +290,16 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
         {step.type: step for step in written_steps(config[name].dataset.pipeline)}
         for name in ('train_dataloader', 'test_dataloader')
     )
-    assert train['RandomResizedCrop'].scale == test['CenterCrop'].crop_size == test['ResizeEdge'].scale == 160
+    assert test['CenterCrop'].crop_size == test['ResizeEdge'].scale == 160
+    assert train['RandomResizedCrop'].scale == 128
     assert example_images(config).shape[-2:] == (160, 160)
     assert config.model.backbone.init_cfg.checkpoint == names.OFFICIAL_URLS[variant, 'trained']
+    assert config.model.backbone.train_impl == 'auto'
     hooks = [hook.type for hook in config.custom_hooks]
     assert hooks.count('EMAHook') == 1
     (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
-    (last,) = switch.schedule  # the last seven of 20 epochs, neither distorted nor mixed
-    assert last.action_epoch == 14
+    (last,) = switch.schedule  # the last ten of 30 epochs, neither distorted nor mixed
+    assert last.action_epoch == 21
     assert [step.type for step in last.train_pipeline] == [name for name in train if name != 'RandAugment']
     assert last.train_pipeline[1] == train['RandomResizedCrop']
     assert last.batch_augments is None

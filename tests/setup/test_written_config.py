@@ -21,6 +21,7 @@ from mobileone_mm.artifact.ladder import first_failed
 from mobileone_mm.commands import fuse, train
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.inputs import test_size_hw as size_hw_of
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.openmmlab.trained_with import read_config
 from mobileone_mm.pictures.reading import Picture
@@ -149,6 +150,17 @@ def test_another_variant_and_size(kind: str) -> None:
         configs.build_model(config)  # channels fit
     if kind == 'masks':
         assert tuple(config.crop_size) == (128, 128)
+
+
+@pytest.mark.parametrize(('asked', 'input_size', 'train_size'), [(None, 288, 224), ((224, 224), 224, 160)])
+def test_classes_are_trained_on_smaller_crops(asked: tuple[int, int] | None, input_size: int, train_size: int) -> None:
+    write_set(Path('data'), cat=6, dog=6)
+    proposal = propose('data', Wishes(input_size=asked))
+    config = configs.load_config(written(proposal))
+    (crop,) = (step for step in config.train_dataloader.dataset.pipeline if step.type == 'RandomResizedCrop')
+    assert (size_hw_of(config), crop.scale) == ((input_size, input_size), train_size)
+    assert proposal.chosen == (f'input {input_size} x {input_size} px, trained on crops of {train_size} px',)
+    assert ('1.65 times the work for a phone' in proposal.text) == (asked is None)
 
 
 def test_wishes_that_do_not_fit() -> None:
