@@ -326,7 +326,7 @@ def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
     base = Config.fromfile(path.with_name('deeplabv3_light_mobileone_s0_voc.py'))
     unchanged = Config.fromfile(path)
     for step, given in zip(base.train_pipeline, unchanged.train_pipeline, strict=True):
-        if step.type != 'LoadAnnotations':
+        if step.type not in ('LoadAnnotations', 'RandomChoiceResize'):
             assert step == given
     text = path.read_text().replace("'deeplabv3_light", f"'{path.parent.as_posix()}/deeplabv3_light")
     changed = tmp_path / 'own.py'
@@ -337,9 +337,32 @@ def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
         for name in ('train_dataloader', 'test_dataloader')
     )
     assert train['RandomCrop'].crop_size == config.model.data_preprocessor['size'] == (256, 320)
-    assert (min(train['RandomChoiceResize'].scales), max(train['RandomChoiceResize'].scales)) == (128, 384)
+    scales = train['RandomChoiceResize'].scales
+    assert (min(scales), max(scales)) == (192, 512)  # 3/4 and twice the short side
     assert test['Resize'].scale == (320, 256)
     assert input_size_of(config) == (320, 256)
+
+
+@pytest.mark.parametrize(
+    ('base', 'stride', 'auxiliary'),
+    [
+        ('deeplabv3_light_mobileone_s0_voc', 4, 64),
+        ('deeplabv3_light_mobileone_s1_voc', 4, 64),
+        ('deeplabv3_light_mobileone_s2_voc', 4, 64),
+        ('deeplabv3_mobileone_s0_voc', OUTPUT_STRIDE, 256),  # the wide head
+    ],
+)
+def test_own_masks_have_logits_for_every_fourth_pixel_where_the_head_is_light(
+    base: str, stride: int, auxiliary: int, tmp_path: Path
+) -> None:
+    path = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
+    text = path.read_text().replace("'deeplabv3_light_mobileone_s0_voc", f"'{path.parent.as_posix()}/{base}")
+    (tmp_path / 'own.py').write_text(text)
+    model = configs.build_model(configs.load_config(tmp_path / 'own.py')).eval()
+    noise = torch.randn(1, 3, 64, 96)
+    assert model(noise, mode='tensor').shape == (1, 2, 64 // stride, 96 // stride)
+    assert model.auxiliary_head(model.backbone(noise)).shape == (1, 2, 64 // OUTPUT_STRIDE, 96 // OUTPUT_STRIDE)
+    assert model.auxiliary_head.channels == auxiliary
 
 
 @pytest.mark.parametrize('path', [path for path in [*DETECTORS, *SEGMENTERS] if 'demo' not in path.stem], ids=name)

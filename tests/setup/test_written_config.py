@@ -131,6 +131,24 @@ def test_masks_with_an_id_of_no_class() -> None:
     assert tuple(fewer.train_dataloader.dataset.ignore_index) == (2, 11)
 
 
+def test_classes_of_masks_weigh_more_the_rarer_they_are() -> None:
+    write_masks(Path('data'), 'images', 'masks', ids=(*[0] * 9, *[1] * 4, 2, 11, 11))
+    Path('data/classes.txt').write_text('ground\ncat\ndog\n')
+    proposal = propose('data', Wishes())
+    model = configs.load_config(written(proposal)).model
+    for head in (model.decode_head, model.auxiliary_head):  # roots of 9 / 9, 9 / 4 and 9 / 1, by their mean, 5.5 / 3
+        assert head.loss_decode.class_weight == [0.55, 0.82, 1.64]
+    above, *_ = proposal.text.partition('class_weight = [')
+    assert above.splitlines()[-1].startswith('# ')  # the reason
+    assert 'class_weight = None' not in proposal.text
+
+
+def test_masks_without_a_pixel_of_a_class_have_no_weights() -> None:
+    write_masks(Path('data'), 'images', 'masks', ids=(11,))
+    proposal = propose('data', Wishes(classes=('ground', 'cat'), ignored=(11,)))
+    assert configs.load_config(written(proposal)).class_weight is None
+
+
 def test_what_is_found_is_said() -> None:
     write_voc(Path('data'))
     found = propose('data', Wishes()).found
