@@ -172,7 +172,7 @@ def config_text(name: str, seed: int, options: Options) -> str:
             f'{data}: found no val/ with a folder for each class; expected both train/ and val/ with such folders; '
             'move some pictures of each class into val/'
         )
-    lines = {**found.lines, 'input_size': options.size, 'max_epochs': options.epochs}
+    lines = {**found.lines, 'input_size': options.size, 'train_size': options.size, 'max_epochs': options.epochs}
     text = own_config(TEMPLATE, found.classes, str(data.resolve()), lines)
     init_cfg = {'type': 'Pretrained', 'checkpoint': str(options.weights.resolve())} if options.weights else None
     text += VARIANT.format(name=name, arch=VARIANTS[name].arch, init_cfg=init_cfg, seed=seed)

@@ -55,7 +55,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     save_checkpoint(Path('fused.pth'), reparam.fuse(backbone).state_dict(), None)
     words = ['--from', 'mobileone_s0_own_classes', '--data', 'pictures', '--classes', ','.join(CLASSES)]
     assert init.main(['own.py', *words]) == 0
-    text = Path('own.py').read_text().replace('input_size = 224', f'input_size = {SIDE}')
+    text = Path('own.py').read_text().replace('input_size = 288', f'input_size = {SIDE}')
     Path('own.py').write_text(text + TINY.format(arch=ARCH))
     return Path('own.py')
 

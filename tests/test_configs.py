@@ -244,16 +244,39 @@ def test_the_demos_classifier_fuses_and_sees_whole_pictures(tmp_path: Path) -> N
 @pytest.mark.parametrize('size', [32, 224, 250])
 def test_own_classes_are_tested_on_the_whole_short_side_which_vision_hands_over(size: int, tmp_path: Path) -> None:
     text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_s0_")
-    (tmp_path / 'own.py').write_text(text.replace('input_size = 224', f'input_size = {size}'))
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 288', f'input_size = {size}'))
     crop = centre_crop_of(configs.load_config(tmp_path / 'own.py'))
     assert crop == CentreCrop(size, size)
+
+
+@pytest.mark.parametrize(
+    ('input_size', 'train_size'),
+    [
+        (288, 224),  # 7/9 of it
+        (224, 160),  # in whole strides of 32 px: the nearest to 174
+        (384, 288),  # to 299
+        (160, 128),  # to 124
+        (64, 64),  # to 50
+        (32, 32),
+    ],
+)
+def test_own_classes_are_trained_on_smaller_crops_than_they_are_tested_on(
+    input_size: int, train_size: int, tmp_path: Path
+) -> None:
+    text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_s0_")
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 288', f'input_size = {input_size}'))
+    config = Config.fromfile(tmp_path / 'own.py')
+    assert example_images(config).shape[-2:] == (input_size, input_size)
+    (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
+    for pipeline in (config.train_dataloader.dataset.pipeline, switch.schedule[0].train_pipeline):
+        assert [step.scale for step in pipeline if step.type == 'RandomResizedCrop'] == [train_size]
 
 
 @pytest.mark.parametrize('variant', ['s0', 's3'])
 def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: Path) -> None:
     text = OWN_CLASSES.read_text().replace("'mobileone_s0_", f"'{OWN_CLASSES.parent.as_posix()}/mobileone_{variant}_")
     text = text.replace("classes = ('cat', 'dog')", "classes = ('a', 'b', 'c')").replace('data/own/', 'pictures/')
-    (tmp_path / 'own.py').write_text(text.replace('input_size = 224', 'input_size = 160'))
+    (tmp_path / 'own.py').write_text(text.replace('input_size = 288', 'input_size = 160'))
     config = configs.load_config(tmp_path / 'own.py')
     assert configs.build_model(config).head.fc.out_features == config.model.data_preprocessor.num_classes == 3
     for name, folder in (('train', 'train'), ('val', 'val'), ('test', 'val')):
@@ -268,14 +291,16 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
         {step.type: step for step in written_steps(config[name].dataset.pipeline)}
         for name in ('train_dataloader', 'test_dataloader')
     )
-    assert train['RandomResizedCrop'].scale == test['CenterCrop'].crop_size == test['ResizeEdge'].scale == 160
+    assert test['CenterCrop'].crop_size == test['ResizeEdge'].scale == 160
+    assert train['RandomResizedCrop'].scale == 128
     assert example_images(config).shape[-2:] == (160, 160)
     assert config.model.backbone.init_cfg.checkpoint == names.OFFICIAL_URLS[variant, 'trained']
+    assert config.model.backbone.train_impl == 'auto'
     hooks = [hook.type for hook in config.custom_hooks]
     assert hooks.count('EMAHook') == 1
     (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
-    (last,) = switch.schedule  # the last seven of 20 epochs, neither distorted nor mixed
-    assert last.action_epoch == 14
+    (last,) = switch.schedule  # the last ten of 30 epochs, neither distorted nor mixed
+    assert last.action_epoch == 21
     assert [step.type for step in last.train_pipeline] == [name for name in train if name != 'RandAugment']
     assert last.train_pipeline[1] == train['RandomResizedCrop']
     assert last.batch_augments is None
@@ -301,7 +326,7 @@ def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
     base = Config.fromfile(path.with_name('deeplabv3_light_mobileone_s0_voc.py'))
     unchanged = Config.fromfile(path)
     for step, given in zip(base.train_pipeline, unchanged.train_pipeline, strict=True):
-        if step.type != 'LoadAnnotations':
+        if step.type not in ('LoadAnnotations', 'RandomChoiceResize'):
             assert step == given
     text = path.read_text().replace("'deeplabv3_light", f"'{path.parent.as_posix()}/deeplabv3_light")
     changed = tmp_path / 'own.py'
@@ -312,9 +337,32 @@ def test_the_input_size_of_own_masks_is_one_line(tmp_path: Path) -> None:
         for name in ('train_dataloader', 'test_dataloader')
     )
     assert train['RandomCrop'].crop_size == config.model.data_preprocessor['size'] == (256, 320)
-    assert (min(train['RandomChoiceResize'].scales), max(train['RandomChoiceResize'].scales)) == (128, 384)
+    scales = train['RandomChoiceResize'].scales
+    assert (min(scales), max(scales)) == (192, 512)  # 3/4 and twice the short side
     assert test['Resize'].scale == (320, 256)
     assert input_size_of(config) == (320, 256)
+
+
+@pytest.mark.parametrize(
+    ('base', 'stride', 'auxiliary'),
+    [
+        ('deeplabv3_light_mobileone_s0_voc', 4, 64),
+        ('deeplabv3_light_mobileone_s1_voc', 4, 64),
+        ('deeplabv3_light_mobileone_s2_voc', 4, 64),
+        ('deeplabv3_mobileone_s0_voc', OUTPUT_STRIDE, 256),  # the wide head
+    ],
+)
+def test_own_masks_have_logits_for_every_fourth_pixel_where_the_head_is_light(
+    base: str, stride: int, auxiliary: int, tmp_path: Path
+) -> None:
+    path = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
+    text = path.read_text().replace("'deeplabv3_light_mobileone_s0_voc", f"'{path.parent.as_posix()}/{base}")
+    (tmp_path / 'own.py').write_text(text)
+    model = configs.build_model(configs.load_config(tmp_path / 'own.py')).eval()
+    noise = torch.randn(1, 3, 64, 96)
+    assert model(noise, mode='tensor').shape == (1, 2, 64 // stride, 96 // stride)
+    assert model.auxiliary_head(model.backbone(noise)).shape == (1, 2, 64 // OUTPUT_STRIDE, 96 // OUTPUT_STRIDE)
+    assert model.auxiliary_head.channels == auxiliary
 
 
 @pytest.mark.parametrize('path', [path for path in [*DETECTORS, *SEGMENTERS] if 'demo' not in path.stem], ids=name)

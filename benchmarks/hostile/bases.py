@@ -196,7 +196,7 @@ def tiny(template: Path, task: str) -> dict[str, Any]:
         model['bbox_head'] |= {'in_channels': CHANNELS}
         model['bbox_head']['anchor_generator'] |= ANCHORS
     elif task == MASKS:
-        model['decode_head'] |= {'in_channels': 64, 'channels': 16}
+        model['decode_head'] |= {'in_channels': 64, 'channels': 16, 'c1_in_channels': 16, 'c1_channels': 8}
         model['auxiliary_head'] |= {'in_channels': 32, 'channels': 8}
         model['data_preprocessor']['size'] = (SIDE, SIDE)
     else:

@@ -120,7 +120,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('name', nargs='?', default='my_set.py', help='file to write (%(default)s)')
     parser.add_argument('folder', nargs='?', metavar='FOLDER', help='your data, to be looked at')
     parser.add_argument('--variant', metavar='S', help='of MobileOne: s0 to s4 (s0, the fastest)')
-    parser.add_argument('--input-size', metavar='PX', help='of the network: 320, of masks also 512,384 (as it fits)')
+    parser.add_argument(
+        '--input-size',
+        metavar='PX',
+        help='of the network: 320, of masks also 512,384 (boxes: 320, classes: 288, masks: as it fits)',
+    )
     parser.add_argument(
         '--from',
         dest='template',

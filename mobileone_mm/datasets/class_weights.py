@@ -9,7 +9,7 @@ from mobileone_mm.errors import DataError
 CAP = 10.0  # the most that a rare class weighs against the most frequent one
 
 
-def class_weights(counts: Sequence[int], cap: float = CAP) -> list[float]:
+def class_weights(counts: Sequence[float], cap: float = CAP) -> list[float]:
     """A weight for each class: the rarer, the heavier, with a mean of 1 over the classes that occur.
 
     With n_c pixels of class c, w_c = min(sqrt(max(n) / n_c), cap), divided by the mean of all w_c. The root stands
@@ -18,7 +18,7 @@ def class_weights(counts: Sequence[int], cap: float = CAP) -> list[float]:
     same. The mean of 1 leaves the size of the loss, and so the learning rate, about where it was.
 
     Args:
-        counts: pixels of each class in the training masks, ignored pixels left out.
+        counts: pixels of each class in the training masks, ignored pixels left out; or their shares.
         cap: from 1.
 
     Returns:

@@ -171,14 +171,16 @@ def _shared(train: Content, other: Content) -> int:
 
 
 def weights_line(found: Inspection, word: str) -> str:
-    """The line of a config that weighs classes by the pixels of the training masks; empty for boxes."""
+    """The line of a config that weighs classes by the pixels of the training masks; empty for boxes, or if it does."""
     train = found.parts.get('train')
     if train is None or train.unit != PIXELS or not any(train.counts):
         return ''
     weights = [round(weight, 2) for weight in class_weights(train.counts)]
     with quiet():
-        own = 'class_weight' in load_config(word)
-    if own:  # as our own template has it
+        config = load_config(word)
+    if config.get('class_weight'):
+        return ''
+    if 'class_weight' in config:  # as our own template has it
         return f'class_weight = {weights}'
     loss = f"dict(type='mobileone_mm.CrossEntropyLoss', class_weight={weights})"
     return f'model = dict(decode_head=dict(loss_decode={loss}))'

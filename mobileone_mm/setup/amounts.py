@@ -7,7 +7,7 @@ import numpy as np
 
 # Steps that a set of a few hundred pictures takes to be learned; measured on such sets: benchmarks/bccd.md,
 # segmentation.md and classification.md.
-STEPS = {'detection': 500, 'segmentation': 700, 'classification': 500}
+STEPS = {'detection': 500, 'segmentation': 750, 'classification': 750}
 LARGEST_BATCH = {'detection': 16, 'segmentation': 8, 'classification': 16}
 LEAST_BATCH = 2  # of one picture, batch normalisation has nothing to average on a map of one cell
 LEAST_EPOCHS, MOST_EPOCHS = 20, 200

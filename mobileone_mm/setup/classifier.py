@@ -9,11 +9,17 @@ from mobileone_mm.pictures.endings import PICTURE_ENDINGS
 from mobileone_mm.setup.amounts import amounts_for
 from mobileone_mm.setup.folder import KINDS
 from mobileone_mm.setup.picture_sizes import picture_sizes
-from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, title
-from mobileone_mm.setup.text import counted, names_literal, sizes_said
+from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, read, title
+from mobileone_mm.setup.text import comment, counted, names_literal, sizes_said
 
-SIDE = 224  # px of the input: that of the weights it starts from
+SIDE = 288  # px of the input; trained at 224, which is the size of the weights it starts from
+SMALLER = 224  # px, offered where speed counts more
 HELD_OUT = 0.2  # of a set without validation pictures: ClassFolderDataset's own share
+
+LARGE = (
+    f'input_size above: {SIDE} px show more than {SMALLER}, and are {(SIDE / SMALLER) ** 2:.2f} times the work for a '
+    f'phone. Where speed counts more: --input-size {SMALLER}, or {SMALLER} in that line; train_size follows.'
+)
 
 
 def propose(draft: Draft, wishes: Wishes) -> Proposal:
@@ -39,6 +45,7 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     amounts = amounts_for('classification', count)
     settings = [
         f'# --- chosen for {count:,} pictures of {sizes_said(sizes)} ---',
+        *([] if wishes.input_size else comment(LARGE)),
         f'batch_size = {amounts.batch}',
         f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all',
     ]
@@ -51,4 +58,6 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
         f'{KINDS[draft.template]}: {count:,} training pictures, {val:,} for validation; {sizes_said(sizes)}',
         f'{len(train)} classes: {counted(list(train), [len(paths) for paths in train.values()])}',
     )
-    return Proposal(text, found, (f'input {side} x {side} px',))
+    with read(text) as config:
+        train_size = config.train_size
+    return Proposal(text, found, (f'input {side} x {side} px, trained on crops of {train_size} px',))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from mobileone_mm.datasets.class_files import pictures_in
+from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.datasets.mask_rules import IGNORED
 from mobileone_mm.errors import DataError, UsageError, printable
 from mobileone_mm.openmmlab.own_config import with_settings
@@ -14,7 +15,7 @@ from mobileone_mm.setup.folder import KINDS, Found
 from mobileone_mm.setup.mask_folders import Meaning, meaning_of
 from mobileone_mm.setup.picture_sizes import picture_sizes
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, title
-from mobileone_mm.setup.text import comment, names_literal, share, sizes_said
+from mobileone_mm.setup.text import comment, names_literal, numbers_lines, share, sizes_said
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
         wishes.variant,
         list(_settings(meaning, amounts, count, sizes, size, wishes)),
         {'classes': names_literal(meaning.classes)},
-        ('batch_size', 'max_epochs'),
+        ('batch_size', 'max_epochs', 'class_weight'),
     )
     rare = [name for name, part in zip(meaning.classes, meaning.shares, strict=True) if part < RARE]
     said_rare = f'; rare: {", ".join(map(printable, rare[:MOST_LISTED]))}' if rare else ''
@@ -101,5 +102,13 @@ def _settings(
         own = "the pictures' own shape, in whole strides of 32 px"
         shape = own if size[0] != size[1] else 'a square, as their shapes differ or are one'
         yield from comment(f'input_size above: pictures are {sizes_said(sizes)}; {shape}.')
+    if any(meaning.shares):
+        yield from comment(
+            'How much a pixel of each class counts: the root of how much rarer the class is than the most frequent '
+            'one. Where all count the same (None), what has few pixels is easily never found.'
+        )
+        yield from numbers_lines('class_weight', [round(weight, 2) for weight in class_weights(meaning.shares)])
+    else:
+        yield 'class_weight = None'
     yield f'batch_size = {amounts.batch}'
     yield f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all'

@@ -29,6 +29,15 @@ def names_literal(names: Sequence[str]) -> str:
     return repr(tuple(names))
 
 
+def numbers_lines(name: str, numbers: Sequence[float]) -> list[str]:
+    """The lines that set a list of numbers."""
+    line = f'{name} = [{", ".join(map(repr, numbers))}]'
+    if len(line) <= WIDTH:
+        return [line]
+    inner = ' '.join(f'{number!r},' for number in numbers)
+    return [f'{name} = [', *wrap(inner, WIDTH, initial_indent='    ', subsequent_indent='    '), ']']
+
+
 def counted(names: Sequence[str], counts: Sequence[int]) -> str:
     """Names with how many there are of each: 'cat 12, dog 7'."""
     pairs = [f'{printable(name)} {count:,}' for name, count in zip(names, counts, strict=True)]

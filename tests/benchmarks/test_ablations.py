@@ -51,6 +51,13 @@ def test_a_variants_config_has_its_branches(name: str, options: Options, tmp_pat
     assert {type(unit.se).__name__ for unit in others} == {'SqueezeExcite' if variant.squeeze else 'Identity'}
 
 
+def test_pictures_are_as_large_in_training_as_in_tests(options: Options, tmp_path: Path) -> None:
+    (tmp_path / 'k1.py').write_text(config_text('k1', 0, replace(options, size=96)))
+    config = Config.fromfile(tmp_path / 'k1.py')
+    assert [step.scale for step in config.train_pipeline if step.type == 'RandomResizedCrop'] == [96]
+    assert [step.crop_size for step in config.test_pipeline if step.type == 'CenterCrop'] == [96]
+
+
 def test_all_variants_but_squeeze_excite_fuse_into_one_size(options: Options, tmp_path: Path) -> None:
     found = {}
     for name in ('k2', 'plain', 'squeeze'):

@@ -218,6 +218,7 @@ def test_the_line_of_weights_goes_where_the_config_has_it() -> None:
     plain = "default_scope = 'mmseg'\nmodel = dict()\n"
     Path('own.py').write_text(f'{plain}class_weight = None\n')
     Path('other.py').write_text(plain)
+    Path('weighted.py').write_text(f'{plain}class_weight = [0.5, 1.5]\n')
     done = found(train=content(counts=(1500, 500)))
     own, other = weights_line(done, 'own.py'), weights_line(done, 'other.py')
     assert own.startswith('class_weight = [')
@@ -225,6 +226,7 @@ def test_the_line_of_weights_goes_where_the_config_has_it() -> None:
     assert weights[1] > weights[0]  # the rare one counts more
     assert other.startswith("model = dict(decode_head=dict(loss_decode=dict(type='mobileone_mm.CrossEntropyLoss', ")
     assert other.endswith(f'class_weight={weights})))')
+    assert weights_line(done, 'weighted.py') == ''
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from mobileone_mm.setup.amounts import Amounts, amounts_for, segmenter_size
     ('task', 'pictures', 'expected'),
     [
         ('detection', 140, Amounts(16, 60, 8)),  # BCCD
-        ('segmentation', 92, Amounts(8, 65, 11)),  # CamVid
-        ('classification', 400, Amounts(16, 20, 25)),  # flowers5
+        ('segmentation', 92, Amounts(8, 70, 11)),  # CamVid
+        ('classification', 400, Amounts(16, 30, 25)),  # flowers5
         ('detection', 5000, Amounts(16, 20, 312)),  # a large set sees each picture often enough
         ('detection', 40, Amounts(8, 100, 5)),
         ('detection', 9, Amounts(2, 125, 4)),

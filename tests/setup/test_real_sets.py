@@ -73,5 +73,6 @@ def test_masks_and_class_folders(real_data: Path) -> None:
     config = configs.load_config('own.py')
     assert proposal.found[1] == '5 classes: daisy 80, dandelion 80, roses 80, sunflowers 80, tulips 80'
     assert config.train_dataloader.dataset.data_prefix.img_path == 'train'
+    assert (config.input_size, config.train_size, config.train_cfg.max_epochs) == (288, 224, 30)
     with torch.device('meta'):
         configs.build_model(config)

@@ -24,6 +24,7 @@ from mobileone_mm.artifact.ladder import first_failed
 from mobileone_mm.commands import fuse, train
 from mobileone_mm.errors import ConfigError, DataError, UsageError
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.inputs import test_size_hw as size_hw_of
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.openmmlab.trained_with import read_config
@@ -148,6 +149,24 @@ def test_masks_with_an_id_of_no_class() -> None:
     assert tuple(fewer.train_dataloader.dataset.ignore_index) == (2, 11)
 
 
+def test_classes_of_masks_weigh_more_the_rarer_they_are() -> None:
+    write_masks(Path('data'), 'images', 'masks', ids=(*[0] * 9, *[1] * 4, 2, 11, 11))
+    Path('data/classes.txt').write_text('ground\ncat\ndog\n')
+    proposal = propose('data', Wishes())
+    model = configs.load_config(written(proposal)).model
+    for head in (model.decode_head, model.auxiliary_head):  # roots of 9 / 9, 9 / 4 and 9 / 1, by their mean, 5.5 / 3
+        assert head.loss_decode.class_weight == [0.55, 0.82, 1.64]
+    above, *_ = proposal.text.partition('class_weight = [')
+    assert above.splitlines()[-1].startswith('# ')  # the reason
+    assert 'class_weight = None' not in proposal.text
+
+
+def test_masks_without_a_pixel_of_a_class_have_no_weights() -> None:
+    write_masks(Path('data'), 'images', 'masks', ids=(11,))
+    proposal = propose('data', Wishes(classes=('ground', 'cat'), ignored=(11,)))
+    assert configs.load_config(written(proposal)).class_weight is None
+
+
 def test_what_is_found_is_said() -> None:
     write_voc(Path('data'))
     found = propose('data', Wishes()).found
@@ -190,6 +209,17 @@ def test_another_variant_and_size(kind: str) -> None:
         configs.build_model(config)  # channels fit
     if kind == 'masks':
         assert tuple(config.crop_size) == (128, 128)
+
+
+@pytest.mark.parametrize(('asked', 'input_size', 'train_size'), [(None, 288, 224), ((224, 224), 224, 160)])
+def test_classes_are_trained_on_smaller_crops(asked: tuple[int, int] | None, input_size: int, train_size: int) -> None:
+    write_set(Path('data'), cat=6, dog=6)
+    proposal = propose('data', Wishes(input_size=asked))
+    config = configs.load_config(written(proposal))
+    (crop,) = (step for step in config.train_dataloader.dataset.pipeline if step.type == 'RandomResizedCrop')
+    assert (size_hw_of(config), crop.scale) == ((input_size, input_size), train_size)
+    assert proposal.chosen == (f'input {input_size} x {input_size} px, trained on crops of {train_size} px',)
+    assert ('1.65 times the work for a phone' in proposal.text) == (asked is None)
 
 
 def test_wishes_that_do_not_fit() -> None:
