@@ -32,10 +32,7 @@ def names_literal(names: Sequence[str]) -> str:
 def numbers_lines(name: str, numbers: Sequence[float]) -> list[str]:
     """The lines that set a list of numbers."""
     line = f'{name} = [{", ".join(map(repr, numbers))}]'
-    if len(line) <= WIDTH:
-        return [line]
-    inner = ' '.join(f'{number!r},' for number in numbers)
-    return [f'{name} = [', *wrap(inner, WIDTH, initial_indent='    ', subsequent_indent='    '), ']']
+    return [line] if len(line) <= WIDEST else [f'{name} = [', *(f'    {number!r},' for number in numbers), ']']
 
 
 def counted(names: Sequence[str], counts: Sequence[int]) -> str:
