@@ -2,6 +2,7 @@
 
     python benchmarks/own_boxes.py photos/ --out FOLDER --weights mobileone_s0.pth.tar
     python benchmarks/own_boxes.py photos/ --out FOLDER --weights mobileone_s0.pth.tar --variants init --seeds 0 1 2
+    python benchmarks/own_boxes.py photos/ --out FOLDER --weights mobileone_s0.pth.tar --one-branch --epochs 24
 
 Writes a config for the folder as `mobileone init` does, and for each variant the same with some lines more. Trains them
 with `mobileone train` from fused weights of S0, all for as many epochs (those that init chose, if none are given). A
@@ -77,16 +78,23 @@ model['backbone'].update(arch=dict(_delete_=True, num_conv_branches=[1] * 4, **a
 """
 EMA = "\ncustom_hooks = [*_base_.custom_hooks, dict(type='EMAHook', momentum=0.02, update_buffers=True)]\n"
 SLOWER_BACKBONE = "\noptim_wrapper['paramwise_cfg'] = dict(custom_keys=dict(backbone=dict(lr_mult=0.3)))\n"
+MATCHED = """
+custom_imports = dict(imports=['matching_head'], allow_failed_imports=False)
+model['bbox_head'].update(type='mmdet.MatchingHead', matching={matching!r})
+"""
 VARIANTS = {
     'init': Variant('as init writes it'),
     'branches': Variant(
         'branch by branch: docs/training-cost.md', "\nmodel['backbone'].update(train_impl='branches')\n"
     ),
-    'one_branch': Variant("one convolution a block, instead of S0's four", ONE_BRANCH),
     'ema': Variant('averaged weights', EMA),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),
+    'higher_rate': Variant('twice the learning rate', "\noptim_wrapper['optimizer'].update(lr=2e-3)\n"),
     'input_416': Variant('an input of 416 px', side=416),
+    'soft_labels': Variant('labels by the IoU of the predicted box, GIoU', MATCHED.format(matching='iou')),
+    'atss': Variant('the same, matched by ATSS', MATCHED.format(matching='atss')),
+    'task_aligned': Variant('the same, matched by what predicts best', MATCHED.format(matching='task_aligned')),
 }
 
 
@@ -120,7 +128,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     results: dict[str, list[Trained]] = {name: [] for name in args.variants}
     for seed in args.seeds:
         for name in args.variants:
-            text = config_text(written[VARIANTS[name].side], name, seed, args.epochs, args.weights)
+            text = config_text(written[VARIANTS[name].side], name, seed, args.epochs, args.weights, args.one_branch)
             results[name].append(trained(args.out, f'{name}_seed{seed}', text))
             result = table_of(results)
             with replacing(args.out / TABLE) as fresh:  # the folder is known to be ours
@@ -129,13 +137,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def config_text(written: str, name: str, seed: int, epochs: int | None, weights: Path) -> str:
+def config_text(written: str, name: str, seed: int, epochs: int | None, weights: Path, one_branch: bool = False) -> str:
     """The config of a variant: what init wrote, the training's lines, and the variant's."""
     found = EPOCHS.search(written)
     assert found is not None
     count = (epochs or int(found[1])) * VARIANTS[name].epochs
     training = TRAINING.format(name=name, epochs=count, weights=str(weights.resolve()), seed=seed)
-    return without_double_braces(written + training + VARIANTS[name].lines)
+    return without_double_braces(written + training + (ONE_BRANCH if one_branch else '') + VARIANTS[name].lines)
 
 
 def trained(out: Path, name: str, text: str) -> Trained:
@@ -211,6 +219,9 @@ def _parser() -> argparse.ArgumentParser:
         '--variants', nargs='+', default=[*VARIANTS], metavar='NAME', help=f'some of {", ".join(VARIANTS)}'
     )
     parser.add_argument('--seeds', nargs='+', type=int, default=[0], metavar='N', help='a training for each (0)')
+    parser.add_argument(
+        '--one-branch', action='store_true', help='train one convolution a block, which takes less time'
+    )
     parser.add_argument('--epochs', type=int, help='of each training (those that init chose)')
     return parser
 

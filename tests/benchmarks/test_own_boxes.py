@@ -5,10 +5,14 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+import torch
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.config import Config, ConfigDict
+from mmengine.structures import InstanceData
 from own_folders import write_voc
 
 import own_boxes
+from matching_head import MATCHERS, MatchingHead
 from mobileone_mm.errors import MobileOneError, UsageError
 from mobileone_mm.setup.by_layout import propose
 from mobileone_mm.setup.proposal import Wishes
@@ -26,12 +30,12 @@ LOG = """
 """
 
 
-def config_of(name: str, folder: Path, epochs: int | None = 6) -> Config:
+def config_of(name: str, folder: Path, epochs: int | None = 6, one_branch: bool = False) -> Config:
     root = write_voc(folder / 'set')
     side = VARIANTS[name].side
     written = propose(str(root), Wishes(input_size=side and (side, side))).text
     path = folder / f'{name}.py'
-    path.write_text(config_text(written, name, 3, epochs, folder / 'fused.pth'))
+    path.write_text(config_text(written, name, 3, epochs, folder / 'fused.pth', one_branch))
     return Config.fromfile(path, import_custom_modules=False)
 
 
@@ -42,8 +46,12 @@ def test_every_variant_trains_as_init_wrote_it_but_for_its_own_lines(tmp_path: P
         assert config.train_cfg.max_epochs == config.train_cfg.val_interval == config.param_scheduler[1].end == epochs
         assert config.randomness.seed == 3
         assert config.model.backbone.init_cfg.checkpoint == str((tmp_path / 'fused.pth').resolve())
-    assert found['one_branch'].model.backbone.arch.num_conv_branches == [1] * 4
+
     assert found['init'].model.backbone.arch == 's0'
+    assert (found['init'].model.backbone.train_impl, found['branches'].model.backbone.train_impl) == (
+        'auto',
+        'branches',
+    )
     assert 'EMAHook' in {hook.type for hook in found['ema'].custom_hooks} - {
         hook.type for hook in found['init'].custom_hooks
     }
@@ -53,6 +61,39 @@ def test_every_variant_trains_as_init_wrote_it_but_for_its_own_lines(tmp_path: P
         != found['init'].model.bbox_head.anchor_generator.base_sizes
     )
     assert found['slower_backbone'].optim_wrapper.paramwise_cfg.custom_keys.backbone.lr_mult < 1
+
+
+@pytest.mark.parametrize('matching', MATCHERS)
+def test_a_head_that_matches_otherwise_learns_and_predicts_as_an_ssds(matching: str) -> None:
+    torch.manual_seed(0)
+    sizes = [[(24, 24), (32, 16)], [(48, 48), (64, 40)]]
+    anchors = {'type': 'YOLOAnchorGenerator', 'strides': [8, 16], 'base_sizes': sizes}
+    coder = {'type': 'DeltaXYWHBBoxCoder', 'target_stds': [0.1, 0.1, 0.2, 0.2]}
+    rules = ConfigDict(nms={'type': 'nms', 'iou_threshold': 0.5}, score_thr=0.0, nms_pre=100, max_per_img=1)
+    head = MatchingHead(
+        matching, num_classes=2, in_channels=(4, 4), anchor_generator=anchors, bbox_coder=coder, test_cfg=rules
+    )
+    head.init_weights()
+    maps = [torch.randn(1, 4, 8, 8), torch.randn(1, 4, 4, 4)]
+    untrained = head(maps)[0][0][0].reshape(-1, 3, 8, 8).softmax(dim=1)
+    assert untrained[:, -1].mean() > 0.9  # background
+    box = torch.tensor([[10.0, 12.0, 36.0, 34.0]])
+    truth = [InstanceData(bboxes=box, labels=torch.tensor([1]))]
+    meta = [{'img_shape': (64, 64), 'batch_input_shape': (64, 64), 'scale_factor': (1.0, 1.0)}]
+    optimizer = torch.optim.Adam(head.parameters(), lr=0.01)
+    for _ in range(150):
+        losses = head.loss_by_feat(*head(maps), truth, meta)
+        sum(map(sum, losses.values())).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    (found,) = head.predict_by_feat(*head(maps), batch_img_metas=meta, rescale=False)
+    assert found.labels.tolist() == [1]
+    assert bbox_overlaps(found.bboxes, box).item() > 0.8
+    assert found.scores.item() > 0.5
+
+
+def test_one_branch_trains_a_convolution_a_block(tmp_path: Path) -> None:
+    assert config_of('ema', tmp_path, one_branch=True).model.backbone.arch.num_conv_branches == [1] * 4
 
 
 def test_without_a_number_of_epochs_those_of_init_are_trained(tmp_path: Path) -> None:
