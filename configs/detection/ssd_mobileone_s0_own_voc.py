@@ -13,8 +13,11 @@ train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline
 in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]  # the same, faster
 norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind a run of some hundred steps
-model = dict(backbone={}, neck=dict(norm_cfg=norm_cfg), bbox_head=dict(num_classes=len(classes), norm_cfg=norm_cfg))
-model['backbone'].update(train_impl='auto')  # the same steps in less time: docs/training-cost.md
+model = dict(
+    backbone=dict(train_impl='auto'),  # the same steps in less time: docs/training-cost.md
+    neck=dict(norm_cfg=norm_cfg),
+    bbox_head=dict(num_classes=len(classes), norm_cfg=norm_cfg),
+)
 voc = dict(
     type='mobileone_mm.VOCDataset',
     data_root=data_root,

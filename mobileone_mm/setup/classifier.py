@@ -10,7 +10,7 @@ from mobileone_mm.setup.amounts import amounts_for
 from mobileone_mm.setup.folder import KINDS
 from mobileone_mm.setup.picture_sizes import picture_sizes
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, read, title
-from mobileone_mm.setup.text import comment, counted, names_literal, sizes_said
+from mobileone_mm.setup.text import comment, counted, sizes_said
 
 SIDE = 288  # px of the input; trained at 224, which is the size of the weights it starts from
 SMALLER = 224  # px, offered where speed counts more
@@ -49,10 +49,9 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
         f'batch_size = {amounts.batch}',
         f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all',
     ]
-    changed = {'classes': names_literal(draft.classes)}
     plain = draft.text(input_size=side)
     text = with_settings(
-        plain, title('A classifier', draft.root), wishes.variant, settings, changed, ('batch_size', 'max_epochs')
+        plain, title('A classifier', draft.root), wishes.variant, settings, {}, ('batch_size', 'max_epochs')
     )
     found = (
         f'{KINDS[draft.template]}: {count:,} training pictures, {val:,} for validation; {sizes_said(sizes)}',

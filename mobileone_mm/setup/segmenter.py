@@ -15,7 +15,7 @@ from mobileone_mm.setup.folder import KINDS, Found
 from mobileone_mm.setup.mask_folders import Meaning, meaning_of
 from mobileone_mm.setup.picture_sizes import picture_sizes
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, title
-from mobileone_mm.setup.text import comment, names_literal, numbers_lines, share, sizes_said
+from mobileone_mm.setup.text import comment, numbers_lines, share, sizes_said
 
 LOGGER = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
         title('A DeepLabV3', draft.root),
         wishes.variant,
         list(_settings(meaning, amounts, count, sizes, size, wishes)),
-        {'classes': names_literal(meaning.classes)},
+        {},
         ('batch_size', 'max_epochs', 'class_weight'),
     )
     rare = [name for name, part in zip(meaning.classes, meaning.shares, strict=True) if part < RARE]

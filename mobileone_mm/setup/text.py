@@ -24,11 +24,6 @@ def bracketed(name: str, parts: Sequence[str]) -> list[str]:
     return [f'{name} = [', *(f'    {part}' for part in ([whole] if fits else parts)), ']']
 
 
-def names_literal(names: Sequence[str]) -> str:
-    """A tuple of names as Python text; whoever puts it into a config gives it as many lines as it needs."""
-    return repr(tuple(names))
-
-
 def numbers_lines(name: str, numbers: Sequence[float]) -> list[str]:
     """The lines that set a list of numbers."""
     line = f'{name} = [{", ".join(map(repr, numbers))}]'
