@@ -1,8 +1,8 @@
 """An SSD's head that matches anchors with boxes otherwise, for own_boxes.py: what it predicts is an SSD's still.
 
-An anchor's label is the IoU of its predicted box with its object, and the rest of it is background. The loss is the
-cross-entropy of that, less where it is right already (as quality focal loss, Li et al. 2020), and 1 - GIoU of boxes.
-Anchors are matched by their own IoU (as in SSD), by ATSS (Zhang et al. 2020), or by how well they predict so far
+An anchor's label is the IoU of its predicted box with its object (TOOD scales it), and the rest is background. The loss
+is the cross-entropy of that, less where it is right already (as quality focal loss, Li et al. 2020), and 1 - GIoU of
+boxes. Anchors are matched by their own IoU (as in SSD), by ATSS (Zhang et al. 2020), or by how well they predict so far
 (TOOD, Feng et al. 2021).
 """
 
@@ -70,10 +70,13 @@ class MatchingHead(SSDHead):  # type: ignore[misc]  # of mmdet, which has no typ
         for of_one, moved, truth in zip(logits, deltas, batch_gt_instances, strict=True):
             boxes = self.bbox_coder.decode(anchors, moved)
             scores = of_one.detach().softmax(-1)
-            matched = self._matched(anchors, counts, scores[:, :-1], boxes.detach(), truth)
+            found = self._matched(anchors, counts, scores[:, :-1], boxes.detach(), truth)
+            matched = found.gt_inds  # from 1 on; 0 is background, -1 neither
             taken = (matched > 0).nonzero()[:, 0]
             objects = matched[taken] - 1
             worth = bbox_overlaps(boxes[taken].detach(), truth.bboxes[objects], is_aligned=True).clamp(0, 1)
+            if self.matching == TASK_ALIGNED:
+                worth = _aligned(found.assign_metrics[taken], worth, objects)
             labels = torch.zeros_like(of_one)
             labels[:, -1] = 1
             labels[taken, truth.labels[objects]] = worth
@@ -91,14 +94,20 @@ class MatchingHead(SSDHead):  # type: ignore[misc]  # of mmdet, which has no typ
             'loss_bbox': [BOX_WEIGHT * loss / total for loss in located],
         }
 
-    def _matched(self, anchors: Tensor, counts: list[int], scores: Tensor, boxes: Tensor, truth: Any) -> Tensor:
-        """(N,) of each anchor the number of its object from 1 on, 0 for background, -1 for neither."""
-        found: Tensor
+    def _matched(self, anchors: Tensor, counts: list[int], scores: Tensor, boxes: Tensor, truth: Any) -> Any:
+        """mmdet's result of matching the anchors of a picture with its objects."""
         if self.matching == ATSS:
-            found = self.matcher.assign(InstanceData(priors=anchors), counts, truth).gt_inds
-        else:
-            found = self.matcher.assign(InstanceData(priors=anchors, scores=scores, bboxes=boxes), truth).gt_inds
-        return found
+            return self.matcher.assign(InstanceData(priors=anchors), counts, truth)
+        return self.matcher.assign(InstanceData(priors=anchors, scores=scores, bboxes=boxes), truth)
+
+
+def _aligned(alignment: Tensor, ious: Tensor, objects: Tensor) -> Tensor:
+    """TOOD's labels: the alignment, scaled so that the best anchor of each object has the best IoU (section 3.3.1)."""
+    labels = torch.zeros_like(ious)
+    for number in objects.unique():
+        own = objects == number
+        labels[own] = alignment[own] / (alignment[own].max() + LEAST) * ious[own].max()
+    return labels
 
 
 def _rows(maps: list[Tensor], size: int) -> Tensor:

@@ -12,6 +12,7 @@ from mobileone_mm.setup.by_layout import propose
 from mobileone_mm.setup.proposal import Proposal, Wishes
 from mobileone_mm.setup.reach import Reach, reach_of
 
+BENCHMARK = Path(__file__).parents[2] / 'benchmarks/bccd.py'
 BOTH_ROUND = 0.01  # anchors in a config are whole px, and so are those that shares were said of: no more than one box
 
 
@@ -50,6 +51,14 @@ def test_blood_cells_of_which_the_smallest_are_reached(real_data: Path) -> None:
     assert found.classes == ('Platelets', 'RBC', 'WBC')
     assert min(found.shares) > 0.97
     assert proposal.chosen[0].endswith('over 99 % of the boxes: Platelets 98 %, WBC 99 %, RBC over 99 %')
+
+
+def test_the_benchmark_of_blood_cells_has_the_config_that_is_written_for_them(real_data: Path) -> None:
+    def chosen(text: str) -> str:
+        return text.partition('# --- chosen')[2].partition('\n# --- besides')[0].strip()
+
+    proposal = written(real_data, 'bccd_voc')
+    assert chosen(BENCHMARK.read_text(encoding='utf-8')) == chosen(proposal.text) != ''
 
 
 def test_scenes_whose_smallest_boxes_no_anchor_reaches(real_data: Path) -> None:
