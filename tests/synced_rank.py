@@ -20,8 +20,9 @@ torch.distributed.init_process_group('gloo')
 rank = int(os.environ['RANK'])
 found = []
 for given in torch.load(sys.argv[1], weights_only=True):  # noqa: TID251 - a file of this test
-    kind = AddingBlock if given['adds'] else MobileOneBlock
-    block = kind(**given['block'], norm_cfg={'type': 'SyncBN'}, train_impl='moments').double()
+    kind = AddingBlock if given['way'] == 'adding' else MobileOneBlock
+    impl = 'auto' if given['way'] == 'auto' else 'moments'
+    block = kind(**given['block'], norm_cfg={'type': 'SyncBN'}, train_impl=impl).double()
     block.load_state_dict(given['state'])
     x = given['inputs'][rank].requires_grad_()
     out = block(x)

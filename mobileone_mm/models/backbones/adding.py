@@ -30,7 +30,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mobileone_mm.models.backbones.batch_statistics import Branch, Statistics, joined, summed, update_running
+from mobileone_mm.models.backbones.batch_statistics import Branch, Statistics, added, joined, summed, update_running
 from mobileone_mm.models.backbones.convolution import (
     before_relu,
     by_parts,
@@ -104,7 +104,7 @@ def add_up(x: Tensor, branches: Sequence[Branch], window: Window, rectified: boo
         maps.append(_Map(None, window.stride))
     affine = norms[0].affine
     gammas = torch.stack([norm.weight if affine else ones for norm in norms])
-    shift = torch.stack([norm.bias if affine else 0 * ones for norm in norms]).sum(0)
+    shift = added([norm.bias if affine else 0 * ones for norm in norms])
     plan = _Plan(maps, norms, normalised)
     all_factors = torch.stack([factors.get(index, ones) for index in range(len(branches))])
     found: Tensor = _Sum.apply(x, plan, all_factors, gammas, shift, rectified, *kernels)

@@ -6,6 +6,7 @@ Letters: B norms, O channels of each, M values per channel (pictures times pixel
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any, NamedTuple, TypeGuard
 
 import torch
@@ -48,7 +49,7 @@ def joined(own: Statistics, norms: Sequence[_BatchNorm]) -> Statistics:
         ValueError: the norms train on a single value per channel.
     """
     norm = norms[0]
-    if _is_shared(norm):
+    if is_shared(norm):
         own = _joined(own, norm.process_group)
     if norm.training and not own.values > 1:
         raise ValueError('expected more than 1 value per channel when training: BatchNorm has no variance of one')
@@ -57,11 +58,12 @@ def joined(own: Statistics, norms: Sequence[_BatchNorm]) -> Statistics:
 
 def summed(x: Tensor, norm: _BatchNorm) -> Tensor:
     """The sum of all processes' where the norm is SyncBN, else `x`."""
-    found: Tensor = _SumOverProcesses.apply(x, norm.process_group) if _is_shared(norm) else x
+    found: Tensor = _SumOverProcesses.apply(x, norm.process_group) if is_shared(norm) else x
     return found
 
 
-def _is_shared(norm: _BatchNorm) -> TypeGuard[nn.SyncBatchNorm]:
+def is_shared(norm: _BatchNorm) -> TypeGuard[nn.SyncBatchNorm]:
+    """Whether the norm takes its statistics from the batches of several processes together."""
     return (
         isinstance(norm, nn.SyncBatchNorm)
         and norm.training
@@ -105,6 +107,15 @@ def scale_and_shift(norms: Sequence[_BatchNorm], mean: Tensor, var: Tensor) -> t
         gamma = torch.stack([norm.weight for norm in norms])
         scale, shift = scale * gamma, shift * gamma + torch.stack([norm.bias for norm in norms])
     return scale, shift
+
+
+def added(rows: Sequence[Tensor]) -> Tensor:
+    """The sum of tensors of one shape.
+
+    The sum of their stack would give all of them one and the same memory as gradients: whatever changes gradients in
+    place, as clipping, a second backward pass and a scaler do, would change each as often as there are rows.
+    """
+    return reduce(torch.add, rows)
 
 
 @torch.no_grad()

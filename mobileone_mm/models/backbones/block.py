@@ -17,7 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mobileone_mm.errors import ConfigError, FuseError
 from mobileone_mm.models.backbones import adding, fold, moments
-from mobileone_mm.models.backbones.batch_statistics import Branch, uses_batch
+from mobileone_mm.models.backbones.batch_statistics import Branch, is_shared, uses_batch
 from mobileone_mm.models.backbones.costs import fastest
 from mobileone_mm.models.backbones.squeeze_excite import SqueezeExcite
 from mobileone_mm.models.backbones.taps import Window
@@ -171,9 +171,13 @@ class MobileOneBlock(nn.Module):
         if self.train_impl == 'branches' or not moments.can_fold(self._branch_modules()):
             return 'branches'
         first: Any = self.rbr_conv[0]
+        if not x.numel() or not (x.dtype == first.conv.weight.dtype or torch.is_autocast_enabled(x.device.type)):
+            return 'branches'  # which knows what to do with nothing, and refuses what does not fit
         if self.train_impl == 'moments' or not uses_batch(first.bn):
             return 'moments'
         convs = len(self.rbr_conv)
+        if is_shared(first.bn):  # all processes must go the same way, whatever the sizes of their pictures
+            return 'moments' if convs > 1 or x.device.type == 'cpu' else 'branches'
         return fastest(x, self._window(), self.out_channels, convs, len(self._branch_modules()) - convs)
 
     def _only_rectifies(self) -> bool:

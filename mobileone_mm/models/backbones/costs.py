@@ -53,7 +53,7 @@ def fastest(x: Tensor, window: Window, out_channels: int, convs: int, others: in
         + (convs + others) * NUMBERS_PER_MAP * outputs,
         'moments': conv + _moments(x, window, values, out_channels, convs + others),
     }
-    is_measured = convs == 1 and (is_depthwise or window.kernel_size == 1)
+    is_measured = convs == 1 and is_depthwise != (window.kernel_size == 1)  # both: nothing is left to convolve
     if is_measured and x.device.type == 'cpu' and convolved_dtype(x) in (torch.float32, torch.float64):
         costs['adding'] = conv + (1 + min(others, 1)) * NUMBERS_PER_MEASURED * outputs + NUMBERS_AT_ALL
     found = min(costs, key=lambda way: costs[way])

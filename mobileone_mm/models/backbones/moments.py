@@ -26,6 +26,7 @@ from mobileone_mm.models.backbones import fold
 from mobileone_mm.models.backbones.batch_statistics import (
     Branch,
     Statistics,
+    added,
     joined,
     kept,
     scale_and_shift,
@@ -63,16 +64,17 @@ def convolve(x: Tensor, branches: Sequence[Branch], window: Window, rectified: b
 def can_fold(branches: Sequence[nn.Module]) -> bool:
     """Whether branches, norms or sequences of `conv` and `bn`, are what this module computes.
 
-    Not if a convolution does more than convolve, if norms differ in mode, or if a hook waits for what a branch gives.
+    Not if a convolution does more than convolve, if norms differ in mode or in having weights, or if a hook waits for
+    what a branch gives.
     """
     modules = [module for branch in branches for module in branch.modules()]
     convs = [module for module in modules if isinstance(module, nn.Conv2d)]
     norms = [module for module in modules if isinstance(module, _BatchNorm)]
     return (
         len(norms) == len(branches)
-        and all(type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' for conv in convs)
+        and all(type(conv) is nn.Conv2d and conv.padding_mode == 'zeros' and conv.bias is None for conv in convs)
         and all(type(norm).forward in NORMS for norm in norms)
-        and len({(norm.training, norm.running_mean is None) for norm in norms}) == 1
+        and len({(norm.training, norm.running_mean is None, norm.affine) for norm in norms}) == 1
         and not any(map(is_hooked, modules))
     )
 
@@ -104,7 +106,7 @@ def _folded(
     if has_identity:
         identity = torch.eye(kernel.shape[1], dtype=dtype, device=x.device).repeat(window.groups, 1)
         kernel = kernel + _full(identity[..., None, None], window) * scale[-1].reshape(-1, 1, 1, 1)
-    return fold.Affine(kernel, shift.sum(0))
+    return fold.Affine(kernel, added(shift.unbind()))
 
 
 def _full(kernel: Tensor, window: Window) -> Tensor:

@@ -121,6 +121,21 @@ def test_a_step_is_that_of_the_branches(geometry: Geometry, size: tuple[int, int
         assert distance(step(branches, x), step(moments, x)) < LIMIT
 
 
+@every_way
+@every_geometry
+def test_gradients_add_up_and_are_clipped_as_those_of_the_branches(geometry: Geometry, way: str) -> None:
+    both = pair(geometry, way)
+    for block in both:
+        for _ in range(2):
+            out = block(images(geometry, (2, 5, 7)).mul_(0).add_(torch.arange(7.0)).requires_grad_())
+            (out * torch.linspace(-1, 2, out.numel(), dtype=torch.float64).reshape(out.shape)).sum().backward()
+        torch.nn.utils.clip_grad_norm_(block.parameters(), 0.5)
+    gradients = [{f'gradient of {name}': p.grad for name, p in block.named_parameters()} for block in both]
+    assert distance(*gradients) < LIMIT
+    memory = [gradient.data_ptr() for gradient in gradients[1].values()]
+    assert len(set(memory)) == len(memory)
+
+
 def own_eps(block: MobileOneBlock) -> None:
     for index, norm in enumerate(m for m in block.modules() if isinstance(m, _BatchNorm)):
         norm.eps = 10.0 ** -(index + 1)
@@ -311,6 +326,39 @@ def test_modes_that_cannot_be_are_refused() -> None:
         make_block(GEOMETRIES['stem'], train_impl='moments', conv_cfg=conv_cfg)
 
 
+@pytest.mark.parametrize('impl', ['moments', 'auto'])
+@pytest.mark.parametrize(('size', 'channels'), [((1, 1, 512, 512), 1), ((16, 64, 56, 56), 64)], ids=str)
+def test_a_kernel_that_is_a_number_a_channel_needs_no_convolution(
+    size: tuple[int, ...], channels: int, impl: str
+) -> None:
+    torch.manual_seed(0)
+    branches = MobileOneBlock(channels, channels, 1, groups=channels).double()
+    other = MobileOneBlock(channels, channels, 1, groups=channels, train_impl=impl).double()
+    other.load_state_dict(branches.state_dict())
+    x = torch.randn(size, dtype=torch.float64)
+    assert distance(step(branches, x), step(other, x)) < LIMIT
+
+
+@pytest.mark.parametrize('impl', ['moments', 'auto'])
+@every_kind
+def test_inputs_that_are_empty_or_of_another_dtype_end_as_with_branches(geometry: Geometry, impl: str) -> None:
+    block = make_block(geometry, train_impl=impl)
+    side = 6 // geometry[3]
+    assert block.eval()(torch.zeros(0, geometry[0], 6, 6)).shape == (0, geometry[1], side, side)
+    for mode in (True, False):
+        with pytest.raises(RuntimeError, match=r'(?i)type'):
+            block.train(mode)(torch.zeros(2, geometry[0], 6, 6, dtype=torch.uint8))
+
+
+def biased(block: MobileOneBlock) -> None:
+    block.rbr_conv[0].conv.bias = nn.Parameter(torch.ones(block.out_channels, dtype=torch.float64))
+
+
+def weightless(block: MobileOneBlock) -> None:
+    norm = block.rbr_conv[0].bn
+    norm.affine, norm.weight, norm.bias = False, None, None
+
+
 def weighty(block: MobileOneBlock) -> None:
     torch.nn.utils.parametrizations.weight_norm(block.rbr_conv[0].conv)
 
@@ -323,7 +371,7 @@ def half_still(block: MobileOneBlock) -> None:
     block.rbr_conv[0].bn.eval()
 
 
-@pytest.mark.parametrize('change', [weighty, watched, half_still])
+@pytest.mark.parametrize('change', [weighty, watched, half_still, biased, weightless])
 @every_kind
 def test_where_branches_are_not_plain_they_run_themselves(geometry: Geometry, change: Any) -> None:
     torch.manual_seed(0)

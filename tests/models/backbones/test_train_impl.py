@@ -171,20 +171,24 @@ def free_port() -> int:
 
 
 def test_two_processes_share_statistics_as_one_batch(tmp_path: Path) -> None:
-    """SyncBN: 3 pictures here and 2 there, against the branches on all 5."""
+    """SyncBN: more pictures here than there, against the branches on all of them."""
+    cases = [
+        (shape, way, (5, 6, 7, 9), (3, 2)) for shape, way in product((DEPTHWISE, POINTWISE), ('moments', 'adding'))
+    ]
+    wide = DEPTHWISE | {'in_channels': 64, 'out_channels': 64, 'groups': 64}
+    cases.append((wide, 'auto', (13, 64, 56, 56), (12, 1)))  # each by itself would choose another way
     blocks, given, expected = [], [], []
-    for shape, adds in product((DEPTHWISE, POINTWISE), (False, True)):
+    for shape, way, size, counts in cases:
         options = {**shape, 'num_conv_branches': 2}
         block = MobileOneBlock(**options).double()
         state = copy.deepcopy(block.state_dict())
-        x = images(5, 6, 7, 9).requires_grad_()
+        x = images(*size).requires_grad_()
         out = block(x)
         weights = torch.randn_like(out)
         (out * weights).sum().backward()
-        inputs = [part.clone() for part in x.detach().split(3)]
-        given.append(
-            {'block': options, 'adds': adds, 'state': state, 'inputs': inputs, 'weights': list(weights.split(3))}
-        )
+        inputs = [part.clone() for part in x.detach().split(counts)]
+        parts = [part.clone() for part in weights.split(counts)]
+        given.append({'block': options, 'way': way, 'state': state, 'inputs': inputs, 'weights': parts})
         blocks.append(block)
         expected.append((out.detach(), x.grad))
     torch.save(given, tmp_path / 'given.pt')
