@@ -52,12 +52,15 @@ def convolve(x: Tensor, branches: Sequence[Branch], window: Window, rectified: b
     Raises:
         ValueError: the norms train on a single value per channel, which BN refuses too.
     """
+    convolved = convolved_dtype(x)
     with torch.autocast(x.device.type, enabled=False):
         moments = None
         if uses_batch(branches[0].norm):
             x, *moments = Moments.apply(x, window)
         kernel, bias = _folded(x, branches, window, moments)
-    out: Tensor = Convolution.apply(x, kernel, bias, window, convolved_dtype(x), rectified)
+        if moments is not None:
+            bias = bias - _moved(kernel.detach(), moments[0].detach(), convolved)
+    out: Tensor = Convolution.apply(x, kernel, bias, window, convolved, rectified)
     return out
 
 
@@ -107,6 +110,17 @@ def _folded(
         identity = torch.eye(kernel.shape[1], dtype=dtype, device=x.device).repeat(window.groups, 1)
         kernel = kernel + _full(identity[..., None, None], window) * scale[-1].reshape(-1, 1, 1, 1)
     return fold.Affine(kernel, added(shift.unbind()))
+
+
+def _moved(kernel: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor | float:
+    """By how much rounding a kernel to `dtype` moves the mean of what it gives (O,), given that of the taps (G, T).
+
+    BN, which measures what a rounded kernel gave, takes that away.
+    """
+    if dtype == kernel.dtype:
+        return 0.0
+    rounded = (kernel.to(dtype).to(kernel) - kernel).reshape(len(mean), -1, mean.shape[1])
+    return (rounded @ mean[..., None].to(kernel)).reshape(-1)
 
 
 def _full(kernel: Tensor, window: Window) -> Tensor:
