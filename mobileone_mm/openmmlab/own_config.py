@@ -163,10 +163,10 @@ def _replaced(text: str, line: ast.stmt, names: str, value: str) -> str:
     """A config's text with another assignment for one of its lines, found by its place: texts may hold the same."""
     before, after = _around(text, line)
     comment, newline, below = after.partition('\n')
-    return before + _fitted(names, value, comment) + newline + below
+    return before + assignment(names, value, comment) + newline + below
 
 
-def _fitted(names: str, value: str, comment: str) -> str:
+def assignment(names: str, value: str, comment: str = '') -> str:
     """An assignment in as many lines as it needs, as ruff formats it; a comment that is too long comes above it.
 
     Args:
@@ -178,9 +178,10 @@ def _fitted(names: str, value: str, comment: str) -> str:
     if '\n' in plain or _columns(plain + comment) <= WIDTH:
         return plain + comment
     whole = ast.parse(value, mode='eval').body
-    if isinstance(whole, ast.Tuple) and whole.elts:
+    if isinstance(whole, ast.Tuple | ast.List) and whole.elts:
         parts = [f'{INDENT}{ast.get_source_segment(value, part)},\n' for part in whole.elts]
-        return f'{names} = (\n{"".join(parts)}){comment}'
+        opening, closing = '()' if isinstance(whole, ast.Tuple) else '[]'
+        return f'{names} = {opening}\n{"".join(parts)}{closing}{comment}'
     above = f'{comment.strip()}\n' if comment.strip() else ''
     in_brackets = _columns(plain) > WIDTH >= _columns(INDENT + value)
     return above + (f'{names} = (\n{INDENT}{value}\n)' if in_brackets else plain)

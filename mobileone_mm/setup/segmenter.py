@@ -9,13 +9,13 @@ from mobileone_mm.datasets.class_files import pictures_in
 from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.datasets.mask_rules import IGNORED
 from mobileone_mm.errors import DataError, UsageError, printable
-from mobileone_mm.openmmlab.own_config import with_settings
+from mobileone_mm.openmmlab.own_config import assignment, with_settings
 from mobileone_mm.setup.amounts import Amounts, amounts_for, segmenter_size
 from mobileone_mm.setup.folder import KINDS, Found
 from mobileone_mm.setup.mask_folders import Meaning, meaning_of
 from mobileone_mm.setup.picture_sizes import picture_sizes
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, title
-from mobileone_mm.setup.text import comment, numbers_lines, share, sizes_said
+from mobileone_mm.setup.text import comment, share, sizes_said
 
 LOGGER = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def _settings(
             'How much a pixel of each class counts: the root of how much rarer the class is than the most frequent '
             'one. Where all count the same (None), what has few pixels is easily never found.'
         )
-        yield from numbers_lines('class_weight', [round(weight, 2) for weight in class_weights(meaning.shares)])
+        yield assignment('class_weight', repr([round(weight, 2) for weight in class_weights(meaning.shares)]))
     else:
         yield 'class_weight = None'
     yield f'batch_size = {amounts.batch}'

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from mobileone_mm.errors import printable
+from mobileone_mm.openmmlab.own_config import WIDTH as CODE_WIDTH
 
 WIDTH = 110  # characters of a line of words
-WIDEST = 120  # of a line of code
 MOST_LISTED = 10  # classes in a line
 
 
@@ -18,16 +18,10 @@ def comment(text: str) -> list[str]:
 def bracketed(name: str, parts: Sequence[str]) -> list[str]:
     """The lines of a list that is assigned: one, three, or one for each of the parts that may begin a line."""
     whole = ' '.join(parts)
-    if len(f'{name} = [{whole}]') <= WIDEST:
+    if len(f'{name} = [{whole}]') <= CODE_WIDTH:
         return [f'{name} = [{whole}]']
-    fits = len(f'    {whole}') <= WIDEST
+    fits = len(f'    {whole}') <= CODE_WIDTH
     return [f'{name} = [', *(f'    {part}' for part in ([whole] if fits else parts)), ']']
-
-
-def numbers_lines(name: str, numbers: Sequence[float]) -> list[str]:
-    """The lines that set a list of numbers."""
-    line = f'{name} = [{", ".join(map(repr, numbers))}]'
-    return [line] if len(line) <= WIDEST else [f'{name} = [', *(f'    {number!r},' for number in numbers), ']']
 
 
 def counted(names: Sequence[str], counts: Sequence[int]) -> str:

@@ -52,15 +52,15 @@ def convolve(x: Tensor, branches: Sequence[Branch], window: Window, rectified: b
     Raises:
         ValueError: the norms train on a single value per channel, which BN refuses too.
     """
-    convolved = convolved_dtype(x)
+    dtype = convolved_dtype(x)
     with torch.autocast(x.device.type, enabled=False):
         moments = None
         if uses_batch(branches[0].norm):
             x, *moments = Moments.apply(x, window)
         kernel, bias = _folded(x, branches, window, moments)
         if moments is not None:
-            bias = bias - _moved(kernel.detach(), moments[0].detach(), convolved)
-    out: Tensor = Convolution.apply(x, kernel, bias, window, convolved, rectified)
+            bias = bias - _moved(kernel.detach(), moments[0].detach(), dtype)
+    out: Tensor = Convolution.apply(x, kernel, bias, window, dtype, rectified)
     return out
 
 
