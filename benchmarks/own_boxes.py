@@ -11,6 +11,7 @@ of the validation pictures by mmdet's own metric, and ms for one picture of the 
 """
 
 import argparse
+import functools
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -30,7 +31,8 @@ from mobileone_mm.errors import UsageError
 from mobileone_mm.openmmlab.config_text import without_double_braces
 from mobileone_mm.reparam import fuse
 from mobileone_mm.setup.by_layout import propose
-from mobileone_mm.setup.proposal import Wishes
+from mobileone_mm.setup.folder import look
+from mobileone_mm.setup.proposal import Wishes, draft_of
 from mobileone_mm.tasks.detection.graph import DetectorGraph
 from timing import RUNS, in_onnx_runtime
 from trainings import logged, open_folder, result_of
@@ -64,12 +66,14 @@ class Variant:
         lines: at the end of the config.
         side: of the input, in px; None: init's.
         epochs: as a multiple of the others'.
+        by_hand: the template for such a set with classes and paths filled in, instead of init's config.
     """
 
     why: str
     lines: str = ''
     side: int | None = None
     epochs: int = 1
+    by_hand: bool = False
 
 
 ONE_BRANCH = """
@@ -82,12 +86,30 @@ MATCHED = """
 custom_imports = dict(imports=['matching_head'], allow_failed_imports=False)
 model['bbox_head'].update(type='mmdet.MatchingHead', matching={matching!r})
 """
+# Four pictures in one, then a crop of it, until the last third of the epochs; init's crops and flips otherwise.
+MOSAIC = """
+size = (input_size, input_size)
+mixed = [
+    dict(type='mmdet.Mosaic', img_scale=size),
+    dict(type='mmdet.RandomAffine', max_rotate_degree=0.0, max_shear_degree=0.0, scaling_ratio_range=(0.7, 1.4),
+         border=(-input_size // 2, -input_size // 2)),
+]
+pictures = dict(train_dataloader['dataset'], pipeline=[*train_pipeline[:2], dict(type='Resize', scale=size)])
+pictures = dict({'type': 'mobileone_mm.CocoDataset'}, **pictures)
+pictures['data_prefix'] = {key: value for key, value in pictures['data_prefix'].items() if key != '_delete_'}
+mixing = dict(_delete_=True, type='mmdet.MultiImageMixDataset', dataset=pictures)
+train_dataloader.update(dataset=dict(mixing, pipeline=[*mixed, *train_pipeline[2:]]))
+last = dict(num_last_epochs=max_epochs // 3, skip_type_keys=('Mosaic', 'RandomAffine'))
+custom_hooks = [*_base_.custom_hooks, dict(type='mmdet.YOLOXModeSwitchHook', **last)]
+"""
 VARIANTS = {
     'init': Variant('as init writes it'),
+    'template': Variant('the template, which does not look at the boxes', '\ninput_size = 320\n', by_hand=True),
     'branches': Variant(
         'branch by branch: docs/training-cost.md', "\nmodel['backbone'].update(train_impl='branches')\n"
     ),
     'ema': Variant('averaged weights', EMA),
+    'mosaic': Variant('mosaics of four pictures in two thirds of the epochs', MOSAIC),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),
     'higher_rate': Variant('twice the learning rate', "\noptim_wrapper['optimizer'].update(lr=2e-3)\n"),
@@ -122,13 +144,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise UsageError(f'--variants: {", ".join(unknown)} given, expected some of {", ".join(VARIANTS)}')
     if not args.weights.is_file():
         raise UsageError(f'--weights {args.weights}: no such file')
-    sides = {VARIANTS[name].side for name in args.variants}
-    written = {side: propose(str(args.data), Wishes(input_size=side and (side, side))).text for side in sides}
+    texts = {name: written(str(args.data), VARIANTS[name]) for name in args.variants}
+    epochs = args.epochs or epochs_of(written(str(args.data), VARIANTS['init']))
     open_folder(args.out, WHAT)
     results: dict[str, list[Trained]] = {name: [] for name in args.variants}
     for seed in args.seeds:
         for name in args.variants:
-            text = config_text(written[VARIANTS[name].side], name, seed, args.epochs, args.weights, args.one_branch)
+            text = config_text(texts[name], name, seed, epochs, args.weights, args.one_branch)
             results[name].append(trained(args.out, f'{name}_seed{seed}', text))
             result = table_of(results)
             with replacing(args.out / TABLE) as fresh:  # the folder is known to be ours
@@ -137,13 +159,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def config_text(written: str, name: str, seed: int, epochs: int | None, weights: Path, one_branch: bool = False) -> str:
-    """The config of a variant: what init wrote, the training's lines, and the variant's."""
-    found = EPOCHS.search(written)
+@functools.cache
+def written(folder: str, variant: Variant) -> str:
+    """What init writes for a folder, without a variant's lines."""
+    wishes = Wishes(input_size=variant.side and (variant.side, variant.side))
+    if variant.by_hand:
+        return draft_of(look(Path(folder)), folder, wishes).text()
+    return propose(folder, wishes).text
+
+
+def epochs_of(text: str) -> int:
+    """How many epochs init chose in a config."""
+    found = EPOCHS.search(text)
     assert found is not None
-    count = (epochs or int(found[1])) * VARIANTS[name].epochs
+    return int(found[1])
+
+
+def config_text(text: str, name: str, seed: int, epochs: int, weights: Path, one_branch: bool = False) -> str:
+    """The config of a variant: what init wrote, the training's lines, and the variant's."""
+    count = epochs * VARIANTS[name].epochs
     training = TRAINING.format(name=name, epochs=count, weights=str(weights.resolve()), seed=seed)
-    return without_double_braces(written + training + (ONE_BRANCH if one_branch else '') + VARIANTS[name].lines)
+    return without_double_braces(text + training + (ONE_BRANCH if one_branch else '') + VARIANTS[name].lines)
 
 
 def trained(out: Path, name: str, text: str) -> Trained:

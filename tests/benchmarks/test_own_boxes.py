@@ -8,14 +8,13 @@ import pytest
 import torch
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.config import Config, ConfigDict
+from mmengine.registry import DATASETS, init_default_scope
 from mmengine.structures import InstanceData
 from own_folders import write_voc
 
 import own_boxes
 from matching_head import MATCHERS, MatchingHead
 from mobileone_mm.errors import MobileOneError, UsageError
-from mobileone_mm.setup.by_layout import propose
-from mobileone_mm.setup.proposal import Wishes
 from own_boxes import VARIANTS, Trained, config_text, measured, table_of, trained
 
 RESULT = Trained(score=0.5, classes={'cell': 0.4, 'plate': 0.6}, seconds=120.0, latency=10.0)
@@ -30,12 +29,11 @@ LOG = """
 """
 
 
-def config_of(name: str, folder: Path, epochs: int | None = 6, one_branch: bool = False) -> Config:
+def config_of(name: str, folder: Path, epochs: int = 6, one_branch: bool = False) -> Config:
     root = write_voc(folder / 'set')
-    side = VARIANTS[name].side
-    written = propose(str(root), Wishes(input_size=side and (side, side))).text
     path = folder / f'{name}.py'
-    path.write_text(config_text(written, name, 3, epochs, folder / 'fused.pth', one_branch))
+    text = own_boxes.written(str(root), VARIANTS[name])
+    path.write_text(config_text(text, name, 3, epochs, folder / 'fused.pth', one_branch))
     return Config.fromfile(path, import_custom_modules=False)
 
 
@@ -96,9 +94,26 @@ def test_one_branch_trains_a_convolution_a_block(tmp_path: Path) -> None:
     assert config_of('ema', tmp_path, one_branch=True).model.backbone.arch.num_conv_branches == [1] * 4
 
 
-def test_without_a_number_of_epochs_those_of_init_are_trained(tmp_path: Path) -> None:
-    config = config_of('init', tmp_path, epochs=None)
-    assert config.train_cfg.max_epochs == int(own_boxes.EPOCHS.search((tmp_path / 'init.py').read_text())[1])
+def test_the_epochs_of_init_are_those_that_its_config_trains(tmp_path: Path) -> None:
+    text = own_boxes.written(str(write_voc(tmp_path / 'set')), VARIANTS['init'])
+    path = tmp_path / 'init.py'
+    path.write_text(text)
+    assert own_boxes.epochs_of(text) == Config.fromfile(path).train_cfg.max_epochs
+
+
+def test_the_template_has_coarser_maps_and_anchors_that_look_at_no_box(tmp_path: Path) -> None:
+    init, template = (config_of(name, tmp_path) for name in ('init', 'template'))
+    assert template.model.bbox_head.anchor_generator.type == 'SSDAnchorGenerator'
+    assert template.train_dataloader.dataset.ann_file == init.train_dataloader.dataset.ann_file
+    assert template.classes == init.classes
+
+
+def test_mosaics_hold_four_pictures_until_the_last_epochs(tmp_path: Path) -> None:
+    config = config_of('mosaic', tmp_path)
+    init_default_scope('mmdet')
+    pictures = DATASETS.build(config.train_dataloader.dataset)
+    assert pictures[0]['inputs'].shape == (3, 320, 320)
+    assert {hook.type: hook.get('num_last_epochs') for hook in config.custom_hooks}['mmdet.YOLOXModeSwitchHook'] == 2
 
 
 def test_the_last_scores_of_all_logs_count(tmp_path: Path) -> None:
