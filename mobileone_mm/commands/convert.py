@@ -47,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     save_checkpoint(args.destination, converted, source.meta if args.to == 'mmpretrain' else None)
     weights = names.parse(converted)
     cli.result(f'{args.destination}: {weights}, {len(converted)} entries')
-    start = f'model.backbone.init_cfg.checkpoint={args.destination}'
-    cli.next_command(cli.command('train', _config_for(weights), '--cfg-options', start))
+    cli.next_command(cli.command('train', _config_for(weights), '--weights', args.destination))
     return 0
 
 

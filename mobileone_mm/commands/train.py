@@ -32,7 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from mobileone_mm.training import run
     from mobileone_mm.training.settings import Options
 
-    options = Options(args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr, args.no_check)
+    options = Options(
+        args.work_dir, tuple(args.cfg_options), args.resume, args.amp, args.auto_scale_lr, args.no_check, args.weights
+    )
     if args.plain:
         cli.keep_tracebacks()
         run.train_plainly(config, options)
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _say_how_to_go_on(args: argparse.Namespace, resume: str | None) -> None:
     words = ['train', args.config]
     words += ['--work-dir', args.work_dir] if args.work_dir else []
+    words += ['--weights', args.weights] if args.weights else []
     words += ['--amp'] if args.amp else []
     words += ['--auto-scale-lr'] if args.auto_scale_lr else []
     words += ['--no-check'] if args.no_check else []
@@ -91,6 +94,11 @@ def _parser() -> argparse.ArgumentParser:
         const=AUTO,
         metavar='CHECKPOINT',
         help='resume from the last checkpoint in the work dir, or from the one named',
+    )
+    parser.add_argument(
+        '--weights',
+        metavar='FILE',
+        help="that the backbone starts from, fused or not, instead of the config's (Apple's on ImageNet, downloaded)",
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(

@@ -48,6 +48,7 @@ class Options:
         amp: train in mixed precision.
         auto_scale_lr: scale the learning rate with the batch, as the config's `auto_scale_lr` says.
         no_check: do not look into every file of a data set for faults before the first step.
+        weights: path or URL of the weights that the backbone starts from, instead of those that the config names.
     """
 
     work_dir: str | None = None
@@ -56,6 +57,7 @@ class Options:
     amp: bool = False
     auto_scale_lr: bool = False
     no_check: bool = False
+    weights: str | None = None
 
 
 def training_config(word: str, options: Options) -> Config:
@@ -64,7 +66,7 @@ def training_config(word: str, options: Options) -> Config:
     Raises:
         UsageError: an entry of `cfg_options` is no KEY=VALUE, or the work dir holds what would be lost.
         ConfigError: the config cannot be read, or an option does not go with it.
-        CheckpointError: the checkpoint to resume from does not exist.
+        CheckpointError: the checkpoint to resume from, or the file of weights, does not exist.
     """
     config = _config(word, options, trains=True)
     if not (config.get('train_dataloader') and config.get('train_cfg') and config.get('optim_wrapper')):
@@ -83,6 +85,8 @@ def training_config(word: str, options: Options) -> Config:
         config.auto_scale_lr.enable = True
     if options.no_check:
         _leave_out_checks(word, config)
+    if options.weights is not None:
+        _start_from(word, config, options.weights)
     return config
 
 
@@ -99,7 +103,7 @@ def test_config(word: str, checkpoint: str, options: Options) -> Config:
         raise ConfigError(
             f'{word}: expected test_dataloader and test_evaluator; without them there is nothing to test on'
         )
-    config.load_from = _weights(checkpoint)
+    config.load_from = _existing(checkpoint)
     return config
 
 
@@ -121,7 +125,7 @@ def _config(word: str, options: Options, trains: bool) -> Config:
         config.work_dir = os.path.join('work_dirs', find_config(word).stem)
     if options.resume is not None:
         config.resume = True
-        config.load_from = None if options.resume == AUTO else _weights(options.resume)
+        config.load_from = None if options.resume == AUTO else _existing(options.resume)
     if ranks.rank() == 0:  # others may find what it made
         require_work_dir(Path(config.work_dir), Path(config.filename))
         for folder in require_checkpoints_kept(config) if trains else ():
@@ -217,9 +221,21 @@ def _leave_out_checks(word: str, config: Config) -> None:
         )
 
 
-def _weights(source: str) -> str:
+def _start_from(word: str, config: Config, weights: str) -> None:
+    backbone = (config.get('model') or {}).get('backbone')
+    if not isinstance(backbone, dict):
+        raise ConfigError(
+            f'{word}: `weights` given, which are for `model.backbone`, and this config has none; name the file in the '
+            '`init_cfg` of the part of the model that it is for'
+        )
+    named = backbone.get('init_cfg')
+    kept = named if isinstance(named, dict) and named.get('type') == 'Pretrained' else {'type': 'Pretrained'}
+    backbone.init_cfg = {**kept, 'checkpoint': _existing(os.path.expanduser(weights), 'weight file')}
+
+
+def _existing(source: str, what: str = 'checkpoint') -> str:
     if '://' not in source and not Path(source).is_file():
-        raise CheckpointError(f'{source}: no such checkpoint')
+        raise CheckpointError(f'{source}: no such {what}')
     return source
 
 

@@ -31,8 +31,7 @@ def test_there_and_back(apple: Path, layout: str, capsys: pytest.CaptureFixture[
     assert cli.run(main, [str(apple), str(there), '--to', layout]) == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0] == f'{there}: a fused S0 with a 5-class classifier ({layout} keys), 88 entries'
-    start = f'model.backbone.init_cfg.checkpoint={there}'
-    assert printed[-1] == f'next: {cli.command("train", "ssd_mobileone_s0", "--cfg-options", start)}'
+    assert printed[-1] == f'next: {cli.command("train", "ssd_mobileone_s0", "--weights", str(there))}'
     assert describe(load(there)) == f'a fused S0 with a 5-class classifier ({layout} keys)'
     assert ('meta' in torch.load(there, weights_only=True)) == (layout == 'mmpretrain')  # noqa: TID251
     assert main([str(there), str(back), '--to', 'apple']) == 0

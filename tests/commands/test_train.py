@@ -218,6 +218,7 @@ def test_the_error_comes_last_and_soon(
     [
         (['no.py'], 1, 'no.py: no such config file'),
         (['tiny.py', '--resume', 'no.pth'], 1, 'no.pth: no such checkpoint'),
+        (['tiny.py', '--weights', 'no.pth'], 1, 'no.pth: no such weight file'),
         (['tiny.py', '--cfg-options', 'abc'], 2, "'abc' given, expected KEY=VALUE"),
         (['tiny.py', '--cfg-options', 'a=[1,2'], 2, 'Imbalanced brackets'),
         (['tiny.py', '--cfg-options', 'train_cfg.max_epochs=-1'], 1, 'train_cfg.max_epochs is -1; expected a whole'),
@@ -239,10 +240,13 @@ def test_after_ctrl_c_the_printed_command_goes_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_config(tmp_path, pressing(5))
-    assert run('tiny.py', '--work-dir', 'my work', '--cfg-options', 'train_cfg.max_epochs=3') == 130
+    weights = Config.fromfile('tiny.py').model.backbone.init_cfg.checkpoint
+    options = ['--weights', weights, '--cfg-options', 'train_cfg.max_epochs=3']
+    assert run('tiny.py', '--work-dir', 'my work', *options) == 130
     out, err = capsys.readouterr()
     assert err.splitlines()[-1] == 'stopped in epoch 2/3; my work/epoch_1.pth is saved'
     (following,) = out.splitlines()
+    assert words_of(following) == ['tiny.py', '--work-dir', 'my work', *options, '--resume']
     write_config(tmp_path)  # nobody presses again
     assert run(*words_of(following)) == 0
     out, err = capsys.readouterr()
@@ -294,6 +298,20 @@ def test_resume_without_a_checkpoint_says_so(config: Path, capsys: pytest.Captur
     err = capsys.readouterr().err
     assert 'from the beginning: no checkpoint in the work dir' in err
     assert 'expanded fused weights, calibrated on 12 training images' in err
+
+
+@pytest.mark.parametrize('plain', [[], ['--plain']])
+def test_weights_are_those_that_the_backbone_starts_from(
+    plain: list[str], write_config: Callable[..., Path], shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_config(tmp_path)
+    shutil.copy(shapes / 'fused.pth', 'my, [own]=weights.pth')
+    Path('tiny.py').write_text(Path('tiny.py').read_text().replace(str(shapes / 'fused.pth'), 'gone.pth'))
+    assert run('tiny.py', '--work-dir', 'without', *plain) == 1
+    assert run('tiny.py', '--weights', 'my, [own]=weights.pth', '--cfg-options', 'train_cfg.max_epochs=1', *plain) == 0
+    kept = Config.fromfile(next(Path('work_dirs/tiny').glob('**/tiny.py')))
+    assert kept.model.backbone.init_cfg == {'type': 'Pretrained', 'checkpoint': 'my, [own]=weights.pth'}
 
 
 @pytest.mark.parametrize('plain', [[], ['--plain']])

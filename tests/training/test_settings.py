@@ -269,6 +269,37 @@ test_dataloader = None
 
 
 @pytest.mark.parametrize(
+    ('model', 'init_cfg'),
+    [
+        ("dict(backbone=dict(type='Any'))", {'type': 'Pretrained', 'checkpoint': 'old.pth'}),
+        (
+            "dict(backbone=dict(type='Any', init_cfg=dict(type='Pretrained', checkpoint='a.pth', without_se=True)))",
+            {'type': 'Pretrained', 'checkpoint': 'old.pth', 'without_se': True},
+        ),
+        (
+            "dict(backbone=dict(type='Any', init_cfg=[dict(type='Normal', layer='Conv2d')]))",
+            {'type': 'Pretrained', 'checkpoint': 'old.pth'},
+        ),
+    ],
+)
+def test_weights_take_the_place_of_the_configs_and_keep_how_they_are_read(
+    model: str, init_cfg: dict[str, object], scope: str
+) -> None:
+    write(scope, f'model = {model}')
+    assert settings.training_config('any.py', Options(weights='old.pth')).model.backbone.init_cfg == init_cfg
+
+
+def test_weights_need_a_backbone_and_a_file(scope: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r'any\.py: `weights` given, which are for `model\.backbone`, and this config'
+    ):
+        settings.training_config('any.py', Options(weights='old.pth'))
+    write(scope, "model = dict(backbone=dict(type='Any'))")
+    with pytest.raises(CheckpointError, match=r'^no\.pth: no such weight file$'):
+        settings.training_config('any.py', Options(weights='no.pth'))
+
+
+@pytest.mark.parametrize(
     ('scope', 'kind', 'other'),
     [
         ('mmseg', 'mobileone_mm.MaskDataset', 'BaseSegDataset'),
