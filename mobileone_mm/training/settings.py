@@ -230,7 +230,7 @@ def _start_from(word: str, config: Config, weights: str) -> None:
         )
     named = backbone.get('init_cfg')
     kept = named if isinstance(named, dict) and named.get('type') == 'Pretrained' else {'type': 'Pretrained'}
-    backbone.init_cfg = {**kept, 'checkpoint': _existing(os.path.expanduser(weights), 'weight file')}
+    backbone['init_cfg'] = {**kept, 'checkpoint': _existing(os.path.expanduser(weights), 'weight file')}
 
 
 def _existing(source: str, what: str = 'checkpoint') -> str:

@@ -94,7 +94,7 @@ OTHERS: dict[str, set[str]] = {
         ),
         'ignore',
     },
-    'train': {'config', 'resume', 'amp', 'auto_scale_lr', 'no_check', 'cfg_options', 'plain'},
+    'train': {'config', 'weights', 'resume', 'amp', 'auto_scale_lr', 'no_check', 'cfg_options', 'plain'},
     'test': {'config', 'checkpoint', 'cfg_options', 'plain'},
     'demo': {'task'},
     'doctor': set(),
