@@ -19,9 +19,10 @@ from mobileone_mm.setup.layouts import CLASSES, COCO, LAYOUTS, MASKS, VOC, Layou
 HELP = """example: %(prog)s my_set.py photos/
 
 Writes a config for the boxes, masks or class folders in a folder, ready to train. It looks at what is there: boxes in
-COCO format (Roboflow's among it) or VOC format, pictures and masks, or a folder of pictures for each class. What it
-finds and what it chooses is said, and each choice stands in the config with its reason: batch, epochs, input size, and
-for boxes the maps, the anchors and the changes by chance. The file may lie anywhere and is yours. Nothing is replaced.
+COCO format (Roboflow's among it) or VOC format, pictures and masks, or a folder of pictures for each class. It prints
+what it finds and what it chooses, and a comment in the config gives the reason for each choice: batch, epochs, input
+size, and for boxes the feature maps, the anchors and the augmentations. The file is yours and may lie anywhere; no file
+is ever replaced.
 
 Without a folder, it fills in a template by name: settings for a few hundred pictures, with your classes and paths in
 the first lines.
@@ -100,7 +101,7 @@ def _proposed(args: argparse.Namespace) -> str:
     return proposal.text
 
 
-def _write(out: Path, text: str, advice: str = 'each choice stands in it with its reason') -> None:
+def _write(out: Path, text: str, advice: str = 'a comment beside each choice says why') -> None:
     with replacing(out) as fresh:
         fresh.write_text(text, encoding='utf-8')
     cli.result(f'{printable(out)}: written; {advice}')

@@ -48,8 +48,8 @@ def _truth(folder: Path) -> str:
 
 
 def _agreed(total: Mapping[str, Any]) -> str:
-    same = f'{total["agreeing"]} of {total["pictures"]} pictures have the same class by the package and by the model'
-    return f'{same}, probabilities are {total["apart"]:.2g} apart at most'
+    same = f'package and model give {total["agreeing"]} of {total["pictures"]} pictures the same class'
+    return f'{same}; their probabilities differ by at most {total["apart"]:.2g}'
 
 
 CLASSIFICATION = Demo(

@@ -45,7 +45,7 @@ def page(scores: Scores, judgement: Judgement, task: str) -> str:
         _answer(scores),
         [
             fact('Pictures', f'{scores.pictures} of {scores.total}'),
-            fact('Time', f'{1000 * scores.seconds:.0f} ms a picture', 'in one thread'),
+            fact('Time', f'{1000 * scores.seconds:.0f} ms a picture', 'here, with one thread'),
             *([fact('Rules', rules, wide=True)] if rules else []),
             fact('File', scores.artifact, wide=True),
             fact('Config', scores.config, wide=True),

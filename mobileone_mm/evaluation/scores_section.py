@@ -10,11 +10,14 @@ MINUS = '\N{MINUS SIGN}'
 
 
 def scored(scores: Scores) -> str:
-    """What the file scores, and the model that it was made from, in one sentence of HTML."""
-    model, file = (_dashed(scores.number(row, scores.main)) for row in (scores.rows[0], scores.rows[-1]))
-    said = f'It scores {plain(short(scores.main))} {file}'
-    if len(scores.rows) > 1:
-        said += f', the model that it was made from {model}'
+    """What the file scores, by each of its rules, and what it is compared with, in one sentence of HTML."""
+    model, file = scores.rows[0], scores.rows[-1]
+    own = [row for row in scores.rows if row.name == file.name]
+    by_rule = [(_dashed(scores.number(row, scores.main)), f' with {plain(row.rule)}') for row in own]
+    numbers = ', '.join(number + (rule if len(own) > 1 else '') for number, rule in by_rule)
+    said = f'It scores {plain(short(scores.main))} {numbers}'
+    if model.name != file.name:
+        said += f'; the {plain(model.name)}, {_dashed(scores.number(model, scores.main))}'
     return f'{said}.'
 
 

@@ -1,5 +1,6 @@
 """A hook that keeps checkpoints plain enough to be loaded again, whole, and their paths in one folder."""
 
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mobileone_mm.weights.plain import plain
 
 KEPT = 'vis_data/config.py'  # in the folder of a run, the text of the config that mmengine also keeps in the work dir
 CURVES = 'curves'  # in a checkpoint's message_hub
+AT_LEAST = {'greater': operator.ge, 'less': operator.le}  # instead of mmengine's > and <
 LONGEST = 1000  # values of a curve; a line of the log is the mean of the last `log_processor.window_size`, 50 or so
 
 
@@ -37,12 +39,15 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
     had a better one. So it takes those of the same names in its own folder instead. Each checkpoint names the run that
     saved it, by its folder in the work dir.
 
+    Of checkpoints with the same score, which are common where there are few validation pictures, the last is the best:
+    it was trained longer, and at a lower learning rate. mmengine would keep the first.
+
     The config, in checkpoints and in the work folder, has no double braces, in which a class of a data set could have
     mmengine read something else (`openmmlab.config_text`).
     """
 
     def before_run(self, runner: Runner) -> None:
-        """Look at the file that is about to be loaded, and see to it that the others are written whole.
+        """Look at the file that is about to be loaded, and set how the others are written, and the best is chosen.
 
         Raises:
             CheckpointError: it is damaged.
@@ -50,6 +55,7 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
         _keep_plainly(runner)
         for hook in _hooks(runner):
             place = str(hook.out_dir or runner.work_dir)
+            _prefer_later(hook)
             if hook.backend_args is None and hook.file_client_args is None and '://' not in place:
                 hook.backend_args = whole_files.backend_args()
         for folder in _folders(runner) if is_main_process() else ():
@@ -94,6 +100,13 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
             ends = {name: [part.cpu().numpy() for part in end] for name, end in hub[CURVES].items()}
             hub['log_scalars'] = {name: HistoryBuffer(*end) for name, end in ends.items()}
             hub['resumed_keys'].update(dict.fromkeys(ends, True))
+
+
+def _prefer_later(hook: CheckpointHook) -> None:
+    if hook.save_best:
+        hook.rule_map = AT_LEAST  # for 'auto', whose rule is chosen at the first validation
+        rules = zip(hook.key_indicators or (), hook.rules, strict=False)
+        hook.is_better_than.update({key: AT_LEAST[rule] for key, rule in rules if rule})
 
 
 def _keep_plainly(runner: Runner) -> None:

@@ -15,7 +15,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
-from mobileone_mm.errors import ConfigError, MobileOneError, one_line
+from mobileone_mm.errors import ConfigError, MobileOneError, one_line, printable
 from mobileone_mm.openmmlab.own_config import require_input_size
 from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.plain_config import PlainConfig, plain_config
@@ -139,16 +139,17 @@ def enter_scope(config: Config) -> None:
 
 @contextmanager
 def quiet(least: int = logging.WARNING) -> Iterator[None]:
-    """Keep stdout for results: what hosts print is dropped, what they log from `least` upwards goes to stderr.
+    """Keep stdout for results: what hosts print is dropped, what they log from `least` upwards is a line on stderr.
 
-    So are their Python warnings, which are about code, and none that the user wrote.
+    Python's warnings are dropped too: they are about code, and none that the user wrote.
     """
     logger = MMLogger.get_current_instance()
     level = logger.level
     plain = [handler for handler in logger.handlers if type(handler) is logging.StreamHandler]
-    streams = [handler.stream for handler in plain]
+    before = [(handler.stream, handler.formatter) for handler in plain]
     for handler in plain:
         handler.setStream(sys.stderr)
+        handler.setFormatter(_Line())
     logger.setLevel(least)
     try:
         with redirect_stdout(StringIO()), warnings.catch_warnings():
@@ -156,5 +157,14 @@ def quiet(least: int = logging.WARNING) -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-        for handler, stream in zip(plain, streams, strict=True):
+        for handler, (stream, formatter) in zip(plain, before, strict=True):
             handler.setStream(stream)
+            handler.setFormatter(formatter)
+
+
+class _Line(logging.Formatter):
+    """As all else that is said on the screen: without time and logger, which log files have."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        prefix = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
+        return printable(f'{prefix}{record.getMessage()}', kept='\n\t')

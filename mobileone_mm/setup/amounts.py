@@ -33,6 +33,17 @@ class Amounts:
     epochs: int
     steps: int
 
+    def lines(self) -> list[str]:
+        """Of a config."""
+        total = self.epochs * self.steps
+        return [
+            f'batch_size = {self.batch}',
+            f'max_epochs = {self.epochs}  # of {self.steps} steps, {total:,} in all',
+        ]
+
+    def __str__(self) -> str:
+        return f'{self.epochs} epochs of {self.steps} steps, with {self.batch} pictures a step'
+
 
 def amounts_for(task: str, pictures: int) -> Amounts:
     """Batch and epochs for a set of so many training pictures.

@@ -46,8 +46,7 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     settings = [
         f'# --- chosen for {count:,} pictures of {sizes_said(sizes)} ---',
         *([] if wishes.input_size else comment(LARGE)),
-        f'batch_size = {amounts.batch}',
-        f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all',
+        *amounts.lines(),
     ]
     plain = draft.text(input_size=side)
     text = with_settings(
@@ -59,4 +58,4 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     )
     with read(text) as config:
         train_size = config.train_size
-    return Proposal(text, found, (f'input {side} x {side} px, trained on crops of {train_size} px',))
+    return Proposal(text, found, (f'input {side} x {side} px, trained on crops of {train_size} px', str(amounts)))

@@ -94,6 +94,7 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     chosen = (
         f'maps from a stride of {maps.anchors.strides[0]} px on; an anchor reaches (IoU {THRESHOLD}) {reach}',
         f'flips: {", ".join(known.changes.flips) or "none"}; Expand: {"yes" if known.changes.expand else "no"}',
+        str(amounts_for('detection', known.train)),
     )
     return Proposal(text, found, chosen)
 
@@ -115,11 +116,9 @@ def _looked_at(root: str, text: str, side: int) -> _Set:
 
 
 def _settings(known: _Set, variant: str) -> Iterator[str]:
-    amounts = amounts_for('detection', known.train)
     yield f'# --- chosen for {known.train:,} pictures with {len(known.sides):,} boxes ---'
     yield from _input_lines(known)
-    yield f'batch_size = {amounts.batch}'
-    yield f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all'
+    yield from amounts_for('detection', known.train).lines()
     yield from _map_lines(known, variant)
     yield from _change_lines(known.changes)
 

@@ -61,12 +61,13 @@ def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
         ('batch_size', 'max_epochs', 'class_weight'),
     )
     rare = [name for name, part in zip(meaning.classes, meaning.shares, strict=True) if part < RARE]
+    nothing = f'; without a class: id {", ".join(map(str, meaning.ignored))}' if meaning.ignored else ''
     said_rare = f'; rare: {", ".join(map(printable, rare[:MOST_LISTED]))}' if rare else ''
     lines = (
         f'{KINDS[draft.template]}: {count:,} training pictures, {val:,} for validation; {sizes_said(sizes)}',
-        f'{len(meaning.classes)} classes: {_classes(meaning)}{said_rare}',
+        f'{len(meaning.classes)} classes: {_classes(meaning)}{said_rare}{nothing}',
     )
-    return Proposal(text, lines, (f'input {size[0]} x {size[1]} px', *_doubts(meaning, wishes)))
+    return Proposal(text, lines, (f'input {size[0]} x {size[1]} px', str(amounts), *_doubts(meaning, wishes)))
 
 
 def _ignored(ids: tuple[int, ...]) -> int | tuple[int, ...]:
@@ -110,5 +111,4 @@ def _settings(
         yield assignment('class_weight', repr([round(weight, 2) for weight in class_weights(meaning.shares)]))
     else:
         yield 'class_weight = None'
-    yield f'batch_size = {amounts.batch}'
-    yield f'max_epochs = {amounts.epochs}  # of {amounts.steps} steps, {amounts.epochs * amounts.steps:,} in all'
+    yield from amounts.lines()

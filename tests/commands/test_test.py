@@ -47,7 +47,7 @@ def test_the_metrics_are_a_table_and_those_of_mmengine(folder: Path, capsys: pyt
     assert following == 'next: ' + cli.command('export', 'tiny.py', 'epoch_1.pth')  # as typed from here
     assert re.fullmatch(
         r'config    tiny\.py\nmodel     epoch_1\.pth\nwork dir  work_dirs/tiny\nlog       \S+\.log\n'
-        r'(?:4 images are looked at[^\n]*\n)?data      4 test images, on CPU\n',
+        r'(?:checking 4 images[^\n]*\n)?data      4 test images, on CPU\n',
         err,
     )
 

@@ -105,7 +105,7 @@ def the_log(work_dir: str | Path) -> str:
 def test_a_line_an_epoch_and_the_best_checkpoint_at_the_end(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(config) == 0
     out, err = capsys.readouterr()
-    lines = [line for line in err.splitlines() if ' images are looked at' not in line]
+    lines = [line for line in err.splitlines() if 'images for faults' not in line]
     reach = lines.pop(5)
     assert re.match(r'anchors reach \d+ % of the boxes at an IoU of 0\.\d \(\w+ \d+ %, \w+ \d+ %, \w+ \d+ %\)', reach)
     assert [line[:10].strip() for line in (*lines[:5], lines[6])] == HEAD

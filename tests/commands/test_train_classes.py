@@ -54,7 +54,7 @@ def test_faults_end_it_before_the_first_step(capsys: pytest.CaptureFixture[str])
     status, said = trained(capsys)
     assert status == 1
     assert 'error: data/train: 1 fault in a set of 6 images:\n  data/train/dog/02.png: cannot be read: ' in said
-    assert '6 images are looked at; what is found is kept in ' in said
+    assert 'checking 6 images for faults; the results are cached in ' in said
     assert 'epoch 1/1' not in said
     assert not list(Path('work').glob('*.pth'))
 
@@ -99,7 +99,7 @@ def test_told_not_to_look_it_trains(capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy('data/train/cat/00.png', 'data/val/dog/09.png')
     status, said = trained(capsys, '--no-check')
     assert status == 0, said
-    assert 'are looked at' not in said
+    assert ' for faults' not in said
     assert Path('work/epoch_1.pth').is_file()
 
 

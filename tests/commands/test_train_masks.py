@@ -66,7 +66,7 @@ def test_faults_end_it_before_the_first_step(capsys: pytest.CaptureFixture[str])
     said = capsys.readouterr()
     assert said.out == ''
     assert 'error: data/masks: 1 fault in a set of 4 images:\n  data/images/3.jpg: cannot be read: ' in said.err
-    assert '8 images and masks are looked at; what is found is kept in ' in said.err
+    assert 'checking 8 images and masks for faults; the results are cached in ' in said.err
     assert 'epoch 1/1' not in said.err
     assert not list(Path('work').glob('*.pth'))
 
@@ -95,7 +95,7 @@ def test_told_not_to_look_it_trains(more: tuple[str, ...], capsys: pytest.Captur
     assert cli.run(main, ['seg.py', '--work-dir', 'work', '--no-check', *more, '--cfg-options', SOME]) == 0
     said = ''.join(capsys.readouterr())
     assert 'loss' in said
-    assert 'are looked at' not in said
+    assert ' for faults' not in said
     assert Path('work/epoch_1.pth').is_file()
     assert 'check=False' in Path('work/seg.py').read_text()
 

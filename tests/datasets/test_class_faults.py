@@ -77,7 +77,9 @@ def test_what_is_known_of_pictures_is_kept_apart_from_masks(tmp_path: Path, monk
     first = look_at(paths(tmp_path, 'a.png'), (), said.append)
     assert look_at(paths(tmp_path, 'a.png'), (), said.append) == first
     (line,) = said
-    assert line.startswith(f'1 images are looked at; what is found is kept in {tmp_path}/cache/mobileone_mm/pictures/')
+    assert line.startswith(
+        f'checking 1 image for faults; the results are cached in {tmp_path}/cache/mobileone_mm/pictures/'
+    )
     Image.new('RGB', (7, 5)).save(tmp_path / 'a.png')
     facts = look_at(paths(tmp_path, 'a.png'), (), said.append)[str(tmp_path / 'a.png')]
     assert (facts.width, facts.height) == (7, 5)

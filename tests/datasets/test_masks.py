@@ -394,11 +394,11 @@ def test_unchanged_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     first = picture_facts.look_at(*paths, said.append)
     assert picture_facts.look_at(*paths, said.append) == first
     assert len(said) == 1
-    assert said[0].startswith('4 images and masks are looked at; what is found is kept in ')
+    assert said[0].startswith('checking 4 images and masks for faults; the results are cached in ')
     assert {path: path.stat().st_mtime_ns for path in root.rglob('*')} == before
     write_set(root, {'a.png': ids(0, 2, 1)}, [])
     assert picture_facts.look_at(*paths, said.append)[str(root / 'masks/a.png')].values == (0, 1, 2)
-    assert said[1].startswith('1 images and masks are looked at')
+    assert said[1].startswith('checking 1 images and masks for faults')
 
 
 def test_what_could_not_be_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -418,7 +418,7 @@ def test_unchecked_only_names_are_looked_at(tmp_path: Path, log: pytest.LogCaptu
     said = refusal(tmp_path, check=False)
     assert said.startswith(f'{tmp_path}/masks: 1 fault in a set of 3 images:\n  {tmp_path}/images/c.jpg: no mask')
     assert 'id 7' not in said
-    assert 'are looked at' not in log.text
+    assert ' for faults' not in log.text
 
 
 NAMED = {'images': ('a.jpg', 'b.jpg'), 'masks': ('a.png', 'b.png')}

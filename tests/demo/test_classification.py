@@ -61,6 +61,5 @@ def test_the_picture_that_the_package_is_least_sure_of_is_shown() -> None:
 
 def test_agreement_in_words() -> None:
     assert CLASSIFICATION.agreed({'pictures': 150, 'agreeing': 149, 'apart': 0.00321}) == (
-        '149 of 150 pictures have the same class by the package and by the model, '
-        'probabilities are 0.0032 apart at most'
+        'package and model give 149 of 150 pictures the same class; their probabilities differ by at most 0.0032'
     )

@@ -19,15 +19,22 @@ def scores_of(*rows: Row, percent: bool = False, notes: tuple[str, ...] = ()) ->
 @pytest.mark.parametrize(
     ('shares', 'percent', 'sentence'),
     [
-        ([0.61234, 0.6, 0.60107], False, 'It scores mAP 0.6011, the model that it was made from 0.6123.'),
-        ([61.234, 60, 60.107], True, 'It scores mAP 60.11, the model that it was made from 61.23.'),
+        ([0.61234, 0.6, 0.60107], False, 'It scores mAP 0.6011; the trained &lt;model&gt;, 0.6123.'),
+        ([61.234, 60, 60.107], True, 'It scores mAP 60.11; the trained &lt;model&gt;, 61.23.'),
         ([0.60107], False, 'It scores mAP 0.6011.'),
-        ([0.6, None], False, 'It scores mAP &ndash;, the model that it was made from 0.6000.'),
+        ([0.6, None], False, 'It scores mAP &ndash;; the trained &lt;model&gt;, 0.6000.'),
     ],
 )
 def test_the_score_in_a_sentence(shares: list[float | None], percent: bool, sentence: str) -> None:
-    rows = [Row('x', 'y', {} if share is None else {'coco/mAP': share, 'b': 0.9}, 0.1) for share in shares]
+    names = ['trained <model>'] * (len(shares) - 1) + ['d.mlpackage']
+    scored_by = [{} if share is None else {'coco/mAP': share, 'b': 0.9} for share in shares]
+    rows = [Row(name, 'y', metrics, 0.1) for name, metrics in zip(names, scored_by, strict=True)]
     assert scored(scores_of(*rows, percent=percent)) == sentence
+
+
+def test_a_model_that_is_scored_by_two_rules_is_compared_with_no_other() -> None:
+    rows = [Row('best.pth', rule, {'coco/mAP': share}, 0.1) for rule, share in (('<its>', 0.5), ("a phone's", 0.6))]
+    assert scored(scores_of(*rows)) == 'It scores mAP 0.5000 with &lt;its&gt;, 0.6000 with a phone&#x27;s.'
 
 
 def row(name: str, rule: str, main: float | None, small: float | None = None) -> Row:

@@ -24,7 +24,7 @@ def test_mmengines_own_still_need_it(config: Config, build: Callable[..., Runner
 
 
 def test_resumed_twice_it_remembers_the_best(config: Config, build: Callable[..., Runner]) -> None:
-    # A threshold that no run passes makes the first epoch's checkpoint the best one for good.
+    # The first epoch's checkpoint stays the best: the resumed runs do not validate.
     build(config, EMA, PLAIN, train_cfg={'max_epochs': 1}).train()
     first = torch.load(Path(config.work_dir) / 'epoch_1.pth', weights_only=True)  # noqa: TID251
     best = first['message_hub']['runtime_info']
@@ -32,12 +32,24 @@ def test_resumed_twice_it_remembers_the_best(config: Config, build: Callable[...
     assert 'classes' in first['meta']['dataset_meta']
     assert 'optimizer' in first
     for epochs in (2, 3):
-        runner = build(config, EMA, PLAIN, resume=True, train_cfg={'max_epochs': epochs, 'val_interval': 100})
+        runner = build(config, EMA, PLAIN, resume=True, train_cfg={'max_epochs': epochs, 'val_begin': 100})
         runner.train()
         assert runner.epoch == epochs
         stored = torch.load(Path(config.work_dir) / f'epoch_{epochs}.pth', weights_only=True)  # noqa: TID251
         assert stored['message_hub']['runtime_info']['best_score'] == best['best_score']
         assert stored['message_hub']['runtime_info']['best_ckpt'] == best['best_ckpt']
+
+
+@pytest.mark.parametrize('save_best', ['accuracy/top1', 'auto'])
+@pytest.mark.parametrize('hooks', [[], [PLAIN]])
+def test_of_equal_scores_the_last_is_the_best(
+    hooks: list[dict[str, str]], save_best: str, config: Config, build: Callable[..., Runner]
+) -> None:
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.default_hooks = {'checkpoint': {'type': 'CheckpointHook', 'save_best': save_best}}
+    build(config, *hooks).train()
+    (best,) = Path(config.work_dir).glob('best_*.pth')
+    assert best.stem.endswith('epoch_2' if hooks else 'epoch_1')  # mmengine's own keeps the first
 
 
 def test_a_resumed_run_is_the_unbroken_one(config: Config, build: Callable[..., Runner]) -> None:

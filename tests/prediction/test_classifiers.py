@@ -29,7 +29,7 @@ def test_pictures_and_their_list(
     first, second, *_ = capsys.readouterr().out.splitlines()
     count = PICTURES // len(CLASSES)
     assert first.startswith(f'pictures: {count}, classes: ')
-    assert second.startswith(f'all {count} pictures have the same class')
+    assert second.startswith(f'left and right give all {count} pictures the same class')
     found = json.loads((tmp_path / 'out/predictions.json').read_text())
     assert found['classifier'] == str(classifier_package.artifact)
     assert found['agreement']['agreeing'] == found['agreement']['pictures'] == count

@@ -47,11 +47,14 @@ class Total:
         """What explains most differences, in a sentence; empty where nothing needs to be explained."""
         return '' if self.complete else 'Where two classes are nearly as probable, rounding decides between them.'
 
-    def said(self, _left: str, _right: str) -> str:
+    def said(self, left: str, right: str) -> str:
         """One sentence without its full stop."""
-        many = 'the picture has' if self.pictures == 1 else f'all {self.pictures} pictures have'
-        same = many if self.complete else f'{self.agreeing} of {self.pictures} have'
-        return f'{same} the same class, probabilities are {self.apart:.2g} apart at most'
+        count = f'all {self.pictures}' if self.complete else f'{self.agreeing} of {self.pictures}'
+        if self.pictures > 1:
+            same = f'give {count} pictures the same class'
+        else:
+            same = 'give the picture the same class' if self.complete else 'give the picture different classes'
+        return f'{left} and {right} {same}; their probabilities differ by at most {self.apart:.2g}'
 
 
 def found_by_both(

@@ -67,10 +67,17 @@ def test_agreement_of_rankings() -> None:
     assert (same.differing, other.differing) == (0, 1)
     found = total([same, other])
     assert (found.pictures, found.agreeing, found.complete) == (2, 1, False)
-    assert found.said('a', 'b') == '1 of 2 have the same class, probabilities are 0.3 apart at most'
+    assert (
+        found.said('a', 'b') == 'a and b give 1 of 2 pictures the same class; their probabilities differ by at most 0.3'
+    )
     assert 'rounding decides' in found.hint
-    assert total([same]).said('a', 'b') == 'the picture has the same class, probabilities are 0.05 apart at most'
-    assert total([same, same]).said('a', 'b').startswith('all 2 pictures have the same class')
+    assert (
+        total([same])
+        .said('a', 'b')
+        .startswith('a and b give the picture the same class; their probabilities differ by')
+    )
+    assert total([other]).said('a', 'b').startswith('a and b give the picture different classes; ')
+    assert total([same, same]).said('a', 'b').startswith('a and b give all 2 pictures the same class; ')
     json.dumps(asdict(found), allow_nan=False)
 
 
