@@ -3,24 +3,24 @@
 _base_ = '../configs/detection/ssd_mobileone_s0.py'
 
 # --- yours: names and paths ---
-classes = ('Platelets', 'RBC', 'WBC')  # as the XML files name them; their order is the order of the labels
+classes = ('Platelets', 'RBC', 'WBC')  # as the XML files name them, in the order of the labels
 root = '{{$MOBILEONE_MM_DATA:.}}'
 data_root = root + '/data/bccd_voc/'  # holds Annotations/, JPEGImages/ and the two lists
 train_list = 'ImageSets/Main/train.txt'
-val_list = 'ImageSets/Main/val.txt'  # None: a fifth of train_list is held out, always the same
+val_list = 'ImageSets/Main/val.txt'  # None: hold out a fifth of train_list, always the same pictures
 
 # --- chosen for 140 pictures with 1,897 boxes ---
-input_size = 320  # px, the width, which is the height too; strides and anchors are for it
+input_size = 320  # px, width and height; strides and anchors depend on it
 batch_size = 16
-max_epochs = 60  # of 8 steps, 480 in all
-# 6 % of the boxes are smaller than 24 px at 320: a stride-8 map. Without it, anchors reach 96 % of the boxes
-# (Platelets: 54 %).
-out_indices = (1, 2, 3)  # stages of the backbone
-channels = (128, 256, 1024, 512, 256)  # of the maps: those of S0, then what the neck adds
+max_epochs = 60  # of 8 steps each, 480 steps in all
+# 6 % of the boxes are smaller than 24 px at this size, so there is a map of stride 8. Without it, anchors
+# would reach 96 % of the boxes (Platelets: 54 %).
+out_indices = (1, 2, 3)  # backbone stages whose maps are used
+channels = (128, 256, 1024, 512, 256)  # of each map: from S0, then from layers that the neck adds
 strides = [8, 16, 32, 64, 107]
-# Width and height in px at the input, map by map: k-means by 1 - IoU over the training boxes of its sizes;
-# where there are too few, usual shapes. At an IoU of 0.5, an anchor reaches over 99 % of the boxes: Platelets
-# 98 %, WBC 99 %, RBC over 99 %.
+# Widths and heights of the anchors in px at the input, map by map: k-means with 1 - IoU over the training
+# boxes that suit the map, or SSD's usual shapes where there are too few. At an IoU of 0.5, they reach over 99
+# % of the boxes: Platelets 98 %, WBC 99 %, RBC over 99 %.
 anchors = [
     [(16, 21), (19, 25), (24, 30), (37, 44)],
     [(44, 65), (54, 56), (55, 71), (68, 82)],
@@ -28,11 +28,11 @@ anchors = [
     [(207, 207), (246, 246), (292, 159), (159, 292)],
     [(284, 284), (302, 302), (321, 207), (207, 321)],
 ]
-# No Expand, which shrinks pictures to as little as a quarter of their side: the large boxes of a class are
-# 1.5 times as large as its small ones.
-# Flips in every direction, as nothing shows an upside: boxes of a class are up to 1.08 times as high as wide,
-# or the other way round, boxes lie at 50 % of the height on average, and the upper half of pictures is 3.3 %
-# of the range darker than the lower. If yours have one, keep the first.
+# Expand, which shrinks pictures to as little as a quarter of their side, is left out: the large boxes of a
+# class are 1.5 times the size of its small ones, no more.
+# Flips in every direction, since the pictures seem to have no upside: boxes of a class are up to 1.08 times
+# as tall as wide, or as wide as tall, they lie at 50 % of the height on average, and the upper half of a
+# picture is 3.3 % of the range darker than the lower. If yours do, keep only the first flip.
 flips = ('horizontal', 'vertical', 'diagonal')
 changed = dict(Resize=dict(scale=(input_size, input_size)), RandomFlip=dict(prob=0.75, direction=list(flips)))
 train_pipeline = [
@@ -42,7 +42,7 @@ test_pipeline = [dict(step, **changed.get(step['type'], {})) for step in _base_.
 
 # --- follows from the above ---
 in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]  # the same, faster
-norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind a run of some hundred steps
+norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind in a run of a few hundred steps
 model = dict(
     backbone=dict(out_indices=out_indices, train_impl='auto'),  # the same steps in less time: docs/training-cost.md
     neck=dict(
@@ -58,7 +58,7 @@ model = dict(
         norm_cfg=norm_cfg,
         anchor_generator=dict(_delete_=True, type='YOLOAnchorGenerator', strides=strides, base_sizes=anchors),
     ),
-    # Between, at an IoU of 0.4 to 0.5 with a box, an anchor is neither object nor background.
+    # An anchor whose IoU with a box is 0.4 to 0.5 counts neither as object nor as background.
     train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
 )
 voc = dict(

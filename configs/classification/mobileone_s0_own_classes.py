@@ -2,13 +2,13 @@
 _base_ = 'mobileone_s0_in1k.py'
 
 # --- yours: names and paths ---
-classes = ('cat', 'dog')  # the names of the class folders; their order is the order of the labels
+classes = ('cat', 'dog')  # names of the class folders, in the order of the labels
 data_root = 'data/own/'
-train_folder = 'train'  # with a folder for each class
-val_folder = 'val'  # the same; None: a fifth of each class in train_folder is held out, always the same pictures
-input_size = 288  # px, one number: the width, which is the height too, of what the exported model takes
-# Crops of a picture show things larger than the whole of it does (Touvron et al. 2019, FixRes): of a square one they
-# have 7/9 of the side on average, so that at 7/9 of the size things are as large as in tests.
+train_folder = 'train'  # a folder for each class
+val_folder = 'val'  # the same; None: hold out a fifth of each class in train_folder, always the same pictures
+input_size = 288  # px, one number: width and height of the exported model's input
+# Random crops show things larger than the whole picture does (Touvron et al. 2019, FixRes). Of a square picture they
+# have 7/9 of the side on average, so at 7/9 of the size things are as large as in tests.
 train_size = 32 * max(1, round(input_size * 7 / 9 / 32))  # px, in training
 
 # --- follows from the above ---
@@ -24,7 +24,7 @@ plain_pipeline = [
 ]
 augment = dict(type='RandAugment', policies='timm_increasing', num_policies=2, magnitude_level=5, **spread)
 train_pipeline = [*plain_pipeline[:-1], augment, plain_pipeline[-1]]
-test_pipeline = [  # all of the short side, without ImageNet's margin: what Vision's centerCrop hands over
+test_pipeline = [  # the whole short side, without ImageNet's margin: what Vision's centerCrop delivers
     dict(type='LoadImageFromFile'),
     dict(type='ResizeEdge', scale=input_size, edge='short', backend='pillow'),
     dict(type='CenterCrop', crop_size=input_size),

@@ -2,17 +2,20 @@
 _base_ = 'ssd_mobileone_s0.py'
 
 # --- yours: names and paths ---
-classes = ('circle', 'square', 'triangle')  # as the file's categories, in the file's order
+classes = ('circle', 'square', 'triangle')  # the file's categories, in its order
 data_root = 'data/own/'
 train_file, train_images = 'annotations/train.json', 'train/'
-val_file, val_images = 'annotations/val.json', 'val/'  # None: a fifth of the above is held out, always the same
+val_file, val_images = (
+    'annotations/val.json',
+    'val/',
+)  # None: hold out a fifth of the training pictures, always the same ones
 
 # --- follows from the above ---
 batch_size, max_epochs = 16, 60
 train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline
 in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]  # the same, faster
-norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind a run of some hundred steps
+norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind in a run of a few hundred steps
 model = dict(
     backbone=dict(train_impl='auto'),  # the same steps in less time: docs/training-cost.md
     neck=dict(norm_cfg=norm_cfg),

@@ -2,17 +2,17 @@
 _base_ = 'ssd_mobileone_s0.py'
 
 # --- yours: names and paths ---
-classes = ('circle', 'square', 'triangle')  # as the XML files name them; their order is the order of the labels
+classes = ('circle', 'square', 'triangle')  # as the XML files name them, in the order of the labels
 data_root = 'data/own/'  # holds Annotations/, JPEGImages/ and the lists
 train_list = 'ImageSets/Main/train.txt'
-val_list = 'ImageSets/Main/val.txt'  # None: a fifth of train_list is held out, always the same
+val_list = 'ImageSets/Main/val.txt'  # None: hold out a fifth of train_list, always the same pictures
 
 # --- follows from the above ---
 batch_size, max_epochs = 16, 60
 train_pipeline = _base_.train_pipeline
 test_pipeline = _base_.test_pipeline
 in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]  # the same, faster
-norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind a run of some hundred steps
+norm_cfg = dict(momentum=0.1)  # the base's 0.03 lags behind in a run of a few hundred steps
 model = dict(
     backbone=dict(train_impl='auto'),  # the same steps in less time: docs/training-cost.md
     neck=dict(norm_cfg=norm_cfg),

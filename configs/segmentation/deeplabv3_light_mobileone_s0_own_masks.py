@@ -5,20 +5,20 @@ _base_ = 'deeplabv3_light_mobileone_s0_voc.py'
 classes = ('background', 'thing')  # in the order of the masks' ids, which begin with 0
 data_root = 'data/own/'
 images = 'images'
-masks = 'masks'  # of the same names as the images, with whatever endings
-val_images = None  # None: a fifth of the above is held out, always the same; frames of a video need a folder of theirs
+masks = 'masks'  # named like the images, with any endings
+val_images = None  # None: a fifth of the images, always the same ones; split frames of a video by scene, into folders
 val_masks = None
-ignore_index = 255  # the id in the masks, or ids, of what has no class; 255 never has one
-colour_map = None  # of masks that hold colours: ((0, 0, 0), (128, 0, 0)), one a class; `mobileone check` offers it
-class_weight = None  # of rare classes; `mobileone check` offers it
-input_size = (512, 512)  # width, height in px: of crops in training, and what the exported model takes
+ignore_index = 255  # id or ids in the masks that have no class; 255 never has one
+colour_map = None  # for masks in colour: ((0, 0, 0), (128, 0, 0)), one per class; `mobileone check` suggests it
+class_weight = None  # for rare classes; `mobileone check` suggests it
+input_size = (512, 512)  # width, height in px, of crops in training and of the exported model's input
 
 # --- follows from the above ---
 batch_size, max_epochs = 8, 60
 crop_size = (input_size[1], input_size[0])
 changed = dict(
     LoadAnnotations=dict(type='mobileone_mm.LoadMask'),
-    # To between 3/4 and twice the input. The base goes down to half of it, where most of a crop is padding.
+    # To between 3/4 of the input size and twice that. The base begins at half, where most of a crop is padding.
     RandomChoiceResize=dict(
         scales=[min(input_size) * part // 16 for part in range(12, 33)], max_size=2 * max(input_size)
     ),
@@ -37,7 +37,7 @@ train_dataloader = dict(batch_size=batch_size, dataset=dict(**own, **train_set, 
 val_dataloader = test_dataloader = dict(dataset=dict(**own, **val_set, pipeline=test_pipeline))
 head = dict(
     num_classes=len(classes),
-    out_channels=len(classes),  # said, because of two classes mmseg would rather make one channel
+    out_channels=len(classes),  # stated, since mmseg would make one channel of two classes
     loss_decode=dict(class_weight=class_weight),
 )
 aspp = _base_.model.decode_head

@@ -39,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli.result(f'note: {note}')
     for part, fault in found.faults.items():
         cli.result(f'fault in {part}: {fault}')
+    if not found.faults:
+        cli.result('no faults found')
     if not found.faults and (line := weights_line(found, str(config))):
         cli.result(f'for rare classes, in the config: {line}')
     if found.samples:

@@ -38,7 +38,7 @@ class Amounts:
         total = self.epochs * self.steps
         return [
             f'batch_size = {self.batch}',
-            f'max_epochs = {self.epochs}  # of {self.steps} steps, {total:,} in all',
+            f'max_epochs = {self.epochs}  # of {self.steps} steps each, {total:,} steps in all',
         ]
 
     def __str__(self) -> str:

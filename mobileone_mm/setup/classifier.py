@@ -17,8 +17,8 @@ SMALLER = 224  # px, offered where speed counts more
 HELD_OUT = 0.2  # of a set without validation pictures: ClassFolderDataset's own share
 
 LARGE = (
-    f'input_size above: {SIDE} px show more than {SMALLER}, and are {(SIDE / SMALLER) ** 2:.2f} times the work for a '
-    f'phone. Where speed counts more: --input-size {SMALLER}, or {SMALLER} in that line; train_size follows.'
+    f'input_size above: {SIDE} px show more than {SMALLER}, for {(SIDE / SMALLER) ** 2:.2f} times the work on a phone. '
+    f'If speed matters more, use --input-size {SMALLER}, or write {SMALLER} in that line; train_size follows.'
 )
 
 

@@ -39,7 +39,7 @@ MODEL = """dict(
         norm_cfg=norm_cfg,
         anchor_generator=dict(_delete_=True, type='YOLOAnchorGenerator', strides=strides, base_sizes=anchors),
     ),
-    # Between, at an IoU of 0.4 to 0.5 with a box, an anchor is neither object nor background.
+    # An anchor whose IoU with a box is 0.4 to 0.5 counts neither as object nor as background.
     train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
 )"""
 REPLACED = ('batch_size', 'max_epochs', 'train_pipeline', 'test_pipeline')  # the template's lines that are chosen
@@ -139,30 +139,31 @@ def _input_lines(known: _Set) -> Iterator[str]:
             f'With --input-size {LARGER}, anchors reach {share(larger)} of the boxes instead of {share(reached)}, for '
             f'{(LARGER / known.side) ** 2:.1f} times the work.'
         )
-    yield f'input_size = {known.side}  # px, the width, which is the height too; strides and anchors are for it'
+    yield f'input_size = {known.side}  # px, width and height; strides and anchors depend on it'
 
 
 def _map_lines(known: _Set, variant: str) -> Iterator[str]:
     chosen, coarse, classes = known.choice.chosen, known.choice.coarse, known.boxes.classes
-    small = f'{share(float((known.sides < SMALL).mean()))} of the boxes are smaller than {SMALL} px at {known.side}'
+    small = f'{share(float((known.sides < SMALL).mean()))} of the boxes are smaller than {SMALL} px at this size'
     worst = coarse.worst(known.choice.counts)
     if chosen.stages == FINE:
         of_one = ''
         if worst is not None:
             of_one = f' ({printable(classes[worst])}: {share(coarse.shares[worst])})'
         yield from comment(
-            f'{small}: a stride-8 map. Without it, anchors reach {share(coarse.share)} of the boxes{of_one}.'
+            f'{small}, so there is a map of stride 8. Without it, anchors would reach {share(coarse.share)} of the '
+            f'boxes{of_one}.'
         )
     else:
-        yield from comment(f'{small}: maps from a stride of 16 px on, without a finer one.')
-    yield f'out_indices = {chosen.stages}  # stages of the backbone'
+        yield from comment(f'{small}, so the finest map has a stride of 16.')
+    yield f'out_indices = {chosen.stages}  # backbone stages whose maps are used'
     channels = chosen.channels(ARCHITECTURES[variant]['width_factor'])
-    yield f'channels = {channels}  # of the maps: those of {variant.upper()}, then what the neck adds'
+    yield f'channels = {channels}  # of each map: from {variant.upper()}, then from layers that the neck adds'
     yield f'strides = {list(chosen.anchors.strides)}'
     yield from comment(
-        'Width and height in px at the input, map by map: k-means by 1 - IoU over the training boxes of its sizes; '
-        f'where there are too few, usual shapes. At an IoU of {THRESHOLD}, an anchor reaches {share(chosen.share)} of '
-        f'the boxes: {_shares(classes, chosen, known.choice.counts)}.'
+        'Widths and heights of the anchors in px at the input, map by map: k-means with 1 - IoU over the training '
+        f"boxes that suit the map, or SSD's usual shapes where there are too few. At an IoU of {THRESHOLD}, they reach "
+        f'{share(chosen.share)} of the boxes: {_shares(classes, chosen, known.choice.counts)}.'
     )
     yield 'anchors = ['
     yield from (f'    {list(shapes)},' for shapes in chosen.anchors.shapes)
@@ -170,13 +171,15 @@ def _map_lines(known: _Set, variant: str) -> Iterator[str]:
 
 
 def _change_lines(changes: Changes) -> Iterator[str]:
-    varied = f'the large boxes of a class are {changes.spread:.1f} times as large as its small ones'
+    varied = f'the large boxes of a class are {changes.spread:.1f} times the size of its small ones'
     if changes.expand:
-        yield from comment(f'Expand stays: {varied}, and shrunk pictures are like others.')
+        yield from comment(f'Expand, which shrinks pictures, stays: {varied}, so shrunk pictures look like the others.')
     else:
-        lost = f'of boxes half as large, anchors reach {share(changes.halved)}'
-        why = varied if changes.spread < VARIED else lost
-        yield from comment(f'No Expand, which shrinks pictures to as little as a quarter of their side: {why}.')
+        lost = f'of boxes at half their size, anchors reach {share(changes.halved)}'
+        why = f'{varied}, no more' if changes.spread < VARIED else lost
+        yield from comment(
+            f'Expand, which shrinks pictures to as little as a quarter of their side, is left out: {why}.'
+        )
     yield from _flip_lines(changes)
     left_out = [step for step, kept in (('Expand', changes.expand), ('RandomFlip', changes.flips)) if not kept]
     flips = ', RandomFlip=dict(prob=0.75, direction=list(flips))' if changes.flips == EVERY else ''
@@ -195,17 +198,20 @@ def _flip_lines(changes: Changes) -> Iterator[str]:
         return
     tilt = f'{100 * abs(upside.slope):.1f} % of the range {"brighter" if upside.slope > 0 else "darker"}'
     seen = (
-        f'boxes of a class are up to {upside.tall:.2f} times as high as wide, or the other way round, boxes lie at '
-        f'{share(upside.low)} of the height on average, and the upper half of pictures is {tilt} than the lower'
+        f'boxes of a class are up to {upside.tall:.2f} times as tall as wide, or as wide as tall, they lie at '
+        f'{share(upside.low)} of the height on average, and the upper half of a picture is {tilt} than the lower'
     )
     if changes.flips == EVERY:
         yield from comment(
-            f'Flips in every direction, as nothing shows an upside: {seen}. If yours have one, keep the first.'
+            f'Flips in every direction, since the pictures seem to have no upside: {seen}. If yours do, keep only the '
+            'first flip.'
         )
         yield f'flips = {EVERY}'
     elif upside.enough:
-        yield from comment(f'Flips left to right, as in the base. Pictures seem to have an upside: {seen}.')
+        yield from comment(
+            f'Flips left to right only, as in the base, since the pictures seem to have an upside: {seen}.'
+        )
     else:
         yield from comment(
-            'Flips left to right, as in the base: there is too little to tell whether pictures have an upside.'
+            'Flips left to right only, as in the base: there are too few pictures to tell whether they have an upside.'
         )

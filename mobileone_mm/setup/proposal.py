@@ -109,7 +109,7 @@ def title(what: str, root: str) -> str:
     folder = printable(root)
     if len(folder) > LONGEST_FOLDER:
         folder = f'...{folder[-LONGEST_FOLDER:]}'
-    text = f'{what} for {folder}, written by `mobileone init` (docs/own_data.md). All of it is yours to change.'
+    text = f'{what} for {folder}, written by `mobileone init` (docs/own_data.md). Change whatever you like.'
     return '\n'.join(comment(text))
 
 

@@ -96,17 +96,17 @@ def _settings(
 ) -> Iterator[str]:
     yield f'# --- chosen for {count:,} pictures ---'
     if meaning.named:
-        yield f'# The classes are named in {meaning.named}, in the order of the ids.'
+        yield f'# Class names: {meaning.named}, in the order of the ids.'
     if beyond := set(meaning.ignored) - set(wishes.ignored or ()):
-        yield f'# Id {min(beyond)} has no class: no name in the order of the ids is left for it.'
+        yield f'# Id {min(beyond)} is ignored: there is no class name left for it.'
     if not wishes.input_size:
-        own = "the pictures' own shape, in whole strides of 32 px"
-        shape = own if size[0] != size[1] else 'a square, as their shapes differ or are one'
-        yield from comment(f'input_size above: pictures are {sizes_said(sizes)}; {shape}.')
+        own = 'this is their shape, in multiples of 32 px'
+        shape = own if size[0] != size[1] else 'a square, since they are squares or of different shapes'
+        yield from comment(f'input_size above: the pictures are {sizes_said(sizes)}; {shape}.')
     if any(meaning.shares):
         yield from comment(
-            'How much a pixel of each class counts: the root of how much rarer the class is than the most frequent '
-            'one. Where all count the same (None), what has few pixels is easily never found.'
+            'How much a pixel of each class counts: the square root of how much rarer the class is than the most '
+            'frequent one. If all count the same (None), rare classes tend never to be found.'
         )
         yield assignment('class_weight', repr([round(weight, 2) for weight in class_weights(meaning.shares)]))
     else:

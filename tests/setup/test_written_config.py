@@ -109,7 +109,10 @@ def test_small_boxes_get_a_stride_8_map_and_anchors_of_their_size() -> None:
     generator = model.bbox_head.anchor_generator
     assert (generator.type, generator.strides) == ('YOLOAnchorGenerator', [8, 16, 32, 48, 96])
     assert all(7 <= width <= 9 and 10 <= height <= 14 for width, height in generator.base_sizes[0])  # 64 px become 96
-    assert '100 % of the boxes are smaller than 24 px at 96: a stride-8 map. Without it, anchors reach' in proposal.text
+    assert (
+        '100 % of the boxes are smaller than 24 px at this size, so there is a map of stride 8. Without it, anchors'
+        in proposal.text
+    )
     assert 'Expand' in re.findall(r"if step\['type'\] not in .*", proposal.text)[0]  # sizes hardly vary
 
 
@@ -219,7 +222,7 @@ def test_classes_are_trained_on_smaller_crops(asked: tuple[int, int] | None, inp
     (crop,) = (step for step in config.train_dataloader.dataset.pipeline if step.type == 'RandomResizedCrop')
     assert (size_hw_of(config), crop.scale) == ((input_size, input_size), train_size)
     assert proposal.chosen[0] == f'input {input_size} x {input_size} px, trained on crops of {train_size} px'
-    assert ('1.65 times the work for a phone' in proposal.text) == (asked is None)
+    assert ('1.65 times the work on a phone' in proposal.text) == (asked is None)
 
 
 def test_wishes_that_do_not_fit() -> None:
