@@ -155,7 +155,7 @@ def passed_over(others: Mapping[str, int]) -> str:
     if not others:
         return ''
     count = sum(others.values())
-    text = f'{count} {"file that is no picture is" if count == 1 else "files that are no pictures are"} passed over: '
+    text = f'{count} {"file that is not a picture is" if count == 1 else "files that are not pictures are"} skipped: '
     text += counted_endings(others)
     unread = [ending for ending in sorted(others) if ending in UNREAD]
     return text + (f'; to train on those of {shown(unread)}, save them as JPEG or PNG' if unread else '')

@@ -200,8 +200,9 @@ def test_one_folder_of_class_folders_from_init_on(capsys: pytest.CaptureFixture[
         '  class            images   share',
         '  cat                   2   40.0%',
         '  dog                   3   60.0%',
-        'note: train: 2 files that are no pictures are passed over: .heic (1), .txt (1); to train on those of .heic, '
+        'note: train: 2 files that are not pictures are skipped: .heic (1), .txt (1); to train on those of .heic, '
         'save them as JPEG or PNG',
+        'no faults found',
         'samples: own_check/samples.jpg',
         f'next: {cli.command("train", "own.py")}',
     ]

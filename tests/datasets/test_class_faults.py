@@ -102,10 +102,10 @@ def test_strong_imbalance_is_told(counts: dict[str, int], expected: str) -> None
 
 def test_files_that_are_no_pictures_are_counted() -> None:
     assert passed_over({}) == ''
-    assert passed_over({'.txt': 1}) == '1 file that is no picture is passed over: .txt (1)'
+    assert passed_over({'.txt': 1}) == '1 file that is not a picture is skipped: .txt (1)'
     said = passed_over({'.txt': 1, '.heic': 4})
     assert said == (
-        '5 files that are no pictures are passed over: .heic (4), .txt (1); to train on those of .heic, save them as '
+        '5 files that are not pictures are skipped: .heic (4), .txt (1); to train on those of .heic, save them as '
         'JPEG or PNG'
     )
 

@@ -50,7 +50,7 @@ def test_a_label_is_the_place_of_the_folders_name_in_whatever_order(classes: Seq
         'dog/2.jpg': classes.index('dog'),
     }
     assert dataset.metainfo['classes'] == classes
-    assert dataset.notes == ('1 file that is no picture is passed over: .txt (1)',)
+    assert dataset.notes == ('1 file that is not a picture is skipped: .txt (1)',)
 
 
 def test_all_faults_are_listed_at_once_with_their_cures(tmp_path: Path) -> None:
