@@ -47,6 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     cli.result(scores.table())
     if weak := weakness(scores):
         cli.result(paragraph(f'The scores are of {weak}'))
+    if args.page:
+        cli.result(f'page: {args.page}')
     if is_artifact(args.artifact):
         cli.next_command(cli.command('predict', args.artifact, scores.folder or 'PICTURES'))
     else:

@@ -102,7 +102,7 @@ def test_a_page_of_what_was_missed(
 ) -> None:
     page = tmp_path / 'tiny.html'
     assert cli.run(main, [str(detector[1]), str(config_file), '--page', str(page)]) == 0
-    capsys.readouterr()
+    assert f'page: {page}' in capsys.readouterr().out.splitlines()
     reader = Reader(page.read_text())
     assert reader.texts[:2][0] == 'best.pth - evaluation'
     sections = ['Scores', 'Classes', 'Precision and recall', 'Confusion', 'Worst pictures']

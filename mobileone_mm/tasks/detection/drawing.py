@@ -72,14 +72,14 @@ def drawn_judged(
     title, and with the number of its boxes in words.
     """
     areas = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(axis=1)
-    sides = ('annotated', truth, missed, areas, ' missed'), ('found', found, wrong, found.scores, ' wrong')
+    sides = ('annotated; red: missed', truth, missed, areas), ('found; red: wrong', found, wrong, found.scores)
     shown = []
-    for title, boxes, marked, weights, note in sides:
+    for title, boxes, marked, weights in sides:
         kept = np.zeros(len(marked), dtype=bool)
         kept[np.lexsort((-weights, ~marked))[:MOST_DRAWN]] = True
-        few, marks = of_rows(boxes, kept), marked[kept]
-        notes = [note if one else '' for one in marks]
-        shown.append((title, _drawn(picture, few, classes, marks, notes), _counted(boxes, few)))
+        few = of_rows(boxes, kept)
+        image = _drawn(picture, few, classes, marked[kept], [''] * len(few.labels))
+        shown.append((title, image, _counted(boxes, few)))
     return shown
 
 
