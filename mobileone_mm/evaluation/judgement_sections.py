@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.evaluation.judgement import Judgement, OfClass, Worst
@@ -12,7 +13,7 @@ from mobileone_mm.pages.parts import bars, breakable, fold, plain, section, tabl
 from mobileone_mm.pages.plots import Line, plot, plots
 from mobileone_mm.pictures.drawing import resized
 from mobileone_mm.pictures.reading import read_picture
-from mobileone_mm.tasks.ranked import curve
+from mobileone_mm.tasks.ranked import curve, f1_scores
 
 SIDE = 640  # px of a picture's longer side in the page
 MOST_CLASSES = 30  # in a table; beyond it, those with higher scores are folded away
@@ -22,6 +23,8 @@ MOST_COUNTED = 99_999  # in a confusion matrix; larger numbers are hard to compa
 MOST_LISTED = 20  # confusions
 MOST_CURVES = 8  # classes; beyond it, those with the lowest scores
 CURVE_POINTS = 200
+Values = npt.NDArray[np.float64]
+THRESHOLDS: Values = np.linspace(0.01, 0.99, 99)  # of scores
 
 
 def sections(judgement: Judgement, where: str) -> list[str]:
@@ -98,13 +101,33 @@ def curves_section(judgement: Judgement) -> str:
             lines.append(Line(one.name, x, y, f'{judgement.judging.score} {one.score:.3f}'))
         else:
             without.append(one.name)
-    intro = 'From the most confident predictions (left) to the least.'
+    intro = 'Precision against recall: from the most confident predictions (left) to the least.'
     if len(known) > MOST_CURVES:
         intro += f' The {MOST_CURVES} classes with the lowest scores.'
     if without:
         intro += f' No curve where nothing right was found: {", ".join(without)}.'
-    drawn = plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision') if lines else ''
-    return section('Precision and recall', plain(intro), plots([drawn]))
+    drawn = [plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision')] if lines else []
+    if lines and judgement.judging.nothing:  # of boxes alone a threshold decides whether they count
+        by_class = [f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, _ in known]
+        mean = np.mean(by_class, axis=0)
+        best = int(mean.argmax())
+        drawn.append(_f1_plot([one.name for _, one in known], by_class, mean))
+        intro += (
+            f' The mean F1 of the classes is highest, {mean[best]:.3f}, if only boxes with a score of '
+            f'{THRESHOLDS[best]:.2f} or more count: a threshold for an app to begin with.'
+        )
+    return section('Precision and recall', plain(intro), plots(drawn))
+
+
+def _f1_plot(names: Sequence[str], by_class: Sequence[Values], mean: Values) -> str:
+    """F1 against the threshold: the mean of all classes, and those classes whose best F1 is lowest."""
+    order = sorted(range(len(names)), key=lambda index: by_class[index].max())[: MOST_CURVES - 1]
+    shown = [('mean', mean), *((names[index], by_class[index]) for index in order)] if len(names) > 1 else []
+    lines = [
+        Line(name, THRESHOLDS.tolist(), f1.tolist(), f'{f1.max():.3f} at {THRESHOLDS[f1.argmax()]:.2f}')
+        for name, f1 in shown or [(names[0], by_class[0])]
+    ]
+    return plot('F1 against the threshold', lines, 'least score that counts', 1.0, whole=False, up='F1')
 
 
 def confusion_section(judgement: Judgement) -> str:
@@ -150,6 +173,8 @@ def _square_row(name: str, counts: Sequence[int], row: int, nothing: bool, share
 def worst_section(judgement: Judgement, where: str) -> str:
     """The pictures with the worst mistakes."""
     intro = f'Of {where}, {judgement.judging.worst}. Mistakes are red.'
+    if judgement.judging.nothing:
+        intro += ' A box with a high score that counts as wrong may be around something that nobody annotated.'
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
     alone = all(pictures == 1 for _, pictures in figures)

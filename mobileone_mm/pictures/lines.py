@@ -32,4 +32,4 @@ def draw_lines(picture: Picture, lines: Sequence[str], marked: bool = False) -> 
 
 def line_height(picture: Picture) -> int:
     """Px of a line's text."""
-    return max(SMALLEST_TEXT, round(TEXT_PER_WIDTH * picture.shape[1]))
+    return max(SMALLEST_TEXT, round(TEXT_PER_WIDTH * int(picture.shape[1])))

@@ -48,6 +48,20 @@ def curve(ranked: Ranked, label: int, annotated: int) -> Curve:
     return right / annotated, np.maximum.accumulate(precision[::-1])[::-1]
 
 
+def f1_scores(
+    ranked: Ranked, label: int, annotated: int, thresholds: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """F1 of a class, of which there are so many (one or more), if only scores from a threshold (T,) on count."""
+    of_class = ranked.labels == label
+    order = np.argsort(ranked.scores[of_class])
+    first = np.searchsorted(ranked.scores[of_class][order], thresholds)
+    found = len(order) - first
+    wrong = np.append(0, np.cumsum(~ranked.right[of_class][order]))
+    right = found - (wrong[-1] - wrong[first])
+    scores: npt.NDArray[np.float64] = 2 * right / (found + annotated)
+    return scores
+
+
 def average_precisions(ranked: Ranked, annotated: Sequence[int]) -> npt.NDArray[np.float64]:
     """The area below the curve of each class, by the numbers of those annotated; NaN where there is none."""
     found = np.full(len(annotated), np.nan)

@@ -108,6 +108,15 @@ def test_the_template_has_coarser_maps_and_anchors_that_look_at_no_box(tmp_path:
     assert template.classes == init.classes
 
 
+def test_other_colours_reach_the_pipeline_that_trains(tmp_path: Path) -> None:
+    hues = {}
+    for name in ('init', 'less_hue', 'less_colour'):
+        (warp,) = config_of(name, tmp_path).train_dataloader.dataset.pipeline
+        (distortion,) = (step for step in warp.transforms if step.type == 'PhotoMetricDistortion')
+        hues[name] = distortion.hue_delta
+    assert hues == {'init': 18, 'less_hue': 4, 'less_colour': 6}
+
+
 def test_mosaics_hold_four_pictures_until_the_last_epochs(tmp_path: Path) -> None:
     config = config_of('mosaic', tmp_path)
     init_default_scope('mmdet')

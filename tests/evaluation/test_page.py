@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
 from page_reader import EVIL, Reader
 
 from mobileone_mm.errors import UsageError
@@ -14,6 +17,7 @@ from mobileone_mm.evaluation.scoring import evaluate
 from mobileone_mm.outputs import EVALUATION
 from mobileone_mm.pictures.reading import write_picture
 from mobileone_mm.tasks.classification.judging import JUDGING
+from mobileone_mm.tasks.detection.judging import JUDGING as BOXES
 from tiny_segmenter import CLASSES
 
 DASH = '\N{EN DASH}'
@@ -24,8 +28,6 @@ class Sample(dict[str, Any]):
     """What a classifier's data sample holds."""
 
     def __init__(self, label: int, found: int, count: int, path: Path | None = None) -> None:
-        import torch
-
         scores = torch.full((count,), 0.1 / count)
         scores[found] = 0.9
         super().__init__(gt_label=torch.tensor([label]), pred_score=scores)
@@ -97,6 +99,44 @@ def test_a_class_of_which_nothing_right_was_found_has_no_curve_and_is_named() ->
     assert start[2] == 'Precision against recall'
     assert {'precision', 'recall'} <= set(start[3 : start.index('Confusion')])
     assert [text for text in start[3 : start.index('Confusion')] if text in {'cat', 'dog'}] == ['dog']
+
+
+def judged_boxes(*found: tuple[int, int, float]) -> Judgement:
+    """Of two annotated boxes, a cat's and a dog's: each found one has the place of one of them, a label and a score."""
+    boxes = [[10.0, 10.0, 50.0, 50.0], [100.0, 10.0, 140.0, 50.0]]
+    sample = DetDataSample(metainfo={'ori_shape': (100, 200)})
+    sample.pred_instances = InstanceData(
+        bboxes=torch.tensor([boxes[place] for place, _, _ in found]),
+        labels=torch.tensor([label for _, label, _ in found]),
+        scores=torch.tensor([score for _, _, score in found]),
+    )
+    instances = [{'bbox': box, 'bbox_label': label, 'ignore_flag': 0} for label, box in enumerate(boxes)]
+    judgement = Judgement(BOXES, ['cat', 'dog'])
+    judgement.add({'instances': instances}, sample)
+    return judgement
+
+
+def test_the_threshold_with_the_highest_f1_is_named() -> None:
+    # The dog's box is taken for a cat with 0.4; with a threshold above that, both classes are right.
+    html = ''.join(sections(judged_boxes((0, 0, 0.9), (1, 1, 0.6), (1, 0, 0.4)), 'x'))
+    texts = table(html, 'Precision and recall')
+    assert 'The mean F1 of the classes is highest, 1.000, if only boxes with a score of 0.41 or more count' in texts[1]
+    assert {'Precision against recall', 'F1 against the threshold'} <= set(texts)
+    legend = texts[texts.index('F1 against the threshold') :]
+    assert [legend[legend.index(name) + 1] for name in ('mean', 'cat', 'dog')] == [
+        '1.000 at 0.41',
+        '1.000 at 0.41',
+        '1.000 at 0.01',
+    ]
+
+
+def test_without_a_right_box_there_is_no_threshold_to_name() -> None:
+    html = ''.join(sections(judged_boxes((0, 1, 0.9)), 'x'))
+    assert 'F1 against' not in html
+
+
+def test_what_is_classified_has_no_threshold() -> None:
+    assert 'F1 against' not in ''.join(sections(judged(['cat', 'dog'], (0, 0), (1, 1)), 'x'))
 
 
 def test_large_counts_are_shares_of_their_row() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mmdet.evaluation.functional.mean_ap import average_precision
 
-from mobileone_mm.tasks.ranked import Ranked, average_precisions, curve, joined
+from mobileone_mm.tasks.ranked import Ranked, average_precisions, curve, f1_scores, joined
 
 ROUNDING = 1e-6  # mmdet counts in float32
 
@@ -50,3 +50,19 @@ def test_a_class_that_is_never_found_has_none() -> None:
 def test_pictures_are_joined_in_order() -> None:
     both = joined([ranked((0, 0.1, True)), ranked(), ranked((1, 0.9, False))])
     assert (both.labels.tolist(), both.scores.tolist(), both.right.tolist()) == ([0, 1], [0.1, 0.9], [True, False])
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_f1_where_only_scores_from_a_threshold_on_count(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    scores = generator.integers(0, 11, 40) / 10  # many are equal, and equal to a threshold
+    found = Ranked(generator.integers(0, 2, 40), scores, generator.random(40) < 0.5)
+    thresholds = np.array([0.0, 0.25, 0.5, 0.9, 1.0, 1.5])
+    for label in range(3):  # nothing is found of the last
+        expected = []
+        for threshold in thresholds:
+            counted = (found.labels == label) & (found.scores >= threshold)
+            right = int((counted & found.right).sum())
+            precision, recall = right / max(1, counted.sum()), right / 30
+            expected.append(2 * precision * recall / (precision + recall) if right else 0.0)
+        np.testing.assert_allclose(f1_scores(found, label, 30, thresholds), expected, rtol=0, atol=1e-15)
