@@ -1,7 +1,7 @@
 """What a page says of a model's mistakes: each class, precision and recall, confusion, the worst pictures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +21,7 @@ OPEN_CLASSES = 12
 MOST_SQUARE = 15  # classes of a confusion matrix; more are hard to read, and are listed instead
 MOST_COUNTED = 99_999  # in a confusion matrix; larger numbers are hard to compare, and stand as shares of their row
 MOST_LISTED = 20  # confusions
-MOST_CURVES = 8  # classes; beyond it, those with the lowest scores
+MOST_CURVES = 7  # classes; beyond it, those with the lowest scores
 CURVE_POINTS = 200
 Values = npt.NDArray[np.float64]
 THRESHOLDS: Values = np.linspace(0.01, 0.99, 99)  # of scores
@@ -108,10 +108,10 @@ def curves_section(judgement: Judgement) -> str:
         intro += f' No curve where nothing right was found: {", ".join(without)}.'
     drawn = [plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision')] if lines else []
     if lines and judgement.judging.nothing:  # of boxes alone a threshold decides whether they count
-        by_class = [f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, _ in known]
-        mean = np.mean(by_class, axis=0)
+        by_class = {one.name: f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, one in known}
+        mean: Values = np.mean(list(by_class.values()), axis=0)
         best = int(mean.argmax())
-        drawn.append(_f1_plot([one.name for _, one in known], by_class, mean))
+        drawn.append(_f1_plot({line.name: by_class[line.name] for line in lines}, mean))
         intro += (
             f' The mean F1 of the classes is highest, {mean[best]:.3f}, if only boxes with a score of '
             f'{THRESHOLDS[best]:.2f} or more count: a threshold for an app to begin with.'
@@ -119,13 +119,12 @@ def curves_section(judgement: Judgement) -> str:
     return section('Precision and recall', plain(intro), plots(drawn))
 
 
-def _f1_plot(names: Sequence[str], by_class: Sequence[Values], mean: Values) -> str:
-    """F1 against the threshold: the mean of all classes, and those classes whose best F1 is lowest."""
-    order = sorted(range(len(names)), key=lambda index: by_class[index].max())[: MOST_CURVES - 1]
-    shown = [('mean', mean), *((names[index], by_class[index]) for index in order)] if len(names) > 1 else []
+def _f1_plot(by_class: Mapping[str, Values], mean: Values) -> str:
+    """F1 against the threshold: of the classes that have curves, in the same colours, and the mean of all classes."""
+    shown = [*by_class.items(), ('mean of the classes', mean)]
     lines = [
         Line(name, THRESHOLDS.tolist(), f1.tolist(), f'{f1.max():.3f} at {THRESHOLDS[f1.argmax()]:.2f}')
-        for name, f1 in shown or [(names[0], by_class[0])]
+        for name, f1 in shown
     ]
     return plot('F1 against the threshold', lines, 'least score that counts', 1.0, whole=False, up='F1')
 
