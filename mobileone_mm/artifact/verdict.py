@@ -46,6 +46,11 @@ class Check:
         """Why a part of it could not be made; empty if all was."""
         return next((rung.note for rung in self.rungs if rung.value is None), '')
 
+    @property
+    def widened(self) -> str:
+        """Which limit was widened for it to hold, and why; empty where none was."""
+        return next((rung.note for rung in self.rungs if rung.rounding), '')
+
 
 def share_of(rung: Rung) -> float:
     """Part of the limit that a value takes: 0 without one, infinite for NaN and for what is beyond a limit of zero."""

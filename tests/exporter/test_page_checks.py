@@ -43,6 +43,19 @@ def test_a_check_in_two_units_is_one_row_with_the_worse_of_them() -> None:
     assert texts == ['a', 'yes', '75.0 %']
 
 
+def test_a_limit_that_was_widened_is_said_where_the_check_is() -> None:
+    why = 'limit 1 widened: rounding to float16 alone moves what this model gives by 2 px'
+    rungs = [
+        Rung('a', 0.5, 1.0, 'score'),
+        rung('a', 3, 8, note=why, rounding='float16'),
+        rung('b', 0.1, 1, note='c is'),
+    ]
+    texts = Reader(checks_section(rungs, 'pictures')).between(
+        'share of its limit', 'Numbers, limits and technical names'
+    )
+    assert texts == ['a', why, 'yes', '50.0 %', 'b', 'yes', '10.0 %']
+
+
 def test_a_check_is_called_by_its_plain_name_and_its_numbers_by_the_one_in_the_file() -> None:
     texts = Reader(checks_section([rung('trained -> fused, float64', 0.1, 1)], 'pictures')).texts
     numbers = texts.index('Numbers, limits and technical names')
