@@ -1,6 +1,7 @@
 """The config for a folder of own data, whatever it holds."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from mobileone_mm.setup import classifier, detector, segmenter
@@ -27,7 +28,17 @@ def propose(root: str, wishes: Wishes) -> Proposal:
         LOGGER.info(note)
     draft = draft_of(found, root, wishes)
     if found.template == MASKS:
-        return segmenter.propose(found, draft, wishes)
-    if found.template == CLASSES:
-        return classifier.propose(draft, wishes)
-    return detector.propose(draft, wishes)
+        proposal = segmenter.propose(found, draft, wishes)
+    elif found.template == CLASSES:
+        proposal = classifier.propose(draft, wishes)
+    else:
+        proposal = detector.propose(draft, wishes)
+    return replace(proposal, chosen=(*proposal.chosen, _start(wishes.variant)))
+
+
+def _start(variant: str) -> str:
+    """What the backbone starts from, in words."""
+    return (
+        f"MobileOne-{variant.upper()} with Apple's ImageNet weights, which the first training downloads, or "
+        'those of a file: mobileone train --weights FILE'
+    )

@@ -275,13 +275,16 @@ def test_a_folder_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     read = Config.fromfile('my_set.py')
     assert read.train_dataloader.dataset.data_root == 'cells/'
     assert tuple(read.model.backbone.out_indices) == (1, 2, 3)
-    found, counted, sides, reach, changes, amounts, written, last = capsys.readouterr().out.splitlines()
+    found, counted, sides, reach, changes, amounts, start, written, last = capsys.readouterr().out.splitlines()
     assert found == 'found   boxes in COCO format: 8 training pictures, 2 for validation; 96 x 64 px'
     assert counted == 'found   32 boxes: cat 16, dog 16'
     assert sides.startswith('found   boxes at 320 x 320 px, by the root of their area: ')
     assert reach.startswith('chosen  maps from a stride of 8 px on; an anchor reaches (IoU 0.5) ')
     assert changes == 'chosen  flips: horizontal; Expand: no'
     assert amounts == 'chosen  125 epochs of 4 steps, with 2 pictures a step'
+    assert start.startswith(
+        "chosen  MobileOne-S0 with Apple's ImageNet weights, which the first training downloads, or "
+    )
     assert written == 'my_set.py: written; a comment beside each choice says why'
     assert last == f'next: {cli.command("check", "my_set.py")}'
 
