@@ -85,8 +85,8 @@ def through_the_epochs(runner: Runner) -> Iterator[int]:
 
 def strengths(runner: Runner) -> list[float]:
     """Of every AutoAugment in the training pipeline."""
-    steps = runner.train_dataloader.dataset.pipeline.transforms
-    return [step.strength for step in steps if type(step).__name__ == 'AutoAugment']
+    (warp,) = runner.train_dataloader.dataset.pipeline.transforms
+    return [step.strength for step in warp.rest if type(step).__name__ == 'AutoAugment']
 
 
 def decayed(model: nn.Module) -> set[str]:

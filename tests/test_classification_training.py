@@ -32,7 +32,7 @@ for loader in (train_dataloader, val_dataloader):
 train_cfg.update(max_epochs=10, val_interval=5)
 optim_wrapper['optimizer'].update(lr=1e-2)
 custom_hooks[1].update(momentum=0.5)  # 30 steps
-del train_dataloader['dataset']['pipeline'][3]  # RandAugment: these classes differ by colour alone
+del train_pipeline[3]  # RandAugment: these classes differ by colour alone
 randomness = dict(seed=0)
 """
 

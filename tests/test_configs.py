@@ -34,6 +34,7 @@ SEGMENTERS = [path for path in CONFIGS if path.stem.startswith('deeplabv3') and 
 OWN = sorted(ROOT.glob('configs/detection/ssd_mobileone_s0_own_*.py'))
 OWN_SEGMENTER = ROOT / 'configs/segmentation/deeplabv3_light_mobileone_s0_own_masks.py'
 CLASSIFIERS = sorted(ROOT.glob('configs/classification/mobileone_s?_in1k.py'))
+DISTILLED = sorted(ROOT.glob('configs/classification/mobileone_s?_distill_in1k.py'))
 OWN_CLASSES = ROOT / 'configs/classification/mobileone_s0_own_classes.py'
 OUTPUT_STRIDE = 16
 # The published fused networks without their classifiers of 1,000 classes, and S4 without its 12 squeeze-excites.
@@ -269,7 +270,7 @@ def test_own_classes_are_trained_on_smaller_crops_than_they_are_tested_on(
     assert example_images(config).shape[-2:] == (input_size, input_size)
     (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
     for pipeline in (config.train_dataloader.dataset.pipeline, switch.schedule[0].train_pipeline):
-        assert [step.scale for step in pipeline if step.type == 'RandomResizedCrop'] == [train_size]
+        assert [step.scale for step in written_steps(pipeline) if step.type == 'RandomResizedCrop'] == [train_size]
 
 
 @pytest.mark.parametrize('variant', ['s0', 's3'])
@@ -301,8 +302,9 @@ def test_own_classes_and_input_size_stand_in_one_place(variant: str, tmp_path: P
     (switch,) = (hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook')
     (last,) = switch.schedule  # the last ten of 30 epochs, neither distorted nor mixed
     assert last.action_epoch == 21
-    assert [step.type for step in last.train_pipeline] == [name for name in train if name != 'RandAugment']
-    assert last.train_pipeline[1] == train['RandomResizedCrop']
+    steps = written_steps(last.train_pipeline)
+    assert [step.type for step in steps] == [name for name in train if name != 'RandAugment']
+    assert steps[1] == train['RandomResizedCrop']
     assert last.batch_augments is None
     config.dump(tmp_path / 'dumped.py')
     assert Config.fromfile(tmp_path / 'dumped.py').to_dict() == config.to_dict()
@@ -372,6 +374,19 @@ def test_boxes_and_masks_are_fed_in_one_warp_that_holds_the_pipeline_as_written(
     for part in dataset.get('datasets', [dataset]):
         (step,) = part.pipeline
         assert (step.type, step.transforms) == ('mobileone_mm.OneWarp', config.train_pipeline)
+
+
+@pytest.mark.parametrize('path', [*CLASSIFIERS, *DISTILLED, OWN_CLASSES], ids=name)
+def test_classified_pictures_are_fed_in_one_warp_before_and_after_every_switch(path: Path) -> None:
+    config = Config.fromfile(path)
+    switches = [hook for hook in config.custom_hooks if hook.type == 'SwitchRecipeHook']
+    pipelines = [config.train_dataloader.dataset.pipeline]
+    pipelines += [switch.train_pipeline for hook in switches for switch in hook.schedule]
+    for pipeline in pipelines:
+        assert [step.type for step in pipeline] == ['mobileone_mm.OneWarp']
+    names = {OWN_CLASSES: ('train_pipeline', 'plain_pipeline'), **dict.fromkeys(DISTILLED, ('train_pipeline',))}
+    written = [config[name] for name in names[path]] if path in names else config.pipelines
+    assert [pipeline[0].transforms for pipeline in pipelines] == written
 
 
 @pytest.mark.parametrize('path', [*OWN, OWN_SEGMENTER], ids=name)

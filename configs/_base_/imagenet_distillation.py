@@ -11,7 +11,8 @@ train_pipeline = [
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
 ]
-train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+in_one_warp = [dict(type='mobileone_mm.OneWarp', transforms=train_pipeline)]  # the same: docs/train.md, "Feeding"
+train_dataloader = dict(dataset=dict(pipeline=in_one_warp))
 # MEAL V2: 180 epochs in its readme's command for ResNet-50. Those for the MobileNets name none, which means 200.
 train_cfg = dict(type='mobileone_mm.EpochBasedTrainLoop', max_epochs=180, val_interval=1)
 val_cfg = dict(type='ValLoop')

@@ -13,11 +13,12 @@ pipelines = [
     ]
     for size in sizes
 ]
-train_dataloader = dict(dataset=dict(pipeline=pipelines[0]))
+in_one_warp = [[dict(type='mobileone_mm.OneWarp', transforms=steps)] for steps in pipelines]  # docs/train.md, "Feeding"
+train_dataloader = dict(dataset=dict(pipeline=in_one_warp[0]))
 # The hook counts epochs from 1. It passes over keys that it does not know, so that mmpretrain's own configs, which say
 # `pipeline`, stay at 160 px.
 schedule = [
     dict(action_epoch=after + 1, train_pipeline=pipeline)
-    for after, pipeline in zip(switches, pipelines[1:], strict=True)
+    for after, pipeline in zip(switches, in_one_warp[1:], strict=True)
 ]
 custom_hooks = [dict(type='SwitchRecipeHook', schedule=schedule), *_base_.custom_hooks]

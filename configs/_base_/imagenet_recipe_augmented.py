@@ -8,6 +8,7 @@ pipelines = [
     [*pipeline[:-1], dict(type='mobileone_mm.AutoAugment', strength=strength, pad_val=pad_val), pipeline[-1]]
     for pipeline, strength in zip(_base_.pipelines, strengths, strict=True)
 ]
-train_dataloader = dict(dataset=dict(pipeline=pipelines[0]))
-schedule = [dict(step, train_pipeline=pipeline) for step, pipeline in zip(_base_.schedule, pipelines[1:], strict=True)]
+in_one_warp = [[dict(type='mobileone_mm.OneWarp', transforms=steps)] for steps in pipelines]
+train_dataloader = dict(dataset=dict(pipeline=in_one_warp[0]))
+schedule = [dict(step, train_pipeline=steps) for step, steps in zip(_base_.schedule, in_one_warp[1:], strict=True)]
 custom_hooks = [dict(_base_.custom_hooks[0], schedule=schedule), *_base_.custom_hooks[1:]]

@@ -7,8 +7,7 @@ data_root = 'data/own/'
 train_folder = 'train'  # a folder for each class
 val_folder = 'val'  # the same; None: hold out a fifth of each class in train_folder, always the same pictures
 input_size = 288  # px, one number: width and height of the exported model's input
-# Random crops show things larger than the whole picture does (Touvron et al. 2019, FixRes). Of a square picture they
-# have 7/9 of the side on average, so at 7/9 of the size things are as large as in tests.
+# Random crops have 7/9 of a square picture's side on average: at 7/9 of the size, things are as large as in tests.
 train_size = 32 * max(1, round(input_size * 7 / 9 / 32))  # px, in training
 
 # --- follows from the above ---
@@ -24,6 +23,7 @@ plain_pipeline = [
 ]
 augment = dict(type='RandAugment', policies='timm_increasing', num_policies=2, magnitude_level=5, **spread)
 train_pipeline = [*plain_pipeline[:-1], augment, plain_pipeline[-1]]
+in_one_warp = [[dict(type='mobileone_mm.OneWarp', transforms=steps)] for steps in (train_pipeline, plain_pipeline)]
 test_pipeline = [  # the whole short side, without ImageNet's margin: what Vision's centerCrop delivers
     dict(type='LoadImageFromFile'),
     dict(type='ResizeEdge', scale=input_size, edge='short', backend='pillow'),
@@ -35,7 +35,7 @@ parted = val_folder is None
 train_set = dict(data_prefix=dict(img_path=train_folder), part='train' if parted else 'all')
 val_prefix = dict(img_path=train_folder if parted else val_folder)
 val_set = dict(part='val' if parted else 'all', apart_from=None if parted else train_folder, test_mode=True)
-train_dataloader = dict(batch_size=batch_size, dataset=dict(**own, **train_set, pipeline=train_pipeline))
+train_dataloader = dict(batch_size=batch_size, dataset=dict(**own, **train_set, pipeline=in_one_warp[0]))
 val_dataloader = test_dataloader = dict(dataset=dict(**own, **val_set, data_prefix=val_prefix, pipeline=test_pipeline))
 val_evaluator = test_evaluator = dict(topk=(1,))  # there may be fewer classes than five
 model = dict(
@@ -55,6 +55,6 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', begin=0, end=max_epochs, T_max=max_epochs, convert_to_iter_based=True),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-last = dict(action_epoch=max_epochs * 2 // 3 + 1, train_pipeline=plain_pipeline, batch_augments=None)  # for BatchNorm
+last = dict(action_epoch=max_epochs * 2 // 3 + 1, train_pipeline=in_one_warp[1], batch_augments=None)  # for BatchNorm
 ema = dict(type='EMAHook', momentum=0.02, update_buffers=True)  # over some 50 steps; the base's thousands are too many
 custom_hooks = [dict(type='SwitchRecipeHook', schedule=[last]), ema, *_base_.custom_hooks[2:]]

@@ -10,6 +10,7 @@ import pytest
 from mmengine.config import Config
 from odd_names import FOLDER, NAMES
 
+from feeding_chains import written_steps
 from mobileone_mm.errors import ConfigError
 from mobileone_mm.openmmlab.configs import load_config
 from mobileone_mm.openmmlab.inputs import test_size_hw as size_hw_of
@@ -118,7 +119,7 @@ def test_colours_are_left_alone_by_the_line_that_the_docs_give(tmp_path: Path) -
     path = tmp_path / 'own.py'
     path.write_text(text)
     config = Config.fromfile(path)
-    steps = [step.type for step in config.train_dataloader.dataset.pipeline]
+    steps = [step.type for step in written_steps(config.train_dataloader.dataset.pipeline)]
     assert steps == ['LoadImageFromFile', 'RandomResizedCrop', 'RandomFlip', 'PackInputs']
 
 

@@ -219,7 +219,8 @@ def test_classes_are_trained_on_smaller_crops(asked: tuple[int, int] | None, inp
     write_set(Path('data'), cat=6, dog=6)
     proposal = propose('data', Wishes(input_size=asked))
     config = configs.load_config(written(proposal))
-    (crop,) = (step for step in config.train_dataloader.dataset.pipeline if step.type == 'RandomResizedCrop')
+    steps = written_steps(config.train_dataloader.dataset.pipeline)
+    (crop,) = (step for step in steps if step.type == 'RandomResizedCrop')
     assert (size_hw_of(config), crop.scale) == ((input_size, input_size), train_size)
     assert proposal.chosen[0] == f'input {input_size} x {input_size} px, trained on crops of {train_size} px'
     assert ('1.65 times the work on a phone' in proposal.text) == (asked is None)
