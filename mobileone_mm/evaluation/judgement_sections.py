@@ -65,7 +65,7 @@ def classes_section(judgement: Judgement, where: str) -> str:
         for title in (judging.score, 'recall', 'precision', f'{judging.unit} annotated', 'found')
     )
     heads = f'<th>class</th>{heads}'
-    lines = [_class_row(one) for one in rows]
+    lines = [_class_row(one, judging.percent) for one in rows]
     body = table('scores', heads, lines if len(lines) <= MOST_CLASSES else lines[:OPEN_CLASSES])
     if len(lines) > MOST_CLASSES:
         rest = lines[OPEN_CLASSES:]
@@ -76,19 +76,22 @@ def classes_section(judgement: Judgement, where: str) -> str:
     return section('Classes', plain(intro), body)
 
 
-def _class_row(one: OfClass) -> str:
-    values = *map(_fraction, (one.score, one.recall, one.precision)), f'{one.annotated:,}', f'{one.found:,}'
+def _class_row(one: OfClass, percent: bool) -> str:
+    shares = (_shown(value, percent) for value in (one.score, one.recall, one.precision))
+    values = *shares, f'{one.annotated:,}', f'{one.found:,}'
     cells = ''.join(f'<td class="number">{value}</td>' for value in values)
     return f'<tr><th scope="row">{breakable(one.name)}</th>{cells}</tr>'
 
 
-def _fraction(value: float) -> str:
-    return '&ndash;' if math.isnan(value) else f'{value:.3f}'
+def _shown(value: float, percent: bool) -> str:
+    if math.isnan(value):
+        return '&ndash;'
+    return f'{100 * value:.2f}' if percent else f'{value:.3f}'
 
 
 def curves_section(judgement: Judgement) -> str:
     """Precision against recall, of the classes that have something to find."""
-    ranked = judgement.ranked
+    ranked, judging = judgement.ranked, judgement.judging
     assert ranked is not None, 'it was asked before'
     annotated, lines, without = judgement.annotated(), [], []
     known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
@@ -98,7 +101,7 @@ def curves_section(judgement: Judgement) -> str:
         if len(right):
             kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
             x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
-            lines.append(Line(one.name, x, y, f'{judgement.judging.score} {one.score:.3f}'))
+            lines.append(Line(one.name, x, y, f'{judging.score} {_shown(one.score, judging.percent)}'))
         else:
             without.append(one.name)
     intro = 'Precision against recall: from the most confident predictions (left) to the least.'
@@ -107,7 +110,7 @@ def curves_section(judgement: Judgement) -> str:
     if without:
         intro += f' No curve where nothing right was found: {", ".join(without)}.'
     drawn = [plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision')] if lines else []
-    if lines and judgement.judging.nothing:  # of boxes alone a threshold decides whether they count
+    if lines and judging.nothing:  # of boxes alone a threshold decides whether they count
         by_class = {one.name: f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, one in known}
         mean: Values = np.mean(list(by_class.values()), axis=0)
         best = int(mean.argmax())

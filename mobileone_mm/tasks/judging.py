@@ -57,6 +57,7 @@ class Judging:
         explained: when something counts as found, in a sentence.
         worst: which pictures are the worst, in words.
         require: refuses to begin where something is missing that draws.
+        percent: whether pages show scores in points of 100, as the host's metrics do; else as fractions of 1.
     """
 
     judge: Callable[[Mapping[str, Any], Any, int], Judged | None]
@@ -68,6 +69,7 @@ class Judging:
     explained: str
     worst: str
     require: Callable[[], Any] = lambda: None
+    percent: bool = False
 
 
 def ratios(part: Counts, whole: Counts) -> npt.NDArray[np.float64]:

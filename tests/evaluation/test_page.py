@@ -77,8 +77,8 @@ def test_sections_say_it_and_escape_every_name(tmp_path: Path) -> None:
     assert '<script' not in html
     classes = table(html, 'Classes')
     assert classes[2:8] == ['class', 'F1', 'recall', 'precision', 'pictures annotated', 'found']
-    assert classes[8:14] == [EVIL, '0.000', '0.000', DASH, '1', '0']
-    assert classes[14:20] == ['dog', '0.667', '1.000', '0.500', '1', '2']
+    assert classes[8:14] == [EVIL, '0.00', '0.00', DASH, '1', '0']
+    assert classes[14:20] == ['dog', '66.67', '100.00', '50.00', '1', '2']
     square = table(html, 'Confusion')
     assert square[2:5] == [CORNER, EVIL, 'dog']
     assert square[5:8] == [EVIL, '0', '1']
@@ -174,7 +174,7 @@ def test_a_segmenter(segmenter: tuple[Path, Path], tmp_path: Path) -> None:
     known = {name: value for name, value in scores.rows[-1].classes.items() if not np.isnan(value)}
     assert known.keys() <= set(CLASSES)
     for name, value in known.items():
-        assert rows[rows.index(name) + 1] == f'{value / 100:.3f}'
+        assert rows[rows.index(name) + 1] == f'{value:.2f}'
     assert {'Scores', 'Classes', 'Confusion', 'Worst pictures'} <= set(texts)
 
 

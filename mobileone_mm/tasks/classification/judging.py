@@ -49,4 +49,5 @@ JUDGING = Judging(
     scores=_scores,
     explained='The most probable class is what counts as found.',
     worst='the most confident of the wrong ones',
+    percent=True,
 )

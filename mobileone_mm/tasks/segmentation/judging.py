@@ -51,4 +51,5 @@ JUDGING = Judging(
     scores=_scores,
     explained='Pixels that have no class in the masks are left out.',
     worst='those with the largest share of wrong pixels',
+    percent=True,
 )
