@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ class Record:
     def __init__(self, runner: Runner, path: Path) -> None:
         require_writable(path, TRAINING)
         self.done = self._begun = int(runner.iter)
-        self._path, self._began = path, time.strftime(CLOCK)
+        self._path, self._began, self._start = path, time.strftime(CLOCK), time.monotonic()
         scope = runner.cfg.get('default_scope')
         self._task = configs.TASKS.get(scope, '') if configs.TASKS.get(scope) in TASKS else ''
         self._steps = len(runner.train_dataloader) if isinstance(runner.train_loop, EpochBasedTrainLoop) else None
@@ -130,7 +131,12 @@ class Record:
 
     def _far(self, runner: Runner, over: bool) -> str:
         whole = runner.max_iters if self._steps is None else runner.max_epochs
-        return f'{"Ended after" if over else "Training:"} {self._place()} of {whole}'
+        far = f'{"Ended after" if over else "Training:"} {self._place()} of {whole}'
+        steps, left = self.done - self._begun, runner.max_iters - self.done
+        if over or not (steps and left):
+            return far
+        seconds = (time.monotonic() - self._start) / steps * left
+        return f'{far}, {timedelta(seconds=round(seconds))} left'
 
     def _facts(self, runner: Runner, over: bool) -> list[tuple[str, str, str]]:
         validation = f', {len(runner.val_dataloader.dataset)} for validation' if runner.val_loop else ''

@@ -59,7 +59,9 @@ def test_it_is_kept_up_to_date(config: Config, build: Callable[..., Runner]) -> 
     runner.register_hook(watch)
     runner.train()
     html = page_of(config).read_text()
-    assert watch.said == ['Training: epoch 1 of 2', 'Training: epoch 2 of 2']
+    first, second = watch.said
+    assert re.fullmatch(r'Training: epoch 1 of 2, \d+:\d\d:\d\d left', first)
+    assert second == 'Training: epoch 2 of 2'
     reader = Reader(html)
     assert reader.texts[reader.texts.index('training') :][:2] == ['training', 'Ended after epoch 2 of 2']
     assert [title for title in titles(html) if title != 'Worst pictures'] == [
