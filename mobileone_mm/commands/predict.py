@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if config:
         cli.next_command(cli.command('evaluate', predictor.path, config))
     else:
-        cli.result(f'then, with yours: {cli.command("evaluate", predictor.path, "CONFIG")}')
+        cli.result(f'next, with yours: {cli.command("evaluate", predictor.path, "CONFIG")}')
     return 0
 
 

@@ -50,5 +50,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     width, height = card.input_size
     cli.result(f'{args.artifact}: sound; {card.task}, {len(card.classes)} classes, {width}x{height} px')
     # Not the paths that the file names: whoever made it chose them, and a config is executed.
-    cli.result(f'then, with yours: {cli.command("evaluate", args.artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}')
+    cli.result(f'next, with yours: {cli.command("evaluate", args.artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}')
     return 0

@@ -131,7 +131,7 @@ def score(
 
 def _notes(path: Path, card: Card, source: Checkpoint | None) -> list[str]:
     if source is None:
-        return [f'{path} is scored alone; `checkpoint` puts the model that it was made from beside it']
+        return [f'{path} is scored alone; `checkpoint` adds the model that it was exported from']
     if source.sha256 != card.checkpoint_sha256:
         return [f'{path} was not made from {source.path}, but from a checkpoint with another sha256']
     return []

@@ -82,7 +82,7 @@ def test_an_artifact_alone_says_how_to_put_its_model_beside_it(
 ) -> None:
     assert cli.run(main, [str(exported.artifact), str(config_file), '--limit', '1']) == 0
     assert capsys.readouterr().err == (
-        f'note: {exported.artifact} is scored alone; --checkpoint puts the model that it was made from beside it\n'
+        f'note: {exported.artifact} is scored alone; --checkpoint adds the model that it was exported from\n'
     )
 
 

@@ -76,7 +76,7 @@ def test_a_package_by_its_own_thresholds(
     stdout, stderr = capsys.readouterr()
     assert stderr == ''
     assert re.match(rf'pictures: 2, boxes: {boxes} \((circle|square|triangle) \d+', stdout)
-    assert stdout.splitlines()[-1] == f'then, with yours: {cli.command("evaluate", exported.artifact, "CONFIG")}'
+    assert stdout.splitlines()[-1] == f'next, with yours: {cli.command("evaluate", exported.artifact, "CONFIG")}'
 
 
 @pytest.mark.parametrize('form', ['raw', 'nms'])

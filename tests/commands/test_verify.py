@@ -19,7 +19,7 @@ from programs import change_spec, operations_of, save_changed_onnx
 
 
 def next_line(artifact: Path) -> str:
-    return f'then, with yours: {cli.command("evaluate", artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}'
+    return f'next, with yours: {cli.command("evaluate", artifact, "CONFIG", "--checkpoint", "CHECKPOINT")}'
 
 
 def test_verify(exported: Report, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

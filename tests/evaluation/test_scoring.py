@@ -448,7 +448,7 @@ def test_a_checkpoint_that_a_package_names_is_not_opened_unasked(
         found = scoring.evaluate(package, coco_config)
         assert [row.metrics for row in found.rows] == [coco_scores.rows[-1].metrics]
         (note,) = found.notes
-        assert note == f'{package} is scored alone; `checkpoint` puts the model that it was made from beside it'
+        assert note == f'{package} is scored alone; `checkpoint` adds the model that it was exported from'
         assert [record.getMessage() for record in caplog.records] == [f'note: {note}']
         caplog.clear()
 
