@@ -117,12 +117,6 @@ VARIANTS = {
     'ema': Variant('averaged weights', EMA),
     'mosaic': Variant('mosaics of four pictures in two thirds of the epochs', MOSAIC),
     'less_hue': Variant('hues that move by 8 degrees at most, not 36', COLOURS.format(changed='hue_delta=4')),
-    'less_colour': Variant(
-        'a third of the changes in hue, saturation, contrast and brightness',
-        COLOURS.format(
-            changed='hue_delta=6, saturation_range=(0.85, 1.15), contrast_range=(0.85, 1.15), brightness_delta=11'
-        ),
-    ),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),
     'higher_rate': Variant('twice the learning rate', "\noptim_wrapper['optimizer'].update(lr=2e-3)\n"),
