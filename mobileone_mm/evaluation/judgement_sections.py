@@ -8,9 +8,11 @@ import numpy.typing as npt
 
 from mobileone_mm.errors import MobileOneError
 from mobileone_mm.evaluation.judgement import Judgement, OfClass, Worst
+from mobileone_mm.pages.frame import chips
 from mobileone_mm.pages.images import Shown, figure
 from mobileone_mm.pages.parts import bars, breakable, fold, plain, section, table
 from mobileone_mm.pages.plots import Line, plot, plots
+from mobileone_mm.pictures.colours import hexadecimal
 from mobileone_mm.pictures.drawing import resized
 from mobileone_mm.pictures.reading import read_picture
 from mobileone_mm.tasks.ranked import curve, f1_scores
@@ -179,8 +181,18 @@ def worst_section(judgement: Judgement, where: str) -> str:
         intro += ' A box with a high score that counts as wrong may be around something that nobody annotated.'
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
-    alone = all(pictures == 1 for _, pictures in figures)
-    return section('Worst pictures', plain(intro), f'<div class="tiles large">{body}</div>' if alone else body)
+    if all(pictures == 1 for _, pictures in figures):
+        body = f'<div class="tiles large">{body}</div>'
+    return section('Worst pictures', plain(intro), f'{_legend(judgement)}{body}')
+
+
+def _legend(judgement: Judgement) -> str:
+    """The classes that are on the worst pictures, with their colours."""
+    colours = judgement.judging.colours(len(judgement.classes))
+    if not colours:
+        return ''
+    seen = sorted({int(label) for one in judgement.worst for label in one.judged.pairs[:, :2].flat})
+    return chips([judgement.classes[label] for label in seen], [hexadecimal(colours[label]) for label in seen])
 
 
 def _figure(one: Worst, judgement: Judgement) -> tuple[str, int]:

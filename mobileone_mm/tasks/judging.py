@@ -57,6 +57,7 @@ class Judging:
         explained: when something counts as found, in a sentence.
         worst: which pictures are the worst, in words.
         require: refuses to begin where something is missing that draws.
+        colours: RGB of so many classes as they are drawn; none where pictures name each thing.
         percent: whether pages show scores in points of 100, as the host's metrics do; else as fractions of 1.
     """
 
@@ -69,6 +70,7 @@ class Judging:
     explained: str
     worst: str
     require: Callable[[], Any] = lambda: None
+    colours: Callable[[int], Sequence[Sequence[int]]] = lambda _: ()
     percent: bool = False
 
 

@@ -176,6 +176,9 @@ def test_a_segmenter(segmenter: tuple[Path, Path], tmp_path: Path) -> None:
     for name, value in known.items():
         assert rows[rows.index(name) + 1] == f'{value:.2f}'
     assert {'Scores', 'Classes', 'Confusion', 'Worst pictures'} <= set(texts)
+    legend = texts[texts.index('Worst pictures') + 2 :][: len(CLASSES)]
+    assert len(set(legend) & set(CLASSES)) >= 2  # before the pictures, what their colours are
+    assert '--colour:#' in page.read_text().partition('Worst pictures')[2]
 
 
 def test_a_classifier(classifier: tuple[Path, Path], tmp_path: Path) -> None:

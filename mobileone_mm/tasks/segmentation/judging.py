@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mobileone_mm.pictures.colours import distinct_colours
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.tasks.judging import Counts, Judged, Judging, pairs_of, ratios
 from mobileone_mm.tasks.ranked import Ranked
@@ -51,5 +52,6 @@ JUDGING = Judging(
     scores=_scores,
     explained='Pixels that have no class in the masks are left out.',
     worst='those with the largest share of wrong pixels',
+    colours=distinct_colours,
     percent=True,
 )
