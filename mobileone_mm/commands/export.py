@@ -112,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--keep-failed',
         action='store_true',
-        help='write the file though a check fails, to try its speed; it says that it failed, and the status is 1',
+        help='write the file even if a check fails, to try its speed; it is marked as failed, and the exit status is 1',
     )
     cli.add_config_wins(parser)
     parser.add_argument('--report', metavar='FILE.json', help='write what was measured')

@@ -72,10 +72,10 @@ def _parser() -> argparse.ArgumentParser:
         '--compare',
         nargs='+',
         metavar='OTHER',
-        help='.mlpackage or .onnx, or a config and its checkpoint; a checkpoint alone has the config of the first',
+        help='.mlpackage or .onnx, or a config and its checkpoint; a checkpoint alone takes the config of the first',
     )
     parser.add_argument(
-        '--score-threshold', type=float, help="boxes below it go, 0..1 (the file's own; 0.3 for a checkpoint)"
+        '--score-threshold', type=float, help="boxes below it are dropped, 0..1 (the file's own; 0.3 for a checkpoint)"
     )
     parser.add_argument(
         '--iou-threshold', type=float, help="boxes of one class that overlap more go, 0..1 (the file's or config's)"

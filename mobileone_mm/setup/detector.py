@@ -87,8 +87,8 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
         f'{KINDS[draft.template]}: {known.train:,} training pictures, {known.val:,} for validation; '
         f'{sizes_said(known.boxes.picture_sizes.tolist())}',
         f'{len(known.sides):,} boxes: {counted(classes, known.choice.counts)}',
-        f'boxes at {known.side} x {known.side} px, by the root of their area: {middle:.0f} px in the middle, nine in '
-        f'ten from {low:.0f} to {high:.0f} px',
+        f'box sizes (square root of the area) at {known.side} x {known.side} px: median {middle:.0f} px, 90 % from '
+        f'{low:.0f} to {high:.0f} px',
     )
     reach = f'{share(maps.share)} of the boxes: {_shares(classes, maps, known.choice.counts)}'
     chosen = (

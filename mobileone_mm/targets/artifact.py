@@ -112,7 +112,7 @@ class Artifact:
         Args:
             picture: a file, an array, uint8 RGB (H, W, 3), or a `PIL.Image` in mode RGB; it is resized as the model
                 was trained.
-            score_threshold: boxes below it go, 0..1; None takes the file's own.
+            score_threshold: boxes below it are dropped, 0..1; None takes the file's own.
             iou_threshold: of two boxes of one class that overlap more, the less sure one goes; None takes the file's.
 
         Returns:

@@ -37,7 +37,7 @@ def test_stdout_is_the_table_and_nothing_else(
     done = call(exported.artifact, config_file, '--checkpoint', detector[1], '--limit', 3, '--report', report)
     assert (done.returncode, done.stderr) == (0, '')
     *lines, last = done.stdout.splitlines()
-    assert lines[0] == '3 of 4 pictures; score threshold 0.02, IoU threshold 0.45, boxes a picture 200'
+    assert lines[0] == '3 of 4 pictures; score threshold 0.02, IoU threshold 0.45, boxes per picture 200'
     assert lines[1].split()[0] == 'bbox_mAP_50'  # save_best
     assert rows_of(lines) == ['trained model (best.pth)', 'tiny.mlpackage']
     assert max(map(len, lines)) <= WIDTH

@@ -278,7 +278,7 @@ def test_a_folder_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     found, counted, sides, reach, changes, amounts, start, written, last = capsys.readouterr().out.splitlines()
     assert found == 'found   boxes in COCO format: 8 training pictures, 2 for validation; 96 x 64 px'
     assert counted == 'found   32 boxes: cat 16, dog 16'
-    assert sides.startswith('found   boxes at 320 x 320 px, by the root of their area: ')
+    assert sides.startswith('found   box sizes (square root of the area) at 320 x 320 px: ')
     assert reach.startswith('chosen  maps from a stride of 8 px on; an anchor reaches (IoU 0.5) ')
     assert changes == 'chosen  flips: horizontal; Expand: no'
     assert amounts == 'chosen  125 epochs of 4 steps, with 2 pictures a step'

@@ -13,7 +13,7 @@ MODEL, FILE, SEVERAL, ONE = 'trained model (best.pth)', 'ssd.mlpackage', 'severa
 
 
 def scores_of(*rows: Row, percent: bool = False) -> Scores:
-    rules = {'score threshold': 0.02, 'boxes a picture': 200}
+    rules = {'score threshold': 0.02, 'boxes per picture': 200}
     return Scores('out/ssd.mlpackage', 'ssd.py', 'coco/bbox_mAP', rows, 5, 60, rules, percent, ('a note',))
 
 
@@ -29,7 +29,7 @@ def test_table() -> None:
         row(FILE, ONE, 0.4985, AP50=math.nan),
     )
     assert scores.table().splitlines() == [
-        '5 of 60 pictures; score threshold 0.02, boxes a picture 200',
+        '5 of 60 pictures; score threshold 0.02, boxes per picture 200',
         '                  bbox_mAP      AP50     small     other     fifth  s/picture',
         'trained model (best.pth)',
         '  several labels    0.5000    0.7500         -    0.2500    0.0000      0.125',
@@ -50,7 +50,7 @@ def test_the_table_fits_a_terminal_whatever_the_metrics_are_called() -> None:
     several, one, file = 'several labels a box (mmdet)', 'one label a box (Core ML)', 'ssd_mobileone_s2.mlpackage'
     metrics = dict.fromkeys(names, 0.5)
     rows = tuple(Row(*who, metrics, 12.5) for who in ((MODEL, several), (MODEL, one), (file, one)))
-    rules = {'score threshold': 0.02, 'IoU threshold': 0.45, 'boxes a picture': 200, 'another rule': 1.0}
+    rules = {'score threshold': 0.02, 'IoU threshold': 0.45, 'boxes per picture': 200, 'another rule': 1.0}
     lines = Scores('a', 'b', names[1], rows, 5, 60, rules, False, ()).table().splitlines()
     assert max(map(len, lines)) <= WIDTH
     assert lines[2].split() == ['bbox_mAP_50', 'bbox_mAP', 'bbox_mAP_75', 's/picture']

@@ -175,7 +175,7 @@ def test_what_is_found_is_said() -> None:
     found = propose('data', Wishes()).found
     assert found[0] == 'boxes in VOC format: 6 training pictures, 2 for validation; 96 x 64 px'
     assert found[1] == '24 boxes: cat 12, dog 12'
-    assert found[2].startswith('boxes at 320 x 320 px, by the root of their area: ')
+    assert found[2].startswith('box sizes (square root of the area) at 320 x 320 px: ')
 
 
 @pytest.mark.parametrize('kind', ['coco', 'voc'])

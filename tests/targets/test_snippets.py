@@ -31,7 +31,7 @@ def test_the_swift_lines_are_those_of_the_document(exported: Report) -> None:
 def test_the_class_in_swift_is_made_of_the_name(exported: Report, name: str, model: str) -> None:
     intro, lines = coreml.TARGET.snippet(Path(f'{name}.mlpackage'), exported.info)
     assert f'for: {model}(configuration:' in lines
-    assert intro == f'Drag {name}.mlpackage into Xcode, which makes the class {model} of it.'
+    assert intro == f'Drag {name}.mlpackage into Xcode, which generates the class {model} from it.'
 
 
 @pytest.mark.parametrize('kind', ['raw', 'nms'])

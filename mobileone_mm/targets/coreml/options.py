@@ -38,7 +38,7 @@ class CoreMLOptions:
     )
     precision: str = typed('fp16', '--precision', f'{" or ".join(FLOATS)}')
     fp32_ops: tuple[str, ...] = typed(
-        (), '--fp32-op', 'keep it in float32; a pattern', metavar='LAYER', action='append'
+        (), '--fp32-op', 'a layer to keep in float32, by name or pattern', metavar='LAYER', action='append'
     )
     pad_classes: bool = typed(
         True,

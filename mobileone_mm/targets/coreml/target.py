@@ -141,7 +141,7 @@ def _behind(
 def _snippet(path: Path, card: Card) -> tuple[str, str]:
     """Swift lines with the class that Xcode makes of the file's name, those of docs/swift.md."""
     model = re.sub(r'\W|^(?=\d)', '_', path.stem)  # no Swift name begins with a digit
-    intro = f'Drag {path.name} into Xcode, which makes the class {model} of it.'
+    intro = f'Drag {path.name} into Xcode, which generates the class {model} from it.'
     return intro, CELLS[card.task].swift(card, model)
 
 

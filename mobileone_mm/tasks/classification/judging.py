@@ -48,6 +48,6 @@ JUDGING = Judging(
     score='F1',
     scores=_scores,
     explained='The most probable class is what counts as found.',
-    worst='the most confident of the wrong ones',
+    worst='the most confident mistakes',
     percent=True,
 )

@@ -49,9 +49,9 @@ class Rules:
     """Which raw boxes become detections.
 
     Attributes:
-        score_threshold: 0..1; boxes below it go.
+        score_threshold: 0..1; boxes below it are dropped.
         iou_threshold: 0..1; of two boxes of one class that overlap more, the less confident one goes.
-        limit: most boxes a picture.
+        limit: most boxes per picture.
     """
 
     score_threshold: float

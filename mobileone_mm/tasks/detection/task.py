@@ -49,7 +49,7 @@ def _rules_as_dict(rules: Rules) -> Mapping[str, float]:
     return {
         'score threshold': rules.score_threshold,
         'IoU threshold': rules.iou_threshold,
-        'boxes a picture': rules.limit,
+        'boxes per picture': rules.limit,
     }
 
 

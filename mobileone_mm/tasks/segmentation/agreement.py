@@ -61,7 +61,7 @@ class Total:
         if self.complete:
             return f'all {self.pixels:,} pixels agree'
         present = [iou for iou in self.ious if iou is not None]
-        worst = f'; of the classes, the least agreeing has an IoU of {min(present):.4f}' if present else ''
+        worst = f'; the class that agrees least has an IoU of {min(present):.4f}' if present else ''
         return f'{self.agreeing:,} of {self.pixels:,} pixels agree ({100 * self.agreeing / self.pixels:.3f} %){worst}'
 
 

@@ -110,7 +110,7 @@ def test_agreement_of_two_maps() -> None:
     assert (found.pixels, found.agreeing, found.complete) == (20, 16, False)
     assert found.ious == pytest.approx((6 / 10, 10 / 14))
     assert found.said('a', 'b') == (
-        '16 of 20 pixels agree (80.000 %); of the classes, the least agreeing has an IoU of 0.6000'
+        '16 of 20 pixels agree (80.000 %); the class that agrees least has an IoU of 0.6000'
     )
     assert total([agreement(one, one, (4, 1))]).said('a', 'b') == 'all 4 pixels agree'
     nowhere = total([agreement(mapped([[2]]), mapped([[2]]), (1, 1))])
