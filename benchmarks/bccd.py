@@ -31,8 +31,8 @@ anchors = [
 # Expand, which shrinks pictures to as little as a quarter of their side, is left out: the large boxes of a
 # class are 1.5 times the size of its small ones, no more.
 # Flips in every direction, since the pictures seem to have no upside: boxes of a class are up to 1.08 times
-# as tall as wide, or as wide as tall, they lie at 50 % of the height on average, and the upper half of a
-# picture is 3.3 % of the range darker than the lower. If yours do, keep only the first flip.
+# as tall as wide, or as wide as they are tall; they lie at 50 % of the height on average; and the upper half
+# of a picture is 3.3 % of the range darker than the lower. If yours do, keep only the first flip.
 flips = ('horizontal', 'vertical', 'diagonal')
 changed = dict(Resize=dict(scale=(input_size, input_size)), RandomFlip=dict(prob=0.75, direction=list(flips)))
 train_pipeline = [

@@ -99,7 +99,7 @@ pictures = dict({'type': 'mobileone_mm.CocoDataset'}, **pictures)
 pictures['data_prefix'] = {key: value for key, value in pictures['data_prefix'].items() if key != '_delete_'}
 mixing = dict(_delete_=True, type='mmdet.MultiImageMixDataset', dataset=pictures)
 train_dataloader.update(dataset=dict(mixing, pipeline=[*mixed, *train_pipeline[2:]]))
-last = dict(num_last_epochs=max_epochs // 3, skip_type_keys=('Mosaic', 'RandomAffine'))
+last = dict(num_last_epochs=max_epochs // 3, skip_type_keys=('mmdet.Mosaic', 'mmdet.RandomAffine'))
 custom_hooks = [*_base_.custom_hooks, dict(type='mmdet.YOLOXModeSwitchHook', **last)]
 """
 COLOURS = """
@@ -116,7 +116,7 @@ VARIANTS = {
     ),
     'ema': Variant('averaged weights', EMA),
     'mosaic': Variant('mosaics of four pictures in two thirds of the epochs', MOSAIC),
-    'less_hue': Variant('hues that move by 8 degrees at most, not 36', COLOURS.format(changed='hue_delta=4')),
+    'less_hue': Variant('hues that move by 4 degrees at most, not 18', COLOURS.format(changed='hue_delta=4')),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),
     'higher_rate': Variant('twice the learning rate', "\noptim_wrapper['optimizer'].update(lr=2e-3)\n"),

@@ -5,10 +5,7 @@ _base_ = 'ssd_mobileone_s0.py'
 classes = ('circle', 'square', 'triangle')  # the file's categories, in its order
 data_root = 'data/own/'
 train_file, train_images = 'annotations/train.json', 'train/'
-val_file, val_images = (
-    'annotations/val.json',
-    'val/',
-)  # None: hold out a fifth of the training pictures, always the same ones
+val_file, val_images = 'annotations/val.json', 'val/'  # None: hold out a fifth of the above, always the same ones
 
 # --- follows from the above ---
 batch_size, max_epochs = 16, 60

@@ -48,8 +48,8 @@ class Check:
 
     @property
     def widened(self) -> str:
-        """Which limit was widened for it to hold, and why; empty where none was."""
-        return next((rung.note for rung in self.rungs if rung.rounding), '')
+        """Which limits were widened for it to hold, and why; empty where none was."""
+        return '; '.join(rung.note for rung in self.rungs if rung.rounding)
 
 
 def share_of(rung: Rung) -> float:

@@ -14,6 +14,8 @@ Counts what each class has (boxes, pixels of masks, or pictures), gives the size
 draws random samples as the training pipeline gives them: NAME_check/samples.jpg. Faults are status 1
 (docs/own_data.md)."""
 
+UNOPENED = 'no faults found, but no file was opened: check=False, or data sets without a check'
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Parse, look at the data, say what was found; returns the exit status."""
@@ -40,9 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for part, fault in found.faults.items():
         cli.result(f'fault in {part}: {fault}')
     if not found.faults:
-        cli.result('no faults found')
-    if not found.faults and (line := weights_line(found, str(config))):
-        cli.result(f'for rare classes, in the config: {line}')
+        cli.result('no faults found' if found.checked else UNOPENED)
+        if line := weights_line(found, str(config)):
+            cli.result(f'for rare classes, in the config: {line}')
     if found.samples:
         cli.result(f'samples: {found.samples}')
     if found.faults:

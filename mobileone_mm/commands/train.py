@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         '--weights',
         metavar='FILE',
-        help="that the backbone starts from, fused or not, instead of the config's (Apple's on ImageNet, downloaded)",
+        help='file or URL to start the backbone from, trained or fused (what the config names)',
     )
     parser.add_argument('--amp', action='store_true', help='mixed precision')
     parser.add_argument(

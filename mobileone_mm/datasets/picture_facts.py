@@ -155,8 +155,9 @@ def look_at(images: Sequence[str], masks: Sequence[str], said: Callable[[str], N
             new.append(path)
     if new:
         where = f'; the results are cached in {place}' if place else ''
-        kind = 'images and masks' if masks else 'images' if len(new) > 1 else 'image'
-        said(f'checking {len(new)} {kind} for faults{where}')
+        one, many = ('image or mask', 'images and masks') if masks else ('image', 'images')
+        files = f'{len(new)} {one if len(new) == 1 else many}'
+        said(f'checking {files} for faults{where}')
         with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as threads:
             found |= zip(new, threads.map(lambda path: readers[path](path), new), strict=True)
         if place:

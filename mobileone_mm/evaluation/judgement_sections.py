@@ -1,7 +1,7 @@
 """What a page says of a model's mistakes: each class, precision and recall, confusion, the worst pictures."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +26,8 @@ MOST_LISTED = 20  # confusions
 MOST_CURVES = 7  # classes; beyond it, those with the lowest scores
 CURVE_POINTS = 200
 Values = npt.NDArray[np.float64]
-THRESHOLDS: Values = np.linspace(0.01, 0.99, 99)  # of scores
+STEP = 0.01
+THRESHOLDS: Values = np.linspace(STEP, 1 - STEP, 99)  # of scores
 
 
 def sections(judgement: Judgement, where: str) -> list[str]:
@@ -95,7 +96,8 @@ def curves_section(judgement: Judgement) -> str:
     """Precision against recall, of the classes that have something to find."""
     ranked, judging = judgement.ranked, judgement.judging
     assert ranked is not None, 'it was asked before'
-    annotated, lines, without = judgement.annotated(), [], []
+    annotated = judgement.annotated()
+    lines, drawn_labels, without = [], [], []
     known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
     for label, one in sorted(known, key=lambda pair: pair[1].score)[:MOST_CURVES]:
         recall, precision = curve(ranked, label, annotated[label])
@@ -104,6 +106,7 @@ def curves_section(judgement: Judgement) -> str:
             kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
             x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
             lines.append(Line(one.name, x, y, f'{judging.score} {_shown(one.score, judging.percent)}'))
+            drawn_labels.append(label)
         else:
             without.append(one.name)
     intro = 'Precision against recall: from the most confident predictions (left) to the least.'
@@ -113,24 +116,37 @@ def curves_section(judgement: Judgement) -> str:
         intro += f' No curve where nothing right was found: {", ".join(without)}.'
     drawn = [plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision')] if lines else []
     if lines and judging.nothing:  # of boxes alone a threshold decides whether they count
-        by_class = {one.name: f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, one in known}
+        by_class = {label: f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, _ in known}
         mean: Values = np.mean(list(by_class.values()), axis=0)
-        best = int(mean.argmax())
-        drawn.append(_f1_plot({line.name: by_class[line.name] for line in lines}, mean))
-        intro += (
-            f' The mean F1 of the classes is highest, {mean[best]:.3f}, if only boxes with a score of '
-            f'{THRESHOLDS[best]:.2f} or more count: a threshold for an app to begin with.'
-        )
+        least = float(ranked.scores.min())  # below it, nothing is known
+        best = _best(mean, least)
+        shown = [(line.name, by_class[label]) for label, line in zip(drawn_labels, lines, strict=True)]
+        drawn.append(_f1_plot([*shown, *([('mean of the classes', mean)] if len(known) > 1 else [])], least))
+        if mean[best]:
+            which = 'The mean F1 of the classes' if len(known) > 1 else 'F1'
+            intro += (
+                f' {which} is highest, {mean[best]:.3f}, if only boxes with a score of {THRESHOLDS[best]:.2f} or more '
+                'count: a threshold for an app to begin with.'
+            )
     return section('Precision and recall', plain(intro), plots(drawn))
 
 
-def _f1_plot(by_class: Mapping[str, Values], mean: Values) -> str:
-    """F1 against the threshold: of the classes that have curves, in the same colours, and the mean of all classes."""
-    shown = [*by_class.items(), ('mean of the classes', mean)]
-    lines = [
-        Line(name, THRESHOLDS.tolist(), f1.tolist(), f'{f1.max():.3f} at {THRESHOLDS[f1.argmax()]:.2f}')
-        for name, f1 in shown
-    ]
+def _best(f1: Values, least: float) -> int:
+    """The place of the threshold with the highest F1, of several in a row the middle one."""
+    known = np.flatnonzero(THRESHOLDS >= least - STEP)
+    if not len(known):
+        return len(THRESHOLDS) - 1
+    first = int(known[f1[known].argmax()])
+    lower = np.flatnonzero(f1[first:] < f1[first])
+    return first + (int(lower[0]) - 1 if len(lower) else len(f1) - 1 - first) // 2
+
+
+def _f1_plot(shown: Sequence[tuple[str, Values]], least: float) -> str:
+    """F1 against the threshold: of the classes that have curves, in the same colours, and their mean."""
+    lines = []
+    for name, f1 in shown:
+        best = _best(f1, least)
+        lines.append(Line(name, THRESHOLDS.tolist(), f1.tolist(), f'{f1[best]:.3f} at {THRESHOLDS[best]:.2f}'))
     return plot('F1 against the threshold', lines, 'least score that counts', 1.0, whole=False, up='F1')
 
 
@@ -178,7 +194,10 @@ def worst_section(judgement: Judgement, where: str) -> str:
     """The pictures with the worst mistakes."""
     intro = f'Of {where}, {judgement.judging.worst}. Mistakes are red.'
     if judgement.judging.nothing:
-        intro += ' A box with a high score that counts as wrong may be around something that nobody annotated.'
+        intro += (
+            ' On the left, these are boxes that were missed; on the right, boxes that were found where nothing, or '
+            'something else, is annotated. If such a box has a high score, look whether an annotation is missing.'
+        )
     figures = [_figure(one, judgement) for one in judgement.worst]
     body = '\n'.join(html for html, _ in figures)
     if all(pictures == 1 for _, pictures in figures):

@@ -26,7 +26,7 @@ def _row(check: Check) -> str:
     closeness = percent(check.share) if check.share else 'no difference'
     share = f'<span class="share">{bar(check.share)}<span class="percent">{closeness}</span></span>'
     return (
-        f'<tr class="{state}"><th scope="row">{plain(check.title)}{small(check.missing or check.widened)}</th>'
+        f'<tr class="{state}"><th scope="row">{plain(check.title)}{small(check.missing)}{small(check.widened)}</th>'
         f'<td class="mark">{MARKS[state]}</td><td>{share if check.made else ""}</td></tr>'
     )
 

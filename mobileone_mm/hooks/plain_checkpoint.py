@@ -103,7 +103,7 @@ class PlainCheckpointHook(Hook):  # type: ignore[misc]  # mmengine is untyped
 
 
 def _prefer_later(hook: CheckpointHook) -> None:
-    if hook.save_best:
+    if hook.save_best and hook.rule_map is CheckpointHook.rule_map:  # a kind of its own may have rules of its own
         hook.rule_map = AT_LEAST  # for 'auto', whose rule is chosen at the first validation
         rules = zip(hook.key_indicators or (), hook.rules, strict=False)
         hook.is_better_than.update({key: AT_LEAST[rule] for key, rule in rules if rule})

@@ -25,18 +25,19 @@ def content_of(dataset: Any, task: str) -> Content:
     Raises:
         DataError: it holds no image.
     """
-    sets = list(_innermost(dataset))
+    sets = list(innermost(dataset))
     infos = [one.get_data_info(index) for one in sets for index in range(len(one))]
     if not infos:
         raise DataError('the data set holds no image; set its paths in the config')
     return KINDS[task].content(dataset, sets, infos)
 
 
-def _innermost(dataset: Any) -> Iterator[Any]:
+def innermost(dataset: Any) -> Iterator[Any]:
+    """A data set without its wrappers; of several that are joined, each."""
     if hasattr(dataset, 'datasets'):  # ConcatDataset
         for one in dataset.datasets:
-            yield from _innermost(one)
+            yield from innermost(one)
     elif hasattr(dataset, 'dataset'):  # RepeatDataset, ClassBalancedDataset ...
-        yield from _innermost(dataset.dataset)
+        yield from innermost(dataset.dataset)
     else:
         yield dataset

@@ -1,6 +1,6 @@
 """A config's data, looked at whole: what is in it, what is wrong with it, and how its samples look."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from mobileone_mm.atomic import Output, replacing_together
 from mobileone_mm.datasets.class_faults import in_both
 from mobileone_mm.datasets.class_weights import class_weights
 from mobileone_mm.errors import ConfigError, DataError, printable, shown
-from mobileone_mm.inspection.by_task import KINDS, content_of
+from mobileone_mm.inspection.by_task import KINDS, content_of, innermost
 from mobileone_mm.inspection.content import IMAGES, PIXELS, Content, Spread
 from mobileone_mm.inspection.samples import samples_of, write_sheet
 from mobileone_mm.locks import holding
@@ -36,6 +36,7 @@ class Inspection:
         faults: what has to be mended before a training, by part; 'config' for what concerns all.
         notes: what a training survives and its user should know.
         samples: the sheet; None where it was not drawn.
+        checked: whether every file was looked into: of boxes, only this package's data sets do that.
     """
 
     task: str
@@ -43,6 +44,7 @@ class Inspection:
     faults: Mapping[str, str]
     notes: tuple[str, ...]
     samples: Path | None
+    checked: bool = True
 
 
 @holding()
@@ -91,9 +93,21 @@ def inspect(word: str, out: Path, count: int, seed: int, report: Path | None = N
     notes = _notes(parts)
     if task == 'detection' and 'train' in parts and not faults:
         notes += _unreached(config, datasets['train'])
-    found = Inspection(task, parts, faults, tuple(notes), None if sheet is None else out / SAMPLES)
+    found = Inspection(
+        task,
+        parts,
+        faults,
+        tuple(notes),
+        None if sheet is None else out / SAMPLES,
+        task != 'detection' or _checked(datasets.values()),
+    )
     _write(sheet, out, None if report is None else report_text(report_of(found, word)), report)
     return found
+
+
+def _checked(datasets: Iterable[Any]) -> bool:
+    """Whether the data sets looked into every file when they were read."""
+    return all(getattr(inner, 'check', False) for one in datasets for inner in innermost(one))
 
 
 def _write(sheet: bytes | None, out: Path, text: str | None, report: Path | None) -> None:

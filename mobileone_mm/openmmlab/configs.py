@@ -16,6 +16,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch import nn
 
 from mobileone_mm.errors import ConfigError, MobileOneError, one_line, printable
+from mobileone_mm.openmmlab.log import COLOURS
 from mobileone_mm.openmmlab.own_config import require_input_size
 from mobileone_mm.openmmlab.places import place_of
 from mobileone_mm.openmmlab.plain_config import PlainConfig, plain_config
@@ -141,7 +142,7 @@ def enter_scope(config: Config) -> None:
 def quiet(least: int = logging.WARNING) -> Iterator[None]:
     """Keep stdout for results: what hosts print is dropped, what they log from `least` upwards is a line on stderr.
 
-    Python's warnings are dropped too: they are about code, and none that the user wrote.
+    Their Python warnings are dropped too: they are about code, and none that the user wrote.
     """
     logger = MMLogger.get_current_instance()
     level = logger.level
@@ -167,4 +168,4 @@ class _Line(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         prefix = f'{record.levelname.lower()}: ' if record.levelno >= logging.WARNING else ''
-        return printable(f'{prefix}{record.getMessage()}', kept='\n\t')
+        return printable(f'{prefix}{COLOURS.sub("", super().format(record))}', kept='\n\t')

@@ -1,7 +1,10 @@
 """Entries of mmengine's log that a person should see on the screen as well."""
 
+import re
+
 from mmengine.logging import MMLogger
 
+COLOURS = re.compile(r'\x1b\[[\d;]*m')  # that mmengine writes into entries for a terminal
 ATTRIBUTE = 'on_screen'  # of a log record: the line that a screen shows for it
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mobileone_mm.errors import counted
+
 # Steps that a set of a few hundred pictures takes to be learned; measured on such sets: benchmarks/bccd.md,
 # segmentation.md and classification.md.
 STEPS = {'detection': 500, 'segmentation': 750, 'classification': 750}
@@ -38,11 +40,11 @@ class Amounts:
         total = self.epochs * self.steps
         return [
             f'batch_size = {self.batch}',
-            f'max_epochs = {self.epochs}  # of {self.steps} steps each, {total:,} steps in all',
+            f'max_epochs = {self.epochs}  # of {counted(self.steps, "step")} each, {total:,} steps in all',
         ]
 
     def __str__(self) -> str:
-        return f'{self.epochs} epochs of {self.steps} steps, with {self.batch} pictures a step'
+        return f'{self.epochs} epochs of {counted(self.steps, "step")}, with a batch of {self.batch}'
 
 
 def amounts_for(task: str, pictures: int) -> Amounts:

@@ -198,8 +198,9 @@ def _flip_lines(changes: Changes) -> Iterator[str]:
         return
     tilt = f'{100 * abs(upside.slope):.1f} % of the range {"brighter" if upside.slope > 0 else "darker"}'
     seen = (
-        f'boxes of a class are up to {upside.tall:.2f} times as tall as wide, or as wide as tall, they lie at '
-        f'{share(upside.low)} of the height on average, and the upper half of a picture is {tilt} than the lower'
+        f'boxes of a class are up to {upside.tall:.2f} times as tall as wide, or as wide as they are tall; '
+        f'they lie at {share(upside.low)} of the height on average; and the upper half of a picture is {tilt} than the '
+        'lower'
     )
     if changes.flips == EVERY:
         yield from comment(

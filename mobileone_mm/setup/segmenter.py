@@ -61,7 +61,8 @@ def propose(found: Found, draft: Draft, wishes: Wishes) -> Proposal:
         ('batch_size', 'max_epochs', 'class_weight'),
     )
     rare = [name for name, part in zip(meaning.classes, meaning.shares, strict=True) if part < RARE]
-    nothing = f'; without a class: id {", ".join(map(str, meaning.ignored))}' if meaning.ignored else ''
+    ids = ', '.join(map(str, meaning.ignored))
+    nothing = f'; without a class: {"id" if len(meaning.ignored) == 1 else "ids"} {ids}' if ids else ''
     said_rare = f'; rare: {", ".join(map(printable, rare[:MOST_LISTED]))}' if rare else ''
     lines = (
         f'{KINDS[draft.template]}: {count:,} training pictures, {val:,} for validation; {sizes_said(sizes)}',
@@ -98,7 +99,8 @@ def _settings(
     if meaning.named:
         yield f'# Class names: {meaning.named}, in the order of the ids.'
     if beyond := set(meaning.ignored) - set(wishes.ignored or ()):
-        yield f'# Id {min(beyond)} is ignored: there is no class name left for it.'
+        many = f'Ids {", ".join(map(str, sorted(beyond)))} are' if len(beyond) > 1 else f'Id {min(beyond)} is'
+        yield f'# {many} ignored: no class name is left.'
     if not wishes.input_size:
         own = 'this is their shape, in multiples of 32 px'
         shape = own if size[0] != size[1] else 'a square, since they are squares or of different shapes'

@@ -1,10 +1,9 @@
 """Which entries of a training's log get a line on the screen, and which line."""
 
 import logging
-import re
 
 from mobileone_mm.errors import one_line
-from mobileone_mm.openmmlab.log import ATTRIBUTE
+from mobileone_mm.openmmlab.log import ATTRIBUTE, COLOURS
 
 LONGEST = 300  # characters of a line; the log has the whole entry
 # Addressed to the authors of mmengine and its packages, or true of every sound run.
@@ -18,7 +17,6 @@ NOISE = (
     'Advance dataloader',  # mmengine, of a resumed loop of iterations: no picture is loaded for it
     'Image shapes are different in the batch',  # mmseg, of the pictures before they were resized
 )
-COLOURS = re.compile(r'\x1b\[[\d;]*m')
 
 
 def line_for(record: logging.LogRecord) -> str | None:

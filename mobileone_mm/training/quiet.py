@@ -26,6 +26,7 @@ from mobileone_mm.cli import say
 from mobileone_mm.errors import CheckpointError, ConfigError, printable
 from mobileone_mm.hooks.unwrap import unwrapped
 from mobileone_mm.openmmlab.data_sets import explained, require_plain_classes
+from mobileone_mm.openmmlab.log import COLOURS
 from mobileone_mm.openmmlab.loops import require_batches
 from mobileone_mm.training import notes, ranks
 from mobileone_mm.weights import matching
@@ -56,7 +57,7 @@ class Plain(logging.Formatter):
         self._inner = inner
 
     def format(self, record: logging.LogRecord) -> str:
-        return printable(notes.COLOURS.sub('', self._inner.format(record)), kept='\n\t')
+        return printable(COLOURS.sub('', self._inner.format(record)), kept='\n\t')
 
 
 class Log(io.TextIOBase):

@@ -86,7 +86,7 @@ def training_config(word: str, options: Options) -> Config:
     if options.no_check:
         _leave_out_checks(word, config)
     if options.weights is not None:
-        _start_from(word, config, options.weights)
+        _start_from(word, config, options.weights, resumes=options.resume is not None)
     return config
 
 
@@ -221,16 +221,40 @@ def _leave_out_checks(word: str, config: Config) -> None:
         )
 
 
-def _start_from(word: str, config: Config, weights: str) -> None:
-    backbone = (config.get('model') or {}).get('backbone')
+def _start_from(word: str, config: Config, weights: str, resumes: bool) -> None:
+    """Let the backbone start from a file; one that a resumed run does not read need not exist any more."""
+    model = config.get('model') or {}
+    backbone = model.get('backbone')
     if not isinstance(backbone, dict):
         raise ConfigError(
             f'{word}: `weights` given, which are for `model.backbone`, and this config has none; name the file in the '
             '`init_cfg` of the part of the model that it is for'
         )
-    named = backbone.get('init_cfg')
-    kept = named if isinstance(named, dict) and named.get('type') == 'Pretrained' else {'type': 'Pretrained'}
-    backbone['init_cfg'] = {**kept, 'checkpoint': _existing(os.path.expanduser(weights), 'weight file')}
+    others = {'model.init_cfg': _pretrained(model), 'model.pretrained': model.get('pretrained')}
+    others |= {} if resumes else {'load_from': config.get('load_from')}
+    if taken := [name for name, found in others.items() if found]:
+        raise ConfigError(
+            f'{word}: `weights` given, but {taken[0]} of this config fills the backbone after that; set {taken[0]} '
+            'instead, with `cfg_options` or in the file'
+        )
+    path = os.path.expanduser(weights)
+    kept = {key: value for key, value in _pretrained(backbone).items() if key == 'without_se'}
+    backbone['init_cfg'] = {
+        'type': 'Pretrained',
+        **kept,
+        'checkpoint': path if resumes else _existing(path, 'weight file'),
+    }
+
+
+def _pretrained(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The rule by which a part of a model is filled from a file; empty where none is."""
+    given = part.get('init_cfg') or ()
+    for rule in [given] if isinstance(given, Mapping) else given:
+        name = rule.get('type')
+        if (name if isinstance(name, str) else getattr(name, '__name__', '')).startswith('Pretrained'):
+            found: Mapping[str, Any] = rule
+            return found
+    return {}
 
 
 def _existing(source: str, what: str = 'checkpoint') -> str:

@@ -121,8 +121,14 @@ def test_mosaics_hold_four_pictures_until_the_last_epochs(tmp_path: Path) -> Non
     config = config_of('mosaic', tmp_path)
     init_default_scope('mmdet')
     pictures = DATASETS.build(config.train_dataloader.dataset)
+    boxes = [len(pictures[index]['data_samples'].gt_instances) for index in range(len(pictures))]
     assert pictures[0]['inputs'].shape == (3, 320, 320)
-    assert {hook.type: hook.get('num_last_epochs') for hook in config.custom_hooks}['mmdet.YOLOXModeSwitchHook'] == 2
+    (switch,) = (hook for hook in config.custom_hooks if hook.type == 'mmdet.YOLOXModeSwitchHook')
+    assert switch.num_last_epochs == 2
+    pictures.update_skip_type_keys(switch.skip_type_keys)
+    assert pictures[0]['inputs'].shape == (3, 320, 320)
+    after = [len(pictures[index]['data_samples'].gt_instances) for index in range(len(pictures))]
+    assert max(after) <= 4 < max(boxes)  # a picture has four
 
 
 def test_the_last_scores_of_all_logs_count(tmp_path: Path) -> None:

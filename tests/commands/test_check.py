@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from own_folders import write_coco
+from own_folders import CLASSES, write_coco
 from small_classes import write, write_set
 from small_sets import BOXES, SIDE, write_boxes, write_masks
 
 from mobileone_mm import cli
 from mobileone_mm.commands import init
-from mobileone_mm.commands.check import main
+from mobileone_mm.commands.check import UNOPENED, main
+from mobileone_mm.openmmlab.own_config import own_config
 
 
 @pytest.fixture(autouse=True)
@@ -263,3 +264,15 @@ def test_a_pipeline_that_does_not_pack_is_a_fault_of_the_config(
     assert err.startswith('error: ')
     assert 'a defect' not in err
     assert not Path(f'{name}_check').exists()
+
+
+def test_files_that_no_data_set_looks_into_are_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+    write_coco(Path('own'), files=('annotations/train.json', 'annotations/val.json'))
+    for check, said in (
+        ('True', 'no faults found'),
+        ('False', UNOPENED),
+    ):
+        text = own_config('ssd_mobileone_s0_own_coco', CLASSES, 'own/', {})
+        Path('boxes.py').write_text(f'{text}\ntrain_dataloader["dataset"].update(check={check})\n')
+        lines, _ = checked('boxes.py', status=0, capsys=capsys)
+        assert [line for line in lines if line == said], lines

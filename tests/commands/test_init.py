@@ -281,7 +281,7 @@ def test_a_folder_is_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
     assert sides.startswith('found   box sizes (square root of the area) at 320 x 320 px: ')
     assert reach.startswith('chosen  maps from a stride of 8 px on; an anchor reaches (IoU 0.5) ')
     assert changes == 'chosen  flips: horizontal; Expand: no'
-    assert amounts == 'chosen  125 epochs of 4 steps, with 2 pictures a step'
+    assert amounts == 'chosen  125 epochs of 4 steps, with a batch of 2'
     assert start.startswith(
         "chosen  MobileOne-S0 with Apple's ImageNet weights, which the first training downloads, or "
     )

@@ -398,7 +398,7 @@ def test_unchanged_files_are_read_once(tmp_path: Path, monkeypatch: pytest.Monke
     assert {path: path.stat().st_mtime_ns for path in root.rglob('*')} == before
     write_set(root, {'a.png': ids(0, 2, 1)}, [])
     assert picture_facts.look_at(*paths, said.append)[str(root / 'masks/a.png')].values == (0, 1, 2)
-    assert said[1].startswith('checking 1 images and masks for faults')
+    assert said[1].startswith('checking 1 image or mask for faults')
 
 
 def test_what_could_not_be_read_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The page about an evaluation: whole, and of the very predictions that were scored."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ def test_a_class_of_which_nothing_right_was_found_has_no_curve_and_is_named() ->
     assert [text for text in start[3 : start.index('Confusion')] if text in {'cat', 'dog'}] == ['dog']
 
 
-def judged_boxes(*found: tuple[int, int, float]) -> Judgement:
+def judged_boxes(
+    *found: tuple[int, int, float], classes: Sequence[str] = ('cat', 'dog'), annotated: int = 2
+) -> Judgement:
     """Of two annotated boxes, a cat's and a dog's: each found one has the place of one of them, a label and a score."""
     boxes = [[10.0, 10.0, 50.0, 50.0], [100.0, 10.0, 140.0, 50.0]]
     sample = DetDataSample(metainfo={'ori_shape': (100, 200)})
@@ -110,24 +113,41 @@ def judged_boxes(*found: tuple[int, int, float]) -> Judgement:
         labels=torch.tensor([label for _, label, _ in found]),
         scores=torch.tensor([score for _, _, score in found]),
     )
-    instances = [{'bbox': box, 'bbox_label': label, 'ignore_flag': 0} for label, box in enumerate(boxes)]
-    judgement = Judgement(BOXES, ['cat', 'dog'])
+    instances = [{'bbox': box, 'bbox_label': label, 'ignore_flag': 0} for label, box in enumerate(boxes[:annotated])]
+    judgement = Judgement(BOXES, classes)
     judgement.add({'instances': instances}, sample)
     return judgement
 
 
 def test_the_threshold_with_the_highest_f1_is_named() -> None:
-    # The dog's box is taken for a cat with 0.4; with a threshold above that, both classes are right.
+    # The dog's box is taken for a cat with 0.4. Between that and the 0.6 of the right box, both classes are right.
     html = ''.join(sections(judged_boxes((0, 0, 0.9), (1, 1, 0.6), (1, 0, 0.4)), 'x'))
     texts = table(html, 'Precision and recall')
-    assert 'The mean F1 of the classes is highest, 1.000, if only boxes with a score of 0.41 or more count' in texts[1]
+    assert 'The mean F1 of the classes is highest, 1.000, if only boxes with a score of 0.50 or more count' in texts[1]
     assert {'Precision against recall', 'F1 against the threshold'} <= set(texts)
     legend = texts[texts.index('F1 against the threshold') :]
     assert [legend[legend.index(name) + 1] for name in ('cat', 'dog', 'mean of the classes')] == [
-        '1.000 at 0.41',
-        '1.000 at 0.01',
-        '1.000 at 0.41',
+        '1.000 at 0.65',
+        '1.000 at 0.50',
+        '1.000 at 0.50',
     ]
+
+
+def test_a_threshold_below_what_was_found_is_not_named() -> None:
+    texts = table(''.join(sections(judged_boxes((0, 0, 0.9), (1, 1, 0.9)), 'x')), 'Precision and recall')
+    assert 'a score of 0.89 or more count' in texts[1]
+
+
+def test_boxes_below_every_threshold_have_none() -> None:
+    texts = table(''.join(sections(judged_boxes((0, 0, 0.005), (1, 1, 0.004)), 'x')), 'Precision and recall')
+    assert 'is highest' not in texts[1]
+
+
+def test_of_a_single_class_there_is_no_mean() -> None:
+    html = ''.join(sections(judged_boxes((0, 0, 0.9), classes=['cat'], annotated=1), 'x'))
+    texts = table(html, 'Precision and recall')
+    assert ' F1 is highest, 1.000, ' in texts[1]
+    assert 'mean of the classes' not in texts
 
 
 def test_without_a_right_box_there_is_no_threshold_to_name() -> None:

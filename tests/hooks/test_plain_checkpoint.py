@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from odd_names import NAMES
 
@@ -14,6 +16,14 @@ from mobileone_mm.errors import CheckpointError, UsageError
 
 PLAIN = {'type': 'mobileone_mm.PlainCheckpointHook'}
 EMA = {'type': 'EMAHook', 'momentum': 0.3}
+
+
+@HOOKS.register_module()
+class KeepsTheFirst(CheckpointHook):  # type: ignore[misc]
+    """mmengine lets downstream packages bring rules."""
+
+    rule_map = {'first': lambda new, best: best == 0}  # noqa: RUF012 - as mmengine's
+    init_value_map = {'first': 0}  # noqa: RUF012
 
 
 def test_mmengines_own_still_need_it(config: Config, build: Callable[..., Runner]) -> None:
@@ -50,6 +60,26 @@ def test_of_equal_scores_the_last_is_the_best(
     build(config, *hooks).train()
     (best,) = Path(config.work_dir).glob('best_*.pth')
     assert best.stem.endswith('epoch_2' if hooks else 'epoch_1')  # mmengine's own keeps the first
+
+
+def test_of_equal_scores_of_which_the_lowest_counts_the_last_is_the_best(
+    config: Config, build: Callable[..., Runner]
+) -> None:
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.default_hooks.checkpoint.rule = 'less'
+    build(config, PLAIN).train()
+    (best,) = Path(config.work_dir).glob('best_*.pth')
+    assert best.stem.endswith('epoch_2')
+
+
+def test_a_kind_of_checkpoint_hook_with_rules_of_its_own_keeps_them(
+    config: Config, build: Callable[..., Runner]
+) -> None:
+    config.optim_wrapper.optimizer.lr = 0.0
+    config.default_hooks.checkpoint.update(type='KeepsTheFirst', rule='first')
+    build(config, PLAIN).train()
+    (best,) = Path(config.work_dir).glob('best_*.pth')
+    assert best.stem.endswith('epoch_1')
 
 
 def test_a_resumed_run_is_the_unbroken_one(config: Config, build: Callable[..., Runner]) -> None:

@@ -60,7 +60,7 @@ def test_it_is_kept_up_to_date(config: Config, build: Callable[..., Runner]) -> 
     runner.train()
     html = page_of(config).read_text()
     first, second = watch.said
-    assert re.fullmatch(r'Training: epoch 1 of 2, \d+:\d\d:\d\d left', first)
+    assert re.fullmatch(r'Training: epoch 1 of 2, until about \d\d:\d\d', first)
     assert second == 'Training: epoch 2 of 2'
     reader = Reader(html)
     assert reader.texts[reader.texts.index('training') :][:2] == ['training', 'Ended after epoch 2 of 2']

@@ -277,6 +277,10 @@ test_dataloader = None
             {'type': 'Pretrained', 'checkpoint': 'old.pth', 'without_se': True},
         ),
         (
+            "dict(backbone=dict(type='Any', init_cfg=[dict(type='Normal'), dict(type='Pretrained', without_se=True)]))",
+            {'type': 'Pretrained', 'checkpoint': 'old.pth', 'without_se': True},
+        ),
+        (
             "dict(backbone=dict(type='Any', init_cfg=[dict(type='Normal', layer='Conv2d')]))",
             {'type': 'Pretrained', 'checkpoint': 'old.pth'},
         ),
@@ -287,6 +291,31 @@ def test_weights_take_the_place_of_the_configs_and_keep_how_they_are_read(
 ) -> None:
     write(scope, f'model = {model}')
     assert settings.training_config('any.py', Options(weights='old.pth')).model.backbone.init_cfg == init_cfg
+
+
+@pytest.mark.parametrize(
+    ('more', 'named'),
+    [
+        ("model.update(init_cfg=dict(type='Pretrained', checkpoint='whole.pth'))", 'model.init_cfg'),
+        ("model.update(pretrained='whole.pth')", 'model.pretrained'),
+        ("load_from = 'whole.pth'", 'load_from'),
+    ],
+)
+def test_weights_that_another_file_would_replace_are_refused(more: str, named: str, scope: str) -> None:
+    write(scope, f"model = dict(backbone=dict(type='Any'))\n{more}")
+    with pytest.raises(ConfigError, match=rf'but {named} of this config fills the backbone after that; set {named} '):
+        settings.training_config('any.py', Options(weights='old.pth'))
+
+
+def test_weights_that_a_resumed_run_does_not_read_may_be_gone(scope: str) -> None:
+    write(scope, "model = dict(backbone=dict(type='Any'))")
+    config = settings.training_config('any.py', Options(weights='gone.pth', resume='old.pth'))
+    assert config.model.backbone.init_cfg.checkpoint == 'gone.pth'
+
+
+def test_the_student_of_a_distillation_is_filled_by_another_key() -> None:
+    with pytest.raises(ConfigError, match=r'model\.init_cfg of this config fills the backbone after that'):
+        settings.training_config('mobileone_s0_distill_in1k', Options(weights=__file__))
 
 
 def test_weights_need_a_backbone_and_a_file(scope: str) -> None:

@@ -72,7 +72,7 @@ def drawn_judged(
     title, and with the number of its boxes in words.
     """
     areas = (truth.boxes[:, 2:] - truth.boxes[:, :2]).prod(axis=1)
-    sides = ('annotated; red: missed', truth, missed, areas), ('found; red: wrong', found, wrong, found.scores)
+    sides = ('annotated', truth, missed, areas), ('found', found, wrong, found.scores)
     shown = []
     for title, boxes, marked, weights in sides:
         kept = np.zeros(len(marked), dtype=bool)
