@@ -108,6 +108,12 @@ train_pipeline[:] = [
     dict(step, **own_colours) if step['type'] == 'PhotoMetricDistortion' else step for step in train_pipeline
 ]
 """
+FEWER_MAPS = """
+kept = len(out_indices) + 1
+model['neck'].update(out_channels=channels[:kept], level_strides=(2,), level_paddings=(1,))
+model['bbox_head'].update(in_channels=channels[:kept])
+model['bbox_head']['anchor_generator'].update(strides=strides[:kept], base_sizes=anchors[:kept])
+"""
 VARIANTS = {
     'init': Variant('as init writes it'),
     'template': Variant('the template, which does not look at the boxes', '\ninput_size = 320\n', by_hand=True),
@@ -116,6 +122,7 @@ VARIANTS = {
     ),
     'ema': Variant('averaged weights', EMA),
     'mosaic': Variant('mosaics of four pictures in two thirds of the epochs', MOSAIC),
+    'fewer_maps': Variant('one map beyond those of the backbone', FEWER_MAPS),
     'less_hue': Variant('hues that move by 4 degrees at most, not 18', COLOURS.format(changed='hue_delta=4')),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),
