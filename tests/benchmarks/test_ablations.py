@@ -12,6 +12,7 @@ from small_classes import write_set
 
 import ablations
 from ablations import VARIANTS, Options, Trained, config_text, measured, sizes, table_of, trained
+from feeding_chains import written_steps
 from mobileone_mm.errors import MobileOneError, UsageError
 from mobileone_mm.models.backbones.block import MobileOneBlock
 
@@ -76,7 +77,7 @@ def test_options_reach_the_config(options: Options, tmp_path: Path) -> None:
         path.write_text(config_text('k1', 7, replace(options, weights=given)))
         config = Config.fromfile(path)
         assert config.train_cfg.max_epochs == config.train_cfg.val_interval == config.param_scheduler[1].end == 2
-        assert config.train_dataloader.dataset.pipeline[1].scale == 64
+        assert written_steps(config.train_dataloader.dataset.pipeline)[1].scale == 64
         assert config.randomness.seed == 7
         assert config.optim_wrapper.optimizer.lr == lr
         init_cfg = config.model.backbone.init_cfg
