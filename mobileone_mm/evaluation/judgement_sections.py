@@ -96,8 +96,8 @@ def curves_section(judgement: Judgement) -> str:
     """Precision against recall, of the classes that have something to find."""
     ranked, judging = judgement.ranked, judgement.judging
     assert ranked is not None, 'it was asked before'
-    annotated = judgement.annotated()
-    lines, drawn_labels, without = [], [], []
+    annotated, without = judgement.annotated(), []
+    lines: dict[int, Line] = {}  # by label
     known = [(label, one) for label, one in enumerate(judgement.of_classes()) if one.annotated]
     for label, one in sorted(known, key=lambda pair: pair[1].score)[:MOST_CURVES]:
         recall, precision = curve(ranked, label, annotated[label])
@@ -105,8 +105,7 @@ def curves_section(judgement: Judgement) -> str:
         if len(right):
             kept = right[np.linspace(0, len(right) - 1, min(len(right), CURVE_POINTS)).round().astype(int)]
             x, y = [0.0, *recall[kept].tolist()], [float(precision[0]), *precision[kept].tolist()]
-            lines.append(Line(one.name, x, y, f'{judging.score} {_shown(one.score, judging.percent)}'))
-            drawn_labels.append(label)
+            lines[label] = Line(one.name, x, y, f'{judging.score} {_shown(one.score, judging.percent)}')
         else:
             without.append(one.name)
     intro = 'Precision against recall: from the most confident predictions (left) to the least.'
@@ -114,14 +113,18 @@ def curves_section(judgement: Judgement) -> str:
         intro += f' The {MOST_CURVES} classes with the lowest scores.'
     if without:
         intro += f' No curve where nothing right was found: {", ".join(without)}.'
-    drawn = [plot('Precision against recall', lines, 'recall', 1.0, whole=False, up='precision')] if lines else []
+    drawn = []
+    if lines:
+        drawn.append(plot('Precision against recall', [*lines.values()], 'recall', 1.0, whole=False, up='precision'))
     if lines and judging.nothing:  # of boxes alone a threshold decides whether they count
         by_class = {label: f1_scores(ranked, label, annotated[label], THRESHOLDS) for label, _ in known}
         mean: Values = np.mean(list(by_class.values()), axis=0)
         least = float(ranked.scores.min())  # below it, nothing is known
         best = _best(mean, least)
-        shown = [(line.name, by_class[label]) for label, line in zip(drawn_labels, lines, strict=True)]
-        drawn.append(_f1_plot([*shown, *([('mean of the classes', mean)] if len(known) > 1 else [])], least))
+        shown = [(line.name, by_class[label]) for label, line in lines.items()]
+        if len(known) > 1:
+            shown.append(('mean of the classes', mean))
+        drawn.append(_f1_plot(shown, least))
         if mean[best]:
             which = 'The mean F1 of the classes' if len(known) > 1 else 'F1'
             intro += (

@@ -24,7 +24,7 @@ from mobileone_mm.watching.curves import curves_of, logged
 from mobileone_mm.watching.page import Training, page
 
 MOST_PICTURES = 8  # of a validation, the worst
-DAY = 12 * 3600  # seconds; a time that is further away has a date
+FAR = 12 * 3600  # seconds; an end that is further away has a date
 CLOCK = '%Y-%m-%d %H:%M:%S'
 
 
@@ -138,7 +138,7 @@ class Record:
             return far
         seconds = (time.monotonic() - self._start) / steps * left
         end = datetime.now().astimezone() + timedelta(seconds=seconds)
-        return f'{far}, until about {end:%H:%M}' if seconds < DAY else f'{far}, until about {end:%Y-%m-%d %H:%M}'
+        return f'{far}, until about {end:%H:%M}' if seconds < FAR else f'{far}, until about {end:%Y-%m-%d %H:%M}'
 
     def _facts(self, runner: Runner, over: bool) -> list[tuple[str, str, str]]:
         validation = f', {len(runner.val_dataloader.dataset)} for validation' if runner.val_loop else ''
