@@ -108,11 +108,16 @@ train_pipeline[:] = [
     dict(step, **own_colours) if step['type'] == 'PhotoMetricDistortion' else step for step in train_pipeline
 ]
 """
-FEWER_MAPS = """
-kept = len(out_indices) + 1
-model['neck'].update(out_channels=channels[:kept], level_strides=(2,), level_paddings=(1,))
-model['bbox_head'].update(in_channels=channels[:kept])
-model['bbox_head']['anchor_generator'].update(strides=strides[:kept], base_sizes=anchors[:kept])
+COARSER_MAPS = """
+channels, strides = (*channels, 512, 256), [*strides, 64, 107]
+anchors += [
+    [(207, 207), (246, 246), (292, 159), (159, 292)],
+    [(284, 284), (302, 302), (321, 207), (207, 321)],
+]
+finer = dict(in_channels=channels[: len(out_indices)], out_channels=channels, norm_cfg=norm_cfg)
+model['neck'] = dict(finer, level_strides=(2, 2), level_paddings=(1, 1))
+model['bbox_head'].update(in_channels=channels)
+model['bbox_head']['anchor_generator'].update(strides=strides, base_sizes=anchors)
 """
 VARIANTS = {
     'init': Variant('as init writes it'),
@@ -122,7 +127,7 @@ VARIANTS = {
     ),
     'ema': Variant('averaged weights', EMA),
     'mosaic': Variant('mosaics of four pictures in two thirds of the epochs', MOSAIC),
-    'fewer_maps': Variant('one map beyond those of the backbone', FEWER_MAPS),
+    'coarser_maps': Variant('two more maps, of 5 x 5 and 3 x 3 cells, that a neck adds', COARSER_MAPS),
     'less_hue': Variant('hues that move by 4 degrees at most, not 18', COLOURS.format(changed='hue_delta=4')),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),

@@ -109,7 +109,7 @@ def written(proposal: Proposal, *more: str, name: str = 'own.py') -> Path:
     return path
 
 
-def tiny_ssd(proposal: Proposal, name: str = 'own.py', channels: tuple[int, ...] = (16, 32, 64, 32, 32)) -> Path:
+def tiny_ssd(proposal: Proposal, name: str = 'own.py', channels: tuple[int, ...] = (16, 32, 64)) -> Path:
     """A detector's config as it is written, on a backbone of a few channels and without weights to download."""
     text = re.sub(r'^channels = .*?  #', f'channels = {channels}  #', proposal.text, flags=re.M)
     lines = [f"model['backbone'].update(arch={TINY}, init_cfg=None)"]

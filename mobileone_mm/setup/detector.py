@@ -26,13 +26,7 @@ MOST_SHARES = 6  # classes whose shares stand in a line
 
 MODEL = """dict(
     backbone=dict(out_indices=out_indices, train_impl='auto'),  # the same steps in less time: docs/training-cost.md
-    neck=dict(
-        in_channels=channels[: len(out_indices)],
-        out_channels=channels,
-        level_strides={strides},
-        level_paddings={paddings},
-        norm_cfg=norm_cfg,
-    ),
+    {neck}
     bbox_head=dict(
         in_channels=channels,
         num_classes=len(classes),
@@ -42,6 +36,14 @@ MODEL = """dict(
     # An anchor whose IoU with a box is 0.4 to 0.5 counts neither as object nor as background.
     train_cfg=dict(assigner=dict(neg_iou_thr=0.4)),
 )"""
+NO_NECK = 'neck=None,  # no maps but those of the backbone'
+NECK = """neck=dict(
+        in_channels=channels[: len(out_indices)],
+        out_channels=channels,
+        level_strides={strides},
+        level_paddings={paddings},
+        norm_cfg=norm_cfg,
+    ),"""
 REPLACED = ('batch_size', 'max_epochs', 'train_pipeline', 'test_pipeline')  # the template's lines that are chosen
 
 
@@ -79,7 +81,8 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     known = _looked_at(draft.root, plain, wishes.side(SIDE))
     maps, classes = known.choice.chosen, known.boxes.classes
     added = len(maps.anchors.strides) - len(maps.stages)
-    changed = {'model': MODEL.format(strides=(2,) * added, paddings=(1,) * added)}
+    neck = NECK.format(strides=(2,) * added, paddings=(1,) * added) if added else NO_NECK
+    changed = {'model': MODEL.format(neck=neck)}
     settings = list(_settings(known, wishes.variant))
     text = with_settings(plain, title('An SSD', draft.root), wishes.variant, settings, changed, REPLACED)
     low, middle, high = np.percentile(known.sides, (5, 50, 95))
@@ -158,7 +161,8 @@ def _map_lines(known: _Set, variant: str) -> Iterator[str]:
         yield from comment(f'{small}, so the finest map has a stride of 16.')
     yield f'out_indices = {chosen.stages}  # backbone stages whose maps are used'
     channels = chosen.channels(ARCHITECTURES[variant]['width_factor'])
-    yield f'channels = {channels}  # of each map: from {variant.upper()}, then from layers that the neck adds'
+    added = ', then from layers that the neck adds' if len(channels) > len(chosen.stages) else ''
+    yield f'channels = {channels}  # of each map: from {variant.upper()}{added}'
     yield f'strides = {list(chosen.anchors.strides)}'
     yield from comment(
         'Widths and heights of the anchors in px at the input, map by map: k-means with 1 - IoU over the training '

@@ -16,7 +16,10 @@ GAIN = 0.05  # by which a finer map, or more anchors, has to raise the share of 
 COUNTS = (4, 6)  # anchors of a cell: as many as fit most sets, and as many as the paper's config has
 EXTRA_CHANNELS = (512, 256, 256, 128)  # of the maps that SSDNeck adds, as in configs/_base_/ssdlite.py
 FINE, COARSE = (1, 2, 3), (2, 3)  # the backbone's stages that make maps: from a stride of 8 px on, or of 16
-FINE_EXTRA, COARSE_EXTRA = 2, 4  # maps that SSDNeck adds to them
+COARSE_EXTRA = 4  # maps that SSDNeck adds to COARSE, as in the paper's config
+# A neck adds maps to FINE until one has no more cells than this along a side: at the paper's 320 px none is needed,
+# and what the neck would cost pays for the map of stride 8.
+LAST_CELLS = 10
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,10 @@ class Choice:
 
 def strides_of(side: int, stages: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Strides and cells of the maps at an input of `side` px: halved and rounded up from one to the next."""
+    fine = tuple(stages) == FINE
+    least = len(stages) + (0 if fine else COARSE_EXTRA)
     cells = [-(-side // 2 ** (stages[0] + 2))]
-    while len(cells) < len(stages) + (FINE_EXTRA if tuple(stages) == FINE else COARSE_EXTRA):
+    while len(cells) < least or (fine and cells[-1] > LAST_CELLS):
         cells.append(-(-cells[-1] // 2))
     return tuple(round(side / count) for count in cells), tuple(cells)
 

@@ -179,12 +179,15 @@ def _map_lines(maps: Maps, width_factor: Sequence[float]) -> Iterator[str]:
     channels = maps.channels(width_factor)
     added = len(channels) - len(maps.stages)
     yield f'backbone=dict(out_indices={maps.stages}),'
-    yield 'neck=dict('
-    yield f'    in_channels={channels[: len(maps.stages)]},'
-    yield f'    out_channels={channels},'
-    yield f'    level_strides={(2,) * added},'
-    yield f'    level_paddings={(1,) * added},'
-    yield '),'
+    if added:
+        yield 'neck=dict('
+        yield f'    in_channels={channels[: len(maps.stages)]},'
+        yield f'    out_channels={channels},'
+        yield f'    level_strides={(2,) * added},'
+        yield f'    level_paddings={(1,) * added},'
+        yield '),'
+    else:
+        yield 'neck=None,'
     yield 'bbox_head=dict('
     yield f'    in_channels={channels},'
     yield from _generator_lines(maps.anchors)

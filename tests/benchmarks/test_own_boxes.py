@@ -8,7 +8,7 @@ import pytest
 import torch
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import DATASETS, init_default_scope
+from mmengine.registry import DATASETS, MODELS, init_default_scope
 from mmengine.structures import InstanceData
 from own_folders import write_voc
 
@@ -106,6 +106,26 @@ def test_the_template_has_coarser_maps_and_anchors_that_look_at_no_box(tmp_path:
     assert template.model.bbox_head.anchor_generator.type == 'SSDAnchorGenerator'
     assert template.train_dataloader.dataset.ann_file == init.train_dataloader.dataset.ann_file
     assert template.classes == init.classes
+
+
+def test_coarser_maps_have_anchors_of_their_own(tmp_path: Path) -> None:
+    root = write_voc(tmp_path / 'set', side=6)
+    maps = {}
+    for name in ('init', 'coarser_maps'):
+        path = tmp_path / f'{name}.py'
+        text = own_boxes.written(str(root), VARIANTS[name])
+        path.write_text(config_text(text, name, 0, 6, tmp_path / 'fused.pth', one_branch=True))
+        config = Config.fromfile(path, import_custom_modules=False)
+        config.model.backbone.init_cfg = None
+        init_default_scope('mmdet')
+        model = MODELS.build(config.model).eval()
+        with torch.no_grad():
+            scores, _ = model(torch.zeros(1, 3, 320, 320))
+        maps[name] = [tuple(one.shape[1:]) for one in scores]
+        assert len(config.anchors) == len(scores)
+    per_cell = 4 * (2 + 1)  # anchors; classes and the background
+    assert maps['init'] == [(per_cell, side, side) for side in (40, 20, 10)]
+    assert maps['coarser_maps'] == [(per_cell, side, side) for side in (40, 20, 10, 5, 3)]
 
 
 def test_other_colours_reach_the_pipeline_that_trains(tmp_path: Path) -> None:

@@ -70,9 +70,11 @@ def test_tiny_boxes_are_reached_less_and_that_is_said() -> None:
     ('side', 'stages', 'strides', 'cells'),
     [
         (320, COARSE, (16, 32, 64, 107, 160, 320), (20, 10, 5, 3, 2, 1)),  # as configs/_base_/ssdlite.py has them
-        (320, FINE, (8, 16, 32, 64, 107), (40, 20, 10, 5, 3)),
-        (416, FINE, (8, 16, 32, 59, 104), (52, 26, 13, 7, 4)),
-        (96, FINE, (8, 16, 32, 48, 96), (12, 6, 3, 2, 1)),
+        (320, FINE, (8, 16, 32), (40, 20, 10)),
+        (96, FINE, (8, 16, 32), (12, 6, 3)),
+        (416, FINE, (8, 16, 32, 59), (52, 26, 13, 7)),  # more where 32 px are little of the picture
+        (640, FINE, (8, 16, 32, 64), (80, 40, 20, 10)),
+        (1280, FINE, (8, 16, 32, 64, 128), (160, 80, 40, 20, 10)),
     ],
 )
 def test_strides(side: int, stages: tuple[int, ...], strides: tuple[int, ...], cells: tuple[int, ...]) -> None:
@@ -81,6 +83,8 @@ def test_strides(side: int, stages: tuple[int, ...], strides: tuple[int, ...], c
 
 def test_channels_are_those_of_the_stages() -> None:
     fine, coarse = choose_maps(boxes((300, 20)), 320).chosen, choose_maps(boxes((300, 60)), 320).chosen
-    assert fine.channels(ARCHITECTURES['s0']['width_factor']) == (128, 256, 1024, 512, 256)
-    assert fine.channels(ARCHITECTURES['s2']['width_factor']) == (256, 640, 2048, 512, 256)
+    assert fine.channels(ARCHITECTURES['s0']['width_factor']) == (128, 256, 1024)
+    assert fine.channels(ARCHITECTURES['s2']['width_factor']) == (256, 640, 2048)
+    larger = choose_maps(boxes((300, 10)), 640).chosen
+    assert larger.channels(ARCHITECTURES['s0']['width_factor']) == (128, 256, 1024, 512)
     assert coarse.channels(ARCHITECTURES['s1']['width_factor']) == (512, 1280, 512, 256, 256, 128)  # as its config

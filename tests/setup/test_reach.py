@@ -107,10 +107,8 @@ def test_anchors_for_more_maps_than_the_model_makes_are_refused_and_for_fewer_ar
     assert whole is not None
     assert without_last is not None
     assert without_last.share == whole.share == 1  # small boxes, which the last map has no anchors for
-    config.model.neck.out_channels = config.model.neck.out_channels[:-1]
-    config.model.neck.level_strides = config.model.neck.level_strides[:-1]
-    config.model.neck.level_paddings = config.model.neck.level_paddings[:-1]
-    with pytest.raises(ConfigError, match=r'model\.bbox_head\.anchor_generator has anchors for 5 maps, .* make 4: '):
+    config.model.backbone.out_indices = config.model.backbone.out_indices[:-1]
+    with pytest.raises(ConfigError, match=r'model\.bbox_head\.anchor_generator has anchors for 3 maps, .* make 2: '):
         reach_of(*opened(config))
 
 
@@ -159,8 +157,8 @@ def test_lines_for_a_finer_map_build_a_model() -> None:
     inner = '\n'.join(found.lines).replace('_delete_=True,', '')
     better = copy.deepcopy(config)
     merged = Config.fromstring(f'model = dict({inner})', '.py').model
-    for part in ('backbone', 'neck'):
-        better.model[part].update(merged[part])
+    better.model.backbone.update(merged.backbone)
+    better.model.neck = merged.neck
     better.model.bbox_head.in_channels = merged.bbox_head.in_channels
     better.model.bbox_head.anchor_generator = merged.bbox_head.anchor_generator
     now = reach_of(*opened(better))

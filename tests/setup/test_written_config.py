@@ -104,16 +104,28 @@ def test_small_boxes_get_a_stride_8_map_and_anchors_of_their_size() -> None:
     proposal = propose('data', Wishes(input_size=(SIDE, SIDE)))
     model = configs.load_config(written(proposal)).model
     assert tuple(model.backbone.out_indices) == (1, 2, 3)
-    assert tuple(model.neck.in_channels) == (128, 256, 1024)
-    assert tuple(model.neck.out_channels) == tuple(model.bbox_head.in_channels) == (128, 256, 1024, 512, 256)
+    assert model.neck is None  # at this size the backbone's own maps are coarse enough
+    assert tuple(model.bbox_head.in_channels) == (128, 256, 1024)
     generator = model.bbox_head.anchor_generator
-    assert (generator.type, generator.strides) == ('YOLOAnchorGenerator', [8, 16, 32, 48, 96])
+    assert (generator.type, generator.strides) == ('YOLOAnchorGenerator', [8, 16, 32])
     assert all(7 <= width <= 9 and 10 <= height <= 14 for width, height in generator.base_sizes[0])  # 64 px become 96
     assert (
         '100 % of the boxes are smaller than 24 px at this size, so there is a map of stride 8. Without it, anchors'
         in proposal.text
     )
     assert 'Expand' in re.findall(r"if step\['type'\] not in .*", proposal.text)[0]  # sizes hardly vary
+
+
+def test_at_a_larger_input_a_neck_adds_coarser_maps() -> None:
+    write_coco(Path('data'), side=4)
+    model = configs.load_config(written(propose('data', Wishes(input_size=(640, 640))))).model
+    assert tuple(model.neck.in_channels) == (128, 256, 1024)
+    assert tuple(model.neck.out_channels) == tuple(model.bbox_head.in_channels) == (128, 256, 1024, 512)
+    assert model.bbox_head.anchor_generator.strides == [8, 16, 32, 64]
+    detector = configs.build_model(configs.load_config('own.py'))
+    with torch.no_grad():
+        maps = detector.eval().extract_feat(torch.zeros(1, 3, 640, 640))
+    assert [tuple(one.shape[1:]) for one in maps] == [(128, 80, 80), (256, 40, 40), (1024, 20, 20), (512, 10, 10)]
 
 
 def test_large_boxes_do_without() -> None:
@@ -400,7 +412,7 @@ def of_torch(detector: tuple[Path, Path], picture: Picture) -> tuple[torch.Tenso
         for maps, size in ((scores, len(CLASSES) + 1), (deltas, 4))
     ]
     sizes = [one.shape[-2:] for one in scores]
-    assert [tuple(one) for one in sizes] == [(12, 12), (6, 6), (3, 3), (2, 2), (1, 1)]
+    assert [tuple(one) for one in sizes] == [(12, 12), (6, 6), (3, 3)]
     priors = torch.cat(model.bbox_head.prior_generator.grid_priors(sizes, device='cpu'))
     corners = model.bbox_head.bbox_coder.decode(priors, rows[1]) / SIDE
     centred = torch.cat([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], dim=1)
