@@ -18,6 +18,7 @@ from mobileone_mm.evaluation.judgement import Judgement
 from mobileone_mm.evaluation.page import write_page
 from mobileone_mm.evaluation.scores import Row, Scores, main_metric
 from mobileone_mm.openmmlab import configs
+from mobileone_mm.openmmlab.metrics import without_copies
 from mobileone_mm.openmmlab.open_model import open_model
 from mobileone_mm.openmmlab.test_data import new_evaluator, open_samples, read_sample
 from mobileone_mm.targets.artifact import open_artifact
@@ -180,7 +181,7 @@ def measure(
             'any of them, or test_evaluator only writes files (format_only=True)'
         )
     return tuple(
-        Row(candidate.name, candidate.rule, _floats(metrics), _median(times), _floats(classes))
+        Row(candidate.name, candidate.rule, _floats(without_copies(metrics)), _median(times), _floats(classes))
         for candidate, (metrics, classes), times in zip(candidates, found, seconds, strict=True)
     )
 

@@ -12,6 +12,7 @@ FRACTION = re.compile(
     r'(\w*AP(@?\d+)?(_\w+)?|AR(_\w)?@\d+|recall@[\d.@]+|.*_precision)'
 )
 CLASSWISE = '_precision'  # mmdet's ending for the average precision of one class
+VOC_MEAN, VOC_AT = 'pascal_voc/mAP', re.compile(r'pascal_voc/AP\d+')  # over all IoU thresholds, and at one of them
 
 
 def value(key: str, given: Any) -> str:
@@ -39,8 +40,15 @@ def name(key: str) -> str:
 
 def numbers(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """The metrics that are one number, those of single classes last; the rest (tables, lists) is left to the log."""
-    single = {key: given for key, given in metrics.items() if _is_number(given)}
+    single = {key: given for key, given in without_copies(metrics).items() if _is_number(given)}
     return dict(sorted(single.items(), key=lambda item: item[0].endswith(CLASSWISE)))
+
+
+def without_copies(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics without a second name of one: the AP at VOC's one IoU threshold is its mean, rounded by mmdet."""
+    at_one = [key for key in metrics if VOC_AT.fullmatch(key)]
+    copies = at_one if VOC_MEAN in metrics and len(at_one) == 1 else []
+    return {key: given for key, given in metrics.items() if key not in copies}
 
 
 def main(metrics: Mapping[str, Any], save_best: Iterable[str]) -> str | None:

@@ -135,3 +135,19 @@ def test_a_table_has_the_single_numbers_classes_last() -> None:
         'coco/dog_precision   0.5000',
     ]
     assert metrics.table({'mIoU': 74.1}) == 'mIoU    74.10'
+
+
+def test_vocs_ap_at_its_only_threshold_is_not_said_twice() -> None:
+    rounded = {'pascal_voc/mAP': 0.2502, 'pascal_voc/AP50': 0.25}
+    assert metrics.numbers(rounded) == {'pascal_voc/mAP': 0.2502}
+    assert metrics.main(rounded, ('pascal_voc/AP50',)) == 'pascal_voc/mAP'
+    two = {**rounded, 'pascal_voc/AP75': 0.125}
+    assert metrics.numbers(two) == two
+    alone = {'pascal_voc/AP50': 0.25}
+    assert metrics.numbers(alone) == alone
+
+
+def test_what_voc_metrics_give_beside_the_mean_is_that_mean() -> None:
+    found = voc_metric()
+    assert set(found) == {'pascal_voc/mAP', 'pascal_voc/AP50'}
+    assert found['pascal_voc/AP50'] == pytest.approx(found['pascal_voc/mAP'], abs=5e-4)
