@@ -15,7 +15,17 @@ from mobileone_mm.setup.anchors import Floats
 from mobileone_mm.setup.boxes import Boxes, Resize, boxes_of
 from mobileone_mm.setup.changes import EVERY, VARIED, Changes, choose_changes
 from mobileone_mm.setup.folder import KINDS
-from mobileone_mm.setup.maps import ENOUGH, FEW, FINE, THRESHOLD, Choice, Maps, choose_maps
+from mobileone_mm.setup.maps import (
+    ENOUGH,
+    FEW,
+    FINE,
+    THRESHOLD,
+    Choice,
+    Maps,
+    choose_maps,
+    strides_of,
+    suited_from,
+)
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, read, title
 from mobileone_mm.setup.text import bracketed, comment, counted, share, sizes_said
 
@@ -155,7 +165,7 @@ def _map_lines(known: _Set, variant: str) -> Iterator[str]:
             of_one = f' ({printable(classes[worst])}: {share(coarse.shares[worst])})'
         yield from comment(
             f'{small}, so there is a map of stride 8. Without it, anchors would reach {share(coarse.share)} of the '
-            f'boxes{of_one}.'
+            f'boxes{of_one}. {_large_said(known)}.'
         )
     else:
         yield from comment(f'{small}, so the finest map has a stride of 16.')
@@ -172,6 +182,16 @@ def _map_lines(known: _Set, variant: str) -> Iterator[str]:
     yield 'anchors = ['
     yield from (f'    {list(shapes)},' for shapes in chosen.anchors.shapes)
     yield ']'
+
+
+def _large_said(known: _Set) -> str:
+    """Whether a neck adds maps to those from a stride of 8 px on, and why."""
+    strides, _ = strides_of(known.side, FINE)
+    least = suited_from(strides[len(FINE)])
+    large = float((known.sides >= least).mean())
+    added = len(known.choice.chosen.anchors.strides) > len(FINE)
+    follows = 'the neck adds coarser maps' if added else 'the maps of the backbone are enough'
+    return f'{f"{share(large)} are" if large else "None is"} larger than {least:.0f} px, so {follows}'
 
 
 def _change_lines(changes: Changes) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobileone_mm.models.backbones.variants import BASE_CHANNELS
-from mobileone_mm.setup.anchors import Anchors, Floats, anchors_of, reached
+from mobileone_mm.setup.anchors import SIDE_PER_STRIDE, Anchors, Floats, anchors_of, reached
 from mobileone_mm.setup.boxes import Boxes, Resize
 
 THRESHOLD = 0.5  # IoU from which on an anchor learns a box: `pos_iou_thr` of the assigner
@@ -16,10 +16,8 @@ GAIN = 0.05  # by which a finer map, or more anchors, has to raise the share of 
 COUNTS = (4, 6)  # anchors of a cell: as many as fit most sets, and as many as the paper's config has
 EXTRA_CHANNELS = (512, 256, 256, 128)  # of the maps that SSDNeck adds, as in configs/_base_/ssdlite.py
 FINE, COARSE = (1, 2, 3), (2, 3)  # the backbone's stages that make maps: from a stride of 8 px on, or of 16
-COARSE_EXTRA = 4  # maps that SSDNeck adds to COARSE, as in the paper's config
-# A neck adds maps to FINE until one has no more cells than this along a side: at the paper's 320 px none is needed,
-# and what the neck would cost pays for the map of stride 8.
-LAST_CELLS = 10
+FINE_EXTRA, COARSE_EXTRA = 2, 4  # maps that SSDNeck adds to them: up to so many, and always so many
+LARGE = 0.01  # share of the boxes that should be large enough for a map that is added to FINE
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,9 @@ class Choice:
 
 
 def strides_of(side: int, stages: Sequence[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Strides and cells of the maps at an input of `side` px: halved and rounded up from one to the next."""
-    fine = tuple(stages) == FINE
-    least = len(stages) + (0 if fine else COARSE_EXTRA)
+    """Strides and cells of all maps at an input of `side` px: halved and rounded up from one to the next."""
     cells = [-(-side // 2 ** (stages[0] + 2))]
-    while len(cells) < least or (fine and cells[-1] > LAST_CELLS):
+    while len(cells) < len(stages) + (FINE_EXTRA if tuple(stages) == FINE else COARSE_EXTRA):
         cells.append(-(-cells[-1] // 2))
     return tuple(round(side / count) for count in cells), tuple(cells)
 
@@ -78,7 +74,8 @@ def choose_maps(boxes: Boxes, side: int, threshold: float = THRESHOLD) -> Choice
     """The maps and anchors for a set, at an input of `side` x `side` px.
 
     A map of a stride of 8 px costs time, and is chosen where it reaches notably more: of all boxes, or of a class
-    whose boxes too few anchors reach without it.
+    whose boxes too few anchors reach without it. Then maps that are coarser than the backbone's are left out if hardly
+    a box is large enough for them, which saves as much.
 
     Args:
         boxes: the set.
@@ -87,8 +84,17 @@ def choose_maps(boxes: Boxes, side: int, threshold: float = THRESHOLD) -> Choice
     """
     xyxy = boxes.at(Resize((side, side)))
     counts = tuple(np.bincount(boxes.labels, minlength=len(boxes.classes)).tolist())
-    coarse, fine = (maps_with(boxes, xyxy, *strides_of(side, stages), stages, threshold) for stages in (COARSE, FINE))
+    coarse = maps_with(boxes, xyxy, *strides_of(side, COARSE), COARSE, threshold)
+    strides, cells = strides_of(side, FINE)
+    sides = np.sqrt((xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1))
+    used = len(FINE) + sum((sides >= suited_from(stride)).mean() >= LARGE for stride in strides[len(FINE) :])
+    fine = maps_with(boxes, xyxy, strides[:used], cells[:used], FINE, threshold)
     return Choice(fine if _is_better(fine, coarse, counts) else coarse, coarse, counts)
+
+
+def suited_from(stride: float) -> float:
+    """The side in px from which on a box suits a map of this stride, and needs no finer one."""
+    return SIDE_PER_STRIDE * stride
 
 
 def maps_with(

@@ -10,12 +10,12 @@ from mobileone_mm.setup.maps import COARSE, FINE, choose_maps, strides_of
 PICTURE = (640, 480)
 
 
-def boxes(*groups: tuple[int, float], seed: int = 0) -> Boxes:
+def boxes(*groups: tuple[int, float], spread: float = 0.15, seed: int = 0) -> Boxes:
     """For each (number, side in px at 320): nearly square boxes of a class of their own, anywhere in pictures."""
     generator = np.random.default_rng(seed)
     at = []
     for count, side in groups:
-        size = side * generator.uniform(0.85, 1.15, (count, 2))
+        size = side * generator.uniform(1 - spread, 1 + spread, (count, 2))
         corner = generator.uniform(0, 320 - size)
         at.append(np.hstack([corner, corner + size]))
     zoom = np.tile(np.array(PICTURE) / 320, 2)
@@ -70,21 +70,39 @@ def test_tiny_boxes_are_reached_less_and_that_is_said() -> None:
     ('side', 'stages', 'strides', 'cells'),
     [
         (320, COARSE, (16, 32, 64, 107, 160, 320), (20, 10, 5, 3, 2, 1)),  # as configs/_base_/ssdlite.py has them
-        (320, FINE, (8, 16, 32), (40, 20, 10)),
-        (96, FINE, (8, 16, 32), (12, 6, 3)),
-        (416, FINE, (8, 16, 32, 59), (52, 26, 13, 7)),  # more where 32 px are little of the picture
-        (640, FINE, (8, 16, 32, 64), (80, 40, 20, 10)),
-        (1280, FINE, (8, 16, 32, 64, 128), (160, 80, 40, 20, 10)),
+        (320, FINE, (8, 16, 32, 64, 107), (40, 20, 10, 5, 3)),
+        (416, FINE, (8, 16, 32, 59, 104), (52, 26, 13, 7, 4)),
+        (96, FINE, (8, 16, 32, 48, 96), (12, 6, 3, 2, 1)),
     ],
 )
 def test_strides(side: int, stages: tuple[int, ...], strides: tuple[int, ...], cells: tuple[int, ...]) -> None:
     assert strides_of(side, stages) == (strides, cells)
 
 
+@pytest.mark.parametrize(
+    ('groups', 'side', 'strides'),
+    [
+        ([(300, 20)], 320, (8, 16, 32)),
+        ([(300, 20), (30, 140)], 320, (8, 16, 32)),  # a map of stride 64 px is for boxes from 174 px on
+        ([(990, 20), (3, 240)], 320, (8, 16, 32)),  # hardly any
+        ([(300, 20), (30, 240)], 320, (8, 16, 32, 64)),
+        ([(300, 20), (30, 310)], 320, (8, 16, 32, 64, 107)),
+        ([(300, 10), (30, 140)], 640, (8, 16, 32, 64)),  # there they have twice the side
+    ],
+)
+def test_beside_small_boxes_coarser_maps_for_large_ones(
+    groups: list[tuple[int, float]], side: int, strides: tuple[int, ...]
+) -> None:
+    chosen = choose_maps(boxes(*groups, spread=0.02), side).chosen
+    assert chosen.stages == FINE
+    assert chosen.anchors.strides == strides
+    assert chosen.shares[-1] > 0.9  # of the large ones
+
+
 def test_channels_are_those_of_the_stages() -> None:
     fine, coarse = choose_maps(boxes((300, 20)), 320).chosen, choose_maps(boxes((300, 60)), 320).chosen
     assert fine.channels(ARCHITECTURES['s0']['width_factor']) == (128, 256, 1024)
     assert fine.channels(ARCHITECTURES['s2']['width_factor']) == (256, 640, 2048)
-    larger = choose_maps(boxes((300, 10)), 640).chosen
-    assert larger.channels(ARCHITECTURES['s0']['width_factor']) == (128, 256, 1024, 512)
+    both = choose_maps(boxes((300, 20), (30, 240)), 320).chosen
+    assert both.channels(ARCHITECTURES['s0']['width_factor']) == (128, 256, 1024, 512)
     assert coarse.channels(ARCHITECTURES['s1']['width_factor']) == (512, 1280, 512, 256, 256, 128)  # as its config

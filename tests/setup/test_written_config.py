@@ -104,7 +104,7 @@ def test_small_boxes_get_a_stride_8_map_and_anchors_of_their_size() -> None:
     proposal = propose('data', Wishes(input_size=(SIDE, SIDE)))
     model = configs.load_config(written(proposal)).model
     assert tuple(model.backbone.out_indices) == (1, 2, 3)
-    assert model.neck is None  # at this size the backbone's own maps are coarse enough
+    assert model.neck is None  # no box is so large that the backbone's own maps would be too fine
     assert tuple(model.bbox_head.in_channels) == (128, 256, 1024)
     generator = model.bbox_head.anchor_generator
     assert (generator.type, generator.strides) == ('YOLOAnchorGenerator', [8, 16, 32])
@@ -113,19 +113,28 @@ def test_small_boxes_get_a_stride_8_map_and_anchors_of_their_size() -> None:
         '100 % of the boxes are smaller than 24 px at this size, so there is a map of stride 8. Without it, anchors'
         in proposal.text
     )
+    assert 'None is larger than 131 px, so the maps of the backbone are enough.' in proposal.text
     assert 'Expand' in re.findall(r"if step\['type'\] not in .*", proposal.text)[0]  # sizes hardly vary
 
 
-def test_at_a_larger_input_a_neck_adds_coarser_maps() -> None:
-    write_coco(Path('data'), side=4)
-    model = configs.load_config(written(propose('data', Wishes(input_size=(640, 640))))).model
-    assert tuple(model.neck.in_channels) == (128, 256, 1024)
-    assert tuple(model.neck.out_channels) == tuple(model.bbox_head.in_channels) == (128, 256, 1024, 512)
-    assert model.bbox_head.anchor_generator.strides == [8, 16, 32, 64]
-    detector = configs.build_model(configs.load_config('own.py'))
+def test_for_large_boxes_beside_small_ones_a_neck_adds_coarser_maps() -> None:
+    write_coco(Path('data'), side=4, counts=(24, 2))
+    content = json.loads(Path('data/annotations/instances_train.json').read_text())
+    for index, one in enumerate(content['annotations']):
+        if index % 4 == 0:  # each picture has four
+            one.update(bbox=[10, 5, 70, 50], area=3500)
+    Path('data/annotations/instances_train.json').write_text(json.dumps(content))
+    proposal = propose('data', Wishes())
+    assert '25 % are larger than 174 px, so the neck adds coarser maps.' in re.sub(r'\n# ', ' ', proposal.text)
+    config = configs.load_config(written(proposal))
+    assert tuple(config.model.neck.in_channels) == (128, 256, 1024)
+    assert tuple(config.model.neck.out_channels) == tuple(config.model.bbox_head.in_channels) == (128, 256, 1024, 512)
+    assert config.model.bbox_head.anchor_generator.strides == [8, 16, 32, 64]
+    config.model.backbone.init_cfg = None
+    detector = configs.build_model(config)
     with torch.no_grad():
-        maps = detector.eval().extract_feat(torch.zeros(1, 3, 640, 640))
-    assert [tuple(one.shape[1:]) for one in maps] == [(128, 80, 80), (256, 40, 40), (1024, 20, 20), (512, 10, 10)]
+        maps = detector.eval().extract_feat(torch.zeros(1, 3, 320, 320))
+    assert [tuple(one.shape[1:]) for one in maps] == [(128, 40, 40), (256, 20, 20), (1024, 10, 10), (512, 5, 5)]
 
 
 def test_large_boxes_do_without() -> None:
