@@ -102,6 +102,10 @@ train_dataloader.update(dataset=dict(mixing, pipeline=[*mixed, *train_pipeline[2
 last = dict(num_last_epochs=max_epochs // 3, skip_type_keys=('mmdet.Mosaic', 'mmdet.RandomAffine'))
 custom_hooks = [*_base_.custom_hooks, dict(type='mmdet.YOLOXModeSwitchHook', **last)]
 """
+CROPS = """
+own_crops = dict({changed})
+train_pipeline[:] = [dict(step, **own_crops) if step['type'] == 'MinIoURandomCrop' else step for step in train_pipeline]
+"""
 COLOURS = """
 own_colours = dict({changed})
 train_pipeline[:] = [
@@ -128,6 +132,7 @@ VARIANTS = {
     'ema': Variant('averaged weights', EMA),
     'mosaic': Variant('mosaics of four pictures in two thirds of the epochs', MOSAIC),
     'coarser_maps': Variant('two more maps, of 5 x 5 and 3 x 3 cells, that a neck adds', COARSER_MAPS),
+    'larger_crops': Variant('crops of 0.7 of the sides or more, not 0.3', CROPS.format(changed='min_crop_size=0.7')),
     'less_hue': Variant('hues that move by 4 degrees at most, not 18', COLOURS.format(changed='hue_delta=4')),
     'slower_backbone': Variant('a third of the learning rate for the backbone', SLOWER_BACKBONE),
     'longer': Variant('twice as many epochs', epochs=2),

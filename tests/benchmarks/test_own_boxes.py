@@ -1,6 +1,7 @@
 """Variants of init's config for boxes: what each changes, what is read from a training's logs, and the table."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -128,13 +129,22 @@ def test_coarser_maps_have_anchors_of_their_own(tmp_path: Path) -> None:
     assert maps['coarser_maps'] == [(per_cell, side, side) for side in (40, 20, 10, 5, 3)]
 
 
-def test_other_colours_reach_the_pipeline_that_trains(tmp_path: Path) -> None:
-    hues = {}
-    for name in ('init', 'less_hue'):
+@pytest.mark.parametrize(
+    ('variant', 'step', 'setting', 'values'),
+    [
+        ('less_hue', 'PhotoMetricDistortion', 'hue_delta', [18, 4]),
+        ('larger_crops', 'MinIoURandomCrop', 'min_crop_size', [0.3, 0.7]),
+    ],
+)
+def test_other_settings_reach_the_pipeline_that_trains(
+    variant: str, step: str, setting: str, values: Sequence[float], tmp_path: Path
+) -> None:
+    found = []
+    for name in ('init', variant):
         (warp,) = config_of(name, tmp_path).train_dataloader.dataset.pipeline
-        (distortion,) = (step for step in warp.transforms if step.type == 'PhotoMetricDistortion')
-        hues[name] = distortion.hue_delta
-    assert hues == {'init': 18, 'less_hue': 4}
+        (one,) = (each for each in warp.transforms if each.type == step)
+        found.append(one[setting])
+    assert found == values
 
 
 def test_mosaics_hold_four_pictures_until_the_last_epochs(tmp_path: Path) -> None:
