@@ -7,7 +7,8 @@
 Writes a config for the folder as `mobileone init` does, and for each variant the same with some lines more. Trains them
 with `mobileone train` from fused weights of S0, all for as many epochs (those that init chose, if none are given). A
 variant that was trained is not trained again: stopped, the same command goes on. Ends in a table, own_boxes.md: mAP50
-of the validation pictures by mmdet's own metric, and ms for one picture of the network in ONNX Runtime on one core.
+of the validation pictures by mmdet's own metric, and ms for one picture of the network in ONNX Runtime on one core
+(own_boxes_latency.py times several in turns).
 """
 
 import argparse
@@ -164,8 +165,7 @@ class Trained:
 def main(argv: Sequence[str] | None = None) -> int:
     """Train what is not trained yet, print and write the table; returns the exit status."""
     args = _parser().parse_args(argv)
-    if unknown := [name for name in args.variants if name not in VARIANTS]:
-        raise UsageError(f'--variants: {", ".join(unknown)} given, expected some of {", ".join(VARIANTS)}')
+    require_variants(args.variants)
     if not args.weights.is_file():
         raise UsageError(f'--weights {args.weights}: no such file')
     texts = {name: written(str(args.data), VARIANTS[name]) for name in args.variants}
@@ -181,6 +181,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 fresh.write_text(f'{result}\n', encoding='utf-8')
     cli.result(result)
     return 0
+
+
+def require_variants(names: Sequence[str]) -> None:
+    """Refuse unknown ones.
+
+    Raises:
+        UsageError: there are some.
+    """
+    if unknown := [name for name in names if name not in VARIANTS]:
+        raise UsageError(f'--variants: {", ".join(unknown)} given, expected some of {", ".join(VARIANTS)}')
 
 
 @functools.cache
@@ -231,14 +241,18 @@ def measured(work_dir: Path) -> dict[str, Any]:
 
 
 def latency(config: Path) -> float:
-    """ms of the fused network with softmax and decoding, in ONNX Runtime on one core, for one picture."""
+    """ms of the network of a config in ONNX Runtime on one core, for one picture."""
+    return min(in_onnx_runtime(*network_of(config))(5 * RUNS))
+
+
+def network_of(config: Path) -> tuple[nn.Module, int]:
+    """The fused network with softmax and decoding, its weights by chance, and the side of its input in px."""
     init_default_scope('mmdet')
     settings = Config.fromfile(config)
     settings.model.backbone.init_cfg = None
     model: Any = MODELS.build(settings.model)
     side: int = settings.input_size
-    network = nn.Sequential(DetectorGraph(fuse(model).eval(), (side, side)), Joined())
-    return min(in_onnx_runtime(network, side)(5 * RUNS))
+    return nn.Sequential(DetectorGraph(fuse(model).eval(), (side, side)), Joined()), side
 
 
 class Joined(nn.Module):

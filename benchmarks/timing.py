@@ -152,10 +152,15 @@ def engines(folder: Path, coreml: bool) -> dict[str, Engine]:
 
 def timing_options(parser: argparse.ArgumentParser, files: Sequence[str]) -> None:
     """What all benchmarks of times are asked alike."""
-    parser.add_argument('--rounds', type=_count, default=ROUNDS, help=f'turns that each network gets ({ROUNDS})')
-    parser.add_argument('--runs', type=_count, default=RUNS, help=f'in a turn, after one that does not count ({RUNS})')
+    turn_options(parser)
     parser.add_argument('--out', type=Path, metavar='DIR', help=f'folder for {", ".join(files)}')
     parser.add_argument('--coreml', action='store_true', help='measure Core ML too (on a Mac)')
+
+
+def turn_options(parser: argparse.ArgumentParser) -> None:
+    """How often networks are timed."""
+    parser.add_argument('--rounds', type=_count, default=ROUNDS, help=f'turns that each network gets ({ROUNDS})')
+    parser.add_argument('--runs', type=_count, default=RUNS, help=f'in a turn, after one that does not count ({RUNS})')
 
 
 def _count(word: str) -> int:
