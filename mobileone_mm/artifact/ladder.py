@@ -60,7 +60,7 @@ CURES: Mapping[str, str] = {
     'graph -> saved package, float16': IN_FLOAT32,
     'saved package, float32 -> float16': IN_FLOAT32,
     'executed here -> Core ML': IN_FLOAT32,
-    'graph -> saved package, int8': '`weights` fp16 stores them as they are',
+    'graph -> saved package, int8': '`weights` fp16 stores them as they are, palette8 is as small and often closer',
     'graph -> saved package, palette': '`weights` fp16 stores them as they are, palette8 more exactly than palette6',
     'graph -> saved file, layer by layer': CONVERTER.format('onnxscript'),
     'graph -> saved file, ONNX Runtime': ROUNDING,

@@ -36,6 +36,12 @@ def rung(name: str, value: float | None, limit: float = 1.0, **others: Any) -> R
             'FAILED: a (no number, limit 1 px). Same as the model you trained: NO. What helps: do that',
         ),
         (
+            [rung('graph -> saved package, int8 weights', 3.0)],
+            'int8',
+            'FAILED: file with int8 weights close to graph (3 px, limit 1 px). Same as the model you trained: NO. '
+            'What helps: `weights` fp16 stores them as they are, palette8 is as small and often closer',
+        ),
+        (
             [rung('graph -> saved package, palette6 weights', 3.0)],
             'palette6',
             'FAILED: file with palette6 weights close to graph (3 px, limit 1 px). Same as the model you trained: NO. '
