@@ -114,15 +114,16 @@ train_pipeline[:] = [
 ]
 """
 COARSER_MAPS = """
-channels, strides = (*channels, 512, 256), [*strides, 64, 107]
-anchors += [
-    [(207, 207), (246, 246), (292, 159), (159, 292)],
-    [(284, 284), (302, 302), (321, 207), (207, 321)],
-]
-finer = dict(in_channels=channels[: len(out_indices)], out_channels=channels, norm_cfg=norm_cfg)
-model['neck'] = dict(finer, level_strides=(2, 2), level_paddings=(1, 1))
-model['bbox_head'].update(in_channels=channels)
-model['bbox_head']['anchor_generator'].update(strides=strides, base_sizes=anchors)
+if model['neck'] is None:  # else init has chosen coarser maps, too
+    channels, strides = (*channels, 512, 256), [*strides, 64, 107]
+    anchors += [
+        [(207, 207), (246, 246), (292, 159), (159, 292)],
+        [(284, 284), (302, 302), (321, 207), (207, 321)],
+    ]
+    finer = dict(in_channels=channels[: len(out_indices)], out_channels=channels, norm_cfg=norm_cfg)
+    model['neck'] = dict(finer, level_strides=(2, 2), level_paddings=(1, 1))
+    model['bbox_head'].update(in_channels=channels)
+    model['bbox_head']['anchor_generator'].update(strides=strides, base_sizes=anchors)
 """
 VARIANTS = {
     'init': Variant('as init writes it'),

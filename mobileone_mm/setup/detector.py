@@ -191,7 +191,8 @@ def _large_said(known: _Set) -> str:
     large = float((known.sides >= least).mean())
     added = len(known.choice.chosen.anchors.strides) > len(FINE)
     follows = 'the neck adds coarser maps' if added else 'the maps of the backbone are enough'
-    return f'{f"{share(large)} are" if large else "None is"} larger than {least:.0f} px, so {follows}'
+    said = f'{share(large)} are' if large else 'none is'
+    return f'{said[0].upper()}{said[1:]} larger than {least:.0f} px, so {follows}'
 
 
 def _change_lines(changes: Changes) -> Iterator[str]:

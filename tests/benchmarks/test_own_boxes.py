@@ -127,6 +127,9 @@ def test_coarser_maps_have_anchors_of_their_own(tmp_path: Path) -> None:
     per_cell = 4 * (2 + 1)  # anchors; classes and the background
     assert maps['init'] == [(per_cell, side, side) for side in (40, 20, 10)]
     assert maps['coarser_maps'] == [(per_cell, side, side) for side in (40, 20, 10, 5, 3)]
+    (tmp_path / 'large').mkdir()
+    init, coarser = (config_of(name, tmp_path / 'large') for name in ('init', 'coarser_maps'))
+    assert coarser.model == init.model  # which has coarser maps
 
 
 @pytest.mark.parametrize(

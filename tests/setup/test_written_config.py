@@ -31,7 +31,7 @@ from mobileone_mm.openmmlab.trained_with import read_config
 from mobileone_mm.pictures.reading import Picture
 from mobileone_mm.pictures.synthetic import drawn_picture
 from mobileone_mm.setup.by_layout import propose
-from mobileone_mm.setup.proposal import Wishes
+from mobileone_mm.setup.proposal import Proposal, Wishes
 from mobileone_mm.targets.artifact import open_artifact
 from mobileone_mm.weights import checkpoint
 from tiny_detector import export_tiny, lively
@@ -117,15 +117,27 @@ def test_small_boxes_get_a_stride_8_map_and_anchors_of_their_size() -> None:
     assert 'Expand' in re.findall(r"if step\['type'\] not in .*", proposal.text)[0]  # sizes hardly vary
 
 
+def small_boxes_and_large(large: int) -> Proposal:
+    """What is proposed for a set of 240 boxes of which so many are large, and the others small."""
+    write_coco(Path('data'), side=4, counts=(60, 2))
+    path = Path('data/annotations/instances_train.json')
+    content = json.loads(path.read_text())
+    for one in content['annotations'][:large]:
+        one.update(bbox=[10, 5, 70, 50], area=3500)
+    path.write_text(json.dumps(content))
+    return propose('data', Wishes())
+
+
+def test_few_large_boxes_need_no_coarser_maps() -> None:
+    proposal = small_boxes_and_large(1)
+    said = 'Under 1 % are larger than 174 px, so the maps of the backbone are enough.'
+    assert said in proposal.text.replace('\n# ', ' ')
+    assert configs.load_config(written(proposal)).model.neck is None
+
+
 def test_for_large_boxes_beside_small_ones_a_neck_adds_coarser_maps() -> None:
-    write_coco(Path('data'), side=4, counts=(24, 2))
-    content = json.loads(Path('data/annotations/instances_train.json').read_text())
-    for index, one in enumerate(content['annotations']):
-        if index % 4 == 0:  # each picture has four
-            one.update(bbox=[10, 5, 70, 50], area=3500)
-    Path('data/annotations/instances_train.json').write_text(json.dumps(content))
-    proposal = propose('data', Wishes())
-    assert '25 % are larger than 174 px, so the neck adds coarser maps.' in re.sub(r'\n# ', ' ', proposal.text)
+    proposal = small_boxes_and_large(60)
+    assert '25 % are larger than 174 px, so the neck adds coarser maps.' in proposal.text.replace('\n# ', ' ')
     config = configs.load_config(written(proposal))
     assert tuple(config.model.neck.in_channels) == (128, 256, 1024)
     assert tuple(config.model.neck.out_channels) == tuple(config.model.bbox_head.in_channels) == (128, 256, 1024, 512)
