@@ -113,6 +113,17 @@ def k_means(wh: Floats, weights: Floats, count: int, seed: int = 0) -> Floats:
     return found
 
 
+def sides_of(wh: Floats) -> Floats:
+    """(N,) the sides of squares with the areas of boxes (N, 2)."""
+    sides: Floats = np.sqrt(wh.prod(axis=1))
+    return sides
+
+
+def suited_from(stride: float) -> float:
+    """The side in px from which on a box suits a map of this stride, and needs no finer one."""
+    return SIDE_PER_STRIDE * stride
+
+
 def anchors_of(
     wh: Floats, labels: NDArray[np.int64], strides: Sequence[int], cells: Sequence[int], count: int
 ) -> Anchors:
@@ -128,13 +139,13 @@ def anchors_of(
         cells: of the maps, along either side.
         count: anchors of a cell.
     """
-    sides = np.sqrt(wh.prod(axis=1))
+    sides = sides_of(wh)
     weights = 1 / np.sqrt(np.bincount(labels)[labels])
-    bounds = [0.0, *(SIDE_PER_STRIDE * stride for stride in strides[1:]), np.inf]
+    bounds = [0.0, *map(suited_from, strides[1:]), np.inf]
     shapes = []
     for low, high, stride, number in zip(bounds, bounds[1:], strides, cells, strict=False):
         mine = (sides >= low) & (sides < high)
-        usual = _usual_shapes(max(low, SIDE_PER_STRIDE * stride), min(high, stride * number), count)
+        usual = _usual_shapes(max(low, suited_from(stride)), min(high, stride * number), count)
         if len(np.unique(wh[mine].round(), axis=0)) < count:
             shapes.append(_whole(usual))
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
-from mobileone_mm.setup.anchors import reached
+from mobileone_mm.setup.anchors import reached, sides_of
 from mobileone_mm.setup.boxes import Boxes, Resize
 from mobileone_mm.setup.maps import FEW, THRESHOLD, Maps
 from mobileone_mm.setup.picture_sizes import spread_over
@@ -117,7 +117,7 @@ def _slope_of(path: str) -> float | None:
 
 def _spread(boxes: Boxes) -> float:
     """How many times larger than the small boxes of a class its large ones are: the median over classes."""
-    sides = np.sqrt((boxes.xyxy[:, 2:] - boxes.xyxy[:, :2]).prod(axis=1))
+    sides = sides_of(boxes.xyxy[:, 2:] - boxes.xyxy[:, :2])
     groups = [sides[boxes.labels == label] for label in np.unique(boxes.labels)]
     spreads = [np.percentile(one, 90) / np.percentile(one, 10) for one in groups if len(one) >= FEW]
     return float(np.median(spreads)) if spreads else VARIED

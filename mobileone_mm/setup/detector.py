@@ -11,7 +11,7 @@ from mobileone_mm.models.backbones.variants import ARCHITECTURES
 from mobileone_mm.openmmlab.own_config import with_settings
 from mobileone_mm.openmmlab.test_data import open_dataset
 from mobileone_mm.setup.amounts import amounts_for
-from mobileone_mm.setup.anchors import Floats
+from mobileone_mm.setup.anchors import Floats, sides_of, suited_from
 from mobileone_mm.setup.boxes import Boxes, Resize, boxes_of
 from mobileone_mm.setup.changes import EVERY, VARIED, Changes, choose_changes
 from mobileone_mm.setup.folder import KINDS
@@ -24,7 +24,6 @@ from mobileone_mm.setup.maps import (
     Maps,
     choose_maps,
     strides_of,
-    suited_from,
 )
 from mobileone_mm.setup.proposal import Draft, Proposal, Wishes, read, title
 from mobileone_mm.setup.text import bracketed, comment, counted, share, sizes_said
@@ -90,8 +89,7 @@ def propose(draft: Draft, wishes: Wishes) -> Proposal:
     plain = draft.text()
     known = _looked_at(draft.root, plain, wishes.side(SIDE))
     maps, classes = known.choice.chosen, known.boxes.classes
-    added = len(maps.anchors.strides) - len(maps.stages)
-    neck = NECK.format(strides=(2,) * added, paddings=(1,) * added) if added else NO_NECK
+    neck = NECK.format(strides=(2,) * maps.added, paddings=(1,) * maps.added) if maps.added else NO_NECK
     changed = {'model': MODEL.format(neck=neck)}
     settings = list(_settings(known, wishes.variant))
     text = with_settings(plain, title('An SSD', draft.root), wishes.variant, settings, changed, REPLACED)
@@ -123,7 +121,7 @@ def _looked_at(root: str, text: str, side: int) -> _Set:
     choice = choose_maps(boxes, side)
     paths = [train.get_data_info(index)['img_path'] for index in range(len(train))]
     xyxy = boxes.at(Resize((side, side)))
-    sides = np.sqrt((xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1))
+    sides = sides_of(xyxy[:, 2:] - xyxy[:, :2])
     changes = choose_changes(boxes, choice.chosen, side, paths)
     return _Set(boxes, side, sides, choice, changes, len(train), len(val))
 
@@ -171,7 +169,7 @@ def _map_lines(known: _Set, variant: str) -> Iterator[str]:
         yield from comment(f'{small}, so the finest map has a stride of 16.')
     yield f'out_indices = {chosen.stages}  # backbone stages whose maps are used'
     channels = chosen.channels(ARCHITECTURES[variant]['width_factor'])
-    added = ', then from layers that the neck adds' if len(channels) > len(chosen.stages) else ''
+    added = ', then from layers that the neck adds' if chosen.added else ''
     yield f'channels = {channels}  # of each map: from {variant.upper()}{added}'
     yield f'strides = {list(chosen.anchors.strides)}'
     yield from comment(
@@ -189,8 +187,7 @@ def _large_said(known: _Set) -> str:
     strides, _ = strides_of(known.side, FINE)
     least = suited_from(strides[len(FINE)])
     large = float((known.sides >= least).mean())
-    added = len(known.choice.chosen.anchors.strides) > len(FINE)
-    follows = 'the neck adds coarser maps' if added else 'the maps of the backbone are enough'
+    follows = 'the neck adds coarser maps' if known.choice.chosen.added else 'the maps of the backbone are enough'
     said = f'{share(large)} are' if large else 'none is'
     return f'{said[0].upper()}{said[1:]} larger than {least:.0f} px, so {follows}'
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobileone_mm.models.backbones.variants import BASE_CHANNELS
-from mobileone_mm.setup.anchors import SIDE_PER_STRIDE, Anchors, Floats, anchors_of, reached
+from mobileone_mm.setup.anchors import Anchors, Floats, anchors_of, reached, sides_of, suited_from
 from mobileone_mm.setup.boxes import Boxes, Resize
 
 THRESHOLD = 0.5  # IoU from which on an anchor learns a box: `pos_iou_thr` of the assigner
@@ -36,10 +36,15 @@ class Maps:
     shares: tuple[float, ...]
     share: float
 
+    @property
+    def added(self) -> int:
+        """How many maps a neck adds to those of the backbone."""
+        return len(self.anchors.strides) - len(self.stages)
+
     def channels(self, width_factor: Sequence[float]) -> tuple[int, ...]:
         """Of each map, with a backbone of these widths."""
         widths = [int(BASE_CHANNELS[stage] * width_factor[stage]) for stage in self.stages]
-        return (*widths, *EXTRA_CHANNELS[: len(self.anchors.strides) - len(widths)])
+        return (*widths, *EXTRA_CHANNELS[: self.added])
 
     def worst(self, counts: Sequence[int]) -> int | None:
         """The class that is reached least, of those with boxes enough to tell; None where none has."""
@@ -86,15 +91,10 @@ def choose_maps(boxes: Boxes, side: int, threshold: float = THRESHOLD) -> Choice
     counts = tuple(np.bincount(boxes.labels, minlength=len(boxes.classes)).tolist())
     coarse = maps_with(boxes, xyxy, *strides_of(side, COARSE), COARSE, threshold)
     strides, cells = strides_of(side, FINE)
-    sides = np.sqrt((xyxy[:, 2:] - xyxy[:, :2]).prod(axis=1))
+    sides = sides_of(xyxy[:, 2:] - xyxy[:, :2])
     used = len(FINE) + sum((sides >= suited_from(stride)).mean() >= LARGE for stride in strides[len(FINE) :])
     fine = maps_with(boxes, xyxy, strides[:used], cells[:used], FINE, threshold)
     return Choice(fine if _is_better(fine, coarse, counts) else coarse, coarse, counts)
-
-
-def suited_from(stride: float) -> float:
-    """The side in px from which on a box suits a map of this stride, and needs no finer one."""
-    return SIDE_PER_STRIDE * stride
 
 
 def maps_with(

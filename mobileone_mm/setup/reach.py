@@ -177,14 +177,13 @@ def _anchor_lines(anchors: Anchors) -> Iterator[str]:
 
 def _map_lines(maps: Maps, width_factor: Sequence[float]) -> Iterator[str]:
     channels = maps.channels(width_factor)
-    added = len(channels) - len(maps.stages)
     yield f'backbone=dict(out_indices={maps.stages}),'
-    if added:
+    if maps.added:
         yield 'neck=dict('
         yield f'    in_channels={channels[: len(maps.stages)]},'
         yield f'    out_channels={channels},'
-        yield f'    level_strides={(2,) * added},'
-        yield f'    level_paddings={(1,) * added},'
+        yield f'    level_strides={(2,) * maps.added},'
+        yield f'    level_paddings={(1,) * maps.added},'
         yield '),'
     else:
         yield 'neck=None,'
